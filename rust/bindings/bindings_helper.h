@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What bindgen reads. The functions and variables that end up in the bindings
+ * are listed in bindgen_parameters.
+ */
+#include <linux/mm.h>
+#include <asm/delay.h>
+#include <linux/vmalloc.h>
+#include <asm/page.h>
+
+#include "../helpers/helpers.h"
+
+/* A macro that bindgen cannot evaluate. */
+const unsigned long RR_VM_MAP = VM_MAP;

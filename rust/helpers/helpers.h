@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * C wrappers for inline functions and macros that Rust cannot call.
+ *
+ * Those that run while the machine is stopped are in .kprobes.text and are not
+ * traced: a probe or a tracer there would run inside the rendezvous.
+ */
+#ifndef RUST_RISCV_HELPERS_H
+#define RUST_RISCV_HELPERS_H
+
+#include <linux/types.h>
+
+struct module;
+
+/* rendezvous.c */
+u32 rr_counter_inc_return(atomic_t *counter);
+void rr_counter_inc_release(atomic_t *counter);
+u32 rr_counter_read_acquire(const atomic_t *counter);
+void rr_cpu_relax(void);
+u32 rr_num_online_cpus(void);
+int rr_stop_online_cpus(int (*fn)(void *data), void *data);
+
+/* smp.c */
+void rr_on_each_cpu(void (*fn)(void *info), void *info);
+void rr_migrate_disable(void);
+void rr_migrate_enable(void);
+
+/* module.c */
+int rr_module_get_by_text(unsigned long addr, unsigned long len,
+			  struct module **owner);
+
+/* log.c */
+bool rr_ratelimit(void);
+
+#endif

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/errno.h>
+#include <linux/module.h>
+#include <linux/rculist.h>
+#include <asm/page.h>
+
+#include "helpers.h"
+
+/*
+ * The list of modules is a ring whose head is not exported. Every entry but
+ * the head is a struct module, which lives in a module's own memory; the head
+ * lies in the kernel image.
+ */
+static bool is_list_head(const struct list_head *entry)
+{
+	unsigned long addr = (unsigned long)entry;
+
+	return addr >= kernel_map.virt_addr &&
+	       addr < kernel_map.virt_addr + kernel_map.size;
+}
+
+static bool owns_text(const struct module *mod, unsigned long addr)
+{
+	return mod->state != MODULE_STATE_UNFORMED &&
+	       within_module_mem_type(addr, mod, MOD_TEXT);
+}
+
+static int get_owner(struct module *mod, unsigned long addr, unsigned long len,
+		     struct module **owner)
+{
+	if (!within_module_mem_type(addr + len - 1, mod, MOD_TEXT))
+		return -EFAULT;
+	if (!try_module_get(mod))
+		return -ESHUTDOWN;
+	*owner = mod;
+	return 0;
+}
+
+/*
+ * Pin the module whose text holds @len bytes at @addr. The text of a module's
+ * init functions does not count: it is about to be freed.
+ *
+ * Returns 0 and a reference in @owner, -EFAULT when the bytes are not all in
+ * one module's text, -ESHUTDOWN when that module is being removed.
+ */
+int rr_module_get_by_text(unsigned long addr, unsigned long len,
+			  struct module **owner)
+{
+	struct module *self = THIS_MODULE;
+	struct list_head *entry;
+	struct module *mod;
+
+	guard(rcu)();
+
+	entry = &self->list;
+	do {
+		mod = list_entry(entry, struct module, list);
+		if (!is_list_head(entry) && owns_text(mod, addr))
+			return get_owner(mod, addr, len, owner);
+		entry = rcu_dereference_raw(list_next_rcu(entry));
+	} while (entry != &self->list);
+
+	return -EFAULT;
+}

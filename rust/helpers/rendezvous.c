@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The atomics of the rendezvous. Those of the kernel crate are calls of traced
+ * functions, whose first instructions may be what is being patched.
+ */
+#include <linux/atomic.h>
+#include <linux/cpumask.h>
+#include <linux/kprobes.h>
+#include <linux/processor.h>
+#include <linux/stop_machine.h>
+
+#include "helpers.h"
+
+notrace __kprobes u32 rr_counter_inc_return(atomic_t *counter)
+{
+	return atomic_inc_return(counter);
+}
+
+notrace __kprobes void rr_counter_inc_release(atomic_t *counter)
+{
+	atomic_inc_return_release(counter);
+}
+
+notrace __kprobes u32 rr_counter_read_acquire(const atomic_t *counter)
+{
+	return atomic_read_acquire(counter);
+}
+
+notrace __kprobes void rr_cpu_relax(void)
+{
+	cpu_relax();
+}
+
+notrace __kprobes u32 rr_num_online_cpus(void)
+{
+	return num_online_cpus();
+}
+
+int rr_stop_online_cpus(int (*fn)(void *data), void *data)
+{
+	return stop_machine(fn, data, cpu_online_mask);
+}

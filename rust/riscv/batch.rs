@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Verify every edit of a batch, then write.
+//!
+//! The types are the steps: [`Batch::verify`] turns a batch into a [`Verified`] one, which can be
+//! opened, and only a [`Ready`] one can write. Nothing here allocates.
+
+use core::ptr::NonNull;
+
+use kernel::prelude::*;
+
+use crate::{
+    edit::{
+        Edit,
+        Way, //
+    },
+    pgtable::PAGE_SIZE,
+    plan,
+    stop_machine::Stopped,
+    text,
+    window::{
+        Closed,
+        Open,
+        Window,
+        Writer, //
+    }, //
+};
+
+/// What stopped a batch, and at which address.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure {
+    /// The error.
+    pub error: Error,
+    /// The address of the edit, or 0 if it is not about one.
+    pub addr: usize,
+}
+
+impl Failure {
+    #[inline(always)]
+    fn mismatch(edit: &Edit) -> Failure {
+        Failure {
+            error: EILSEQ,
+            addr: edit.addr(),
+        }
+    }
+
+    #[inline(always)]
+    fn not_open(edit: &Edit) -> Failure {
+        Failure {
+            error: EFAULT,
+            addr: edit.addr(),
+        }
+    }
+}
+
+/// Edits that may be made.
+///
+/// # Invariants
+///
+/// The edits are in the order of their addresses and do not overlap; their bytes are kernel text,
+/// and stay so for `'e`.
+pub struct Batch<'e>(&'e [Edit]);
+
+impl<'e> Batch<'e> {
+    /// Takes planned edits.
+    ///
+    /// # Safety
+    ///
+    /// - [`plan::plan`] accepted the edits.
+    /// - [`text::Owners::pin`] accepted each, and the `Owners` are kept for `'e`.
+    /// - Nobody else writes to the same text, but by mistake.
+    /// - What is there after any number of the edits, in the order of their phases, is valid code.
+    pub unsafe fn new(edits: &'e [Edit]) -> Batch<'e> {
+        // INVARIANT: By the function's requirements.
+        Batch(edits)
+    }
+
+    /// Checks that the old bytes of every edit are what is there now.
+    ///
+    /// # Errors
+    ///
+    /// `-EILSEQ` with the first that is not.
+    #[inline(always)]
+    pub fn verify(self) -> Result<Verified<'e>, Failure> {
+        check(self.0)?;
+        Ok(Verified(self.0))
+    }
+}
+
+#[inline(always)]
+fn check(edits: &[Edit]) -> Result<(), Failure> {
+    for edit in edits {
+        if !holds_old(edit) {
+            return Err(Failure::mismatch(edit));
+        }
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn holds_old(edit: &Edit) -> bool {
+    // SAFETY: By the invariant of `Batch`, from which all edits here come.
+    unsafe { text::read(edit) == edit.old() }
+}
+
+/// A batch whose old bytes were all there.
+///
+/// # Invariants
+///
+/// Those of [`Batch`].
+pub struct Verified<'e>(&'e [Edit]);
+
+impl<'e> Verified<'e> {
+    /// Opens `window` for the pages of the batch.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Window::open`].
+    pub fn open<'w>(self, window: &'w mut Window) -> Result<Ready<'e, 'w>> {
+        // SAFETY: By the type invariants the pages are text, in ascending order, and stay so.
+        let open = unsafe { window.open(plan::pages(self.0, PAGE_SIZE)) }?;
+
+        Ok(Ready {
+            edits: self.0,
+            open,
+        })
+    }
+}
+
+/// A batch that can be written: its window is open.
+///
+/// Dropping it closes the window and synchronises all CPUs with what was written.
+pub struct Ready<'e, 'w> {
+    edits: &'e [Edit],
+    open: Open<'w>,
+}
+
+/// The parcel of an edit of [`Way::Breakpoint`] that a step is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parcel {
+    /// The second.
+    Tail,
+    /// The first, after the second.
+    Head,
+}
+
+/// In which direction an edit is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Old bytes become new ones.
+    Forth,
+    /// New bytes become the old ones again.
+    Back,
+}
+
+impl Direction {
+    #[inline(always)]
+    fn bytes(self, edit: &Edit) -> u64 {
+        match self {
+            Direction::Forth => edit.new_bytes(),
+            Direction::Back => edit.old(),
+        }
+    }
+}
+
+const C_EBREAK: u16 = 0x9002;
+
+impl Ready<'_, '_> {
+    /// Makes the first step of every edit of `phase`, each after checking once more that its old
+    /// bytes are there: the whole edit, or the breakpoint in its first parcel.
+    ///
+    /// # Errors
+    ///
+    /// The index of the first edit whose old bytes had gone, and why. Those before it are written.
+    pub fn begin(&self, phase: u8, race_at: Option<usize>) -> Result<(), (usize, Failure)> {
+        let mut writer = self.open.writer();
+
+        for (index, edit) in self.edits.iter().enumerate() {
+            if edit.phase() != phase {
+                continue;
+            }
+            if !holds_old(edit) || race_at == Some(index) {
+                return Err((index, Failure::mismatch(edit)));
+            }
+            first_step(&mut writer, edit, Direction::Forth).map_err(|failure| (index, failure))?;
+        }
+        Ok(())
+    }
+
+    /// Takes the first step back for those edits of `phase` that are before `end`.
+    pub fn take_back(&self, phase: u8, end: usize) -> Result<(), Failure> {
+        let mut writer = self.open.writer();
+
+        for edit in self.edits.iter().take(end) {
+            if edit.phase() != phase {
+                continue;
+            }
+            match edit.way() {
+                // Only the first parcel was touched.
+                Way::Breakpoint => store(&mut writer, edit, 0, 2, edit.old())?,
+                _ => first_step(&mut writer, edit, Direction::Back)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the first step of every edit of `phase` in a direction, without looking.
+    pub fn begin_unchecked(&self, phase: u8, direction: Direction) -> Result<(), Failure> {
+        let mut writer = self.open.writer();
+
+        for edit in self.edits.iter().filter(|edit| edit.phase() == phase) {
+            first_step(&mut writer, edit, direction)?;
+        }
+        Ok(())
+    }
+
+    /// Writes one parcel of every edit of `phase` that is of [`Way::Breakpoint`].
+    pub fn finish(&self, phase: u8, parcel: Parcel, direction: Direction) -> Result<(), Failure> {
+        let mut writer = self.open.writer();
+
+        for edit in self.edits.iter().filter(|edit| edit.phase() == phase) {
+            if edit.way() != Way::Breakpoint {
+                continue;
+            }
+            let bytes = direction.bytes(edit);
+            match parcel {
+                Parcel::Tail => store(&mut writer, edit, 2, 2, bytes >> 16)?,
+                Parcel::Head => store(&mut writer, edit, 0, 2, bytes)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether `phase` has edits at all.
+    pub fn has_phase(&self, phase: u8) -> bool {
+        self.edits.iter().any(|edit| edit.phase() == phase)
+    }
+
+    /// Whether `phase` has edits of [`Way::Breakpoint`].
+    pub fn has_breakpoints(&self, phase: u8) -> bool {
+        self.edits
+            .iter()
+            .any(|edit| edit.phase() == phase && edit.way() == Way::Breakpoint)
+    }
+
+    /// Has every CPU see what was written so far.
+    ///
+    /// Context: interrupts on; waits for IPIs.
+    pub fn synchronise(&self) {
+        self.open.synchronise();
+    }
+
+    /// Verifies the whole batch once more, writes it, and closes the window, on a stopped machine.
+    ///
+    /// Every CPU has to call [`Closed::forget_here`] before it goes on.
+    #[inline(always)]
+    pub fn write_stopped(&mut self, stopped: &Stopped<'_>) -> (Result<(), Failure>, Closed) {
+        let result = self.write_all_here();
+
+        (result, self.open.close_stopped(stopped))
+    }
+
+    #[inline(always)]
+    fn write_all_here(&self) -> Result<(), Failure> {
+        check(self.edits)?;
+        // The master may be any CPU, not the one that opened the window.
+        self.open.prepare_here();
+
+        let mut writer = self.open.writer();
+        for edit in self.edits {
+            store(&mut writer, edit, 0, edit.len(), edit.new_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+#[inline(always)]
+fn first_step(writer: &mut Writer<'_>, edit: &Edit, to: Direction) -> Result<(), Failure> {
+    match edit.way() {
+        Way::Breakpoint => store(writer, edit, 0, 2, u64::from(C_EBREAK)),
+        _ => store(writer, edit, 0, edit.len(), to.bytes(edit)),
+    }
+}
+
+/// Stores the low `len` bytes of `bytes` at `offset` of `edit`: in one store if they are naturally
+/// aligned, else by parcels.
+#[inline(always)]
+fn store(
+    writer: &mut Writer<'_>,
+    edit: &Edit,
+    offset: usize,
+    len: usize,
+    bytes: u64,
+) -> Result<(), Failure> {
+    let addr = edit.addr() + offset;
+
+    if len.is_power_of_two() && addr % len == 0 {
+        let alias = writer.alias(addr).ok_or(Failure::not_open(edit))?;
+
+        // SAFETY: `alias` is `len` writable bytes: they are naturally aligned, hence in one page.
+        unsafe { store_once(alias, len, bytes) };
+        return Ok(());
+    }
+    for parcel in (0..len).step_by(2) {
+        let alias = writer.alias(addr + parcel).ok_or(Failure::not_open(edit))?;
+
+        // SAFETY: As above, for 2 bytes; `addr` is even.
+        unsafe { store_once(alias, 2, bytes >> (8 * parcel)) };
+    }
+    Ok(())
+}
+
+/// # Safety
+///
+/// `alias` is valid for writing `len` bytes, and aligned to it; `len` is 2, 4 or 8.
+#[inline(always)]
+unsafe fn store_once(alias: NonNull<u8>, len: usize, bytes: u64) {
+    let alias = alias.as_ptr();
+
+    // Volatile: harts fetch these bytes at any time, so that each must be one store. The kernel
+    // crate's `Atomic` would call a traced function from a stopped machine.
+    match len {
+        // SAFETY: By the function's requirement.
+        2 => unsafe { alias.cast::<u16>().write_volatile(bytes as u16) },
+        // SAFETY: By the function's requirement.
+        4 => unsafe { alias.cast::<u32>().write_volatile(bytes as u32) },
+        // SAFETY: By the function's requirement.
+        _ => unsafe { alias.cast::<u64>().write_volatile(bytes) },
+    }
+}

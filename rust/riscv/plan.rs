@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From the edits of a batch to the order and the strategy in which they are written.
+//!
+//! Plain logic, no machine: this file is also compiled and tested on the host.
+
+use super::edit::{
+    Edit,
+    Way, //
+};
+
+/// How a batch is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Strategy {
+    /// Every edit written while all harts run, then one icache flush.
+    Live,
+    /// As [`Strategy::Live`], phase after phase, with an icache flush after each.
+    Phased,
+    /// Every other hart stopped, one writes.
+    Rendezvous,
+}
+
+/// Why a batch cannot be planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadPlan {
+    /// Two edits touch the same byte, the second of them at this address (`-EEXIST`).
+    Overlap(usize),
+    /// The strategy that was asked for is not safe for the edit at this address (`-EOPNOTSUPP`).
+    Unsafe(usize),
+}
+
+/// Puts the edits in the order of their addresses and finds the cheapest strategy that is safe for
+/// all of them, or checks that `wanted` is.
+///
+/// # Errors
+///
+/// See [`BadPlan`].
+pub fn plan(edits: &mut [Edit], wanted: Option<Strategy>) -> Result<Strategy, BadPlan> {
+    edits.sort_unstable_by_key(Edit::addr);
+
+    for pair in edits.windows(2) {
+        if pair[0].end() > pair[1].addr() {
+            return Err(BadPlan::Overlap(pair[1].addr()));
+        }
+    }
+
+    let needs_stop = edits.iter().find(|edit| edit.way() == Way::Stop);
+    let phases = edits.iter().any(|edit| edit.phase() > 0);
+
+    match (wanted, needs_stop) {
+        (Some(Strategy::Rendezvous), _) | (None, Some(_)) => Ok(Strategy::Rendezvous),
+        (Some(_), Some(edit)) => Err(BadPlan::Unsafe(edit.addr())),
+        // Leaving out the flush between two phases is what may not be asked for.
+        (Some(Strategy::Live), None) if phases => Err(BadPlan::Unsafe(
+            edits
+                .iter()
+                .find(|edit| edit.phase() > 0)
+                .map_or(0, Edit::addr),
+        )),
+        (Some(strategy), None) => Ok(strategy),
+        (None, None) if phases => Ok(Strategy::Phased),
+        (None, None) => Ok(Strategy::Live),
+    }
+}
+
+/// The pages that the edits touch, each once, ascending.
+///
+/// `edits` must be in the order of their addresses, as [`plan`] leaves them.
+pub fn pages(edits: &[Edit], page_size: usize) -> impl Iterator<Item = usize> + '_ {
+    let mut last = None;
+
+    edits
+        .iter()
+        .flat_map(move |edit| {
+            let first = edit.addr() & !(page_size - 1);
+            let second = edit.end().saturating_sub(1) & !(page_size - 1);
+
+            [Some(first), (second != first).then_some(second)]
+        })
+        .flatten()
+        .filter(move |&page| last.replace(page) != Some(page))
+}

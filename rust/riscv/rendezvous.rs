@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The rendezvous: every CPU stops, the last to arrive works, all leave together.
+//!
+//! The last, because only then is nobody still running what the master is about to replace. There
+//! is no IPI inside: interrupts are off, so a flush on another hart that is itself an IPI would
+//! never be answered. Each CPU instead flushes for itself, on its way out.
+
+use core::cell::UnsafeCell;
+
+use kernel::{
+    bindings::atomic_t,
+    prelude::*,
+    types::Opaque, //
+};
+
+use crate::{
+    bindings,
+    fence,
+    stop_machine::{
+        stop_machine,
+        Stop,
+        Stopped, //
+    },
+    time::Ticks, //
+};
+
+/// The counter that CPUs meet at. It counts arrivals, and one step more is the release.
+pub trait Counter {
+    /// Counts this CPU in and returns how many are there, this one included.
+    ///
+    /// Fully ordered: a waiter's earlier accesses are before the master's work (release), and the
+    /// master's work is after all of them (acquire).
+    fn arrive(&self) -> u32;
+
+    /// Lets the waiters go, after (release) everything the master did.
+    fn release(&self);
+
+    /// The count now; what follows is after (acquire) what came before the release, if it is seen.
+    fn look(&self) -> u32;
+
+    /// Called between two looks.
+    fn relax();
+}
+
+/// Which part a CPU played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The last to arrive, which did the work.
+    Master,
+    /// One of the others, which waited for it.
+    Waiter,
+}
+
+/// The rendezvous itself: returns on every CPU when `work` has run on the last one to arrive.
+///
+/// The result is the CPU's place in the order of arrival, from 1; `online` is the master's.
+#[inline(always)]
+pub fn meet<C: Counter>(counter: &C, online: u32, work: impl FnOnce()) -> u32 {
+    // Full: the last arrival must be after all others', and its work after it.
+    // litmus: rendezvous+arrive
+    let place = counter.arrive();
+
+    if place == online {
+        work();
+        // Release, pairs with the acquire in `look`. litmus: rendezvous+release
+        counter.release();
+    } else {
+        // Acquire, pairs with `release`: what the CPU fetches after its `fence.i`, and what it
+        // reads, is what the master left. `atomic_read()` is no acquire.
+        // litmus: rendezvous+acquire
+        while counter.look() <= online {
+            C::relax();
+        }
+    }
+    place
+}
+
+/// A [`Counter`] of the running kernel.
+struct KernelCounter(Opaque<atomic_t>);
+
+// SAFETY: All accesses are atomic.
+unsafe impl Sync for KernelCounter {}
+
+impl KernelCounter {
+    fn new() -> Self {
+        KernelCounter(Opaque::new(atomic_t { counter: 0 }))
+    }
+}
+
+impl Counter for KernelCounter {
+    #[inline(always)]
+    fn arrive(&self) -> u32 {
+        // SAFETY: A valid `atomic_t`.
+        unsafe { bindings::rr_counter_inc_return(self.0.get()) }
+    }
+
+    #[inline(always)]
+    fn release(&self) {
+        // SAFETY: A valid `atomic_t`.
+        unsafe { bindings::rr_counter_inc_release(self.0.get()) }
+    }
+
+    #[inline(always)]
+    fn look(&self) -> u32 {
+        // SAFETY: A valid `atomic_t`.
+        unsafe { bindings::rr_counter_read_acquire(self.0.get()) }
+    }
+
+    #[inline(always)]
+    fn relax() {
+        // SAFETY: No requirements.
+        unsafe { bindings::rr_cpu_relax() }
+    }
+}
+
+/// What is done at a rendezvous.
+///
+/// # Implementing
+///
+/// What [`Stop`] says holds for both methods: they run with interrupts off while everybody waits.
+/// Mark them `#[inline(always)]`, so that they end up in `.kprobes.text`.
+pub trait Work {
+    /// Runs on the last CPU to arrive, while all others wait.
+    fn master(&mut self, stopped: &Stopped<'_>);
+
+    /// Runs on every CPU on its way out, after `master`, before its `fence.i`.
+    fn leave(&self, role: Role, stopped: &Stopped<'_>);
+}
+
+/// How long the CPUs were held.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    /// Nanoseconds from the first arrival to the release.
+    pub nanoseconds: u64,
+    /// The number of CPUs.
+    pub cpus: u32,
+}
+
+struct Meeting<W> {
+    counter: KernelCounter,
+    work: UnsafeCell<W>,
+    /// The time when the first CPU arrived.
+    first: UnsafeCell<Ticks>,
+    /// The time when the master was done.
+    done: UnsafeCell<Ticks>,
+}
+
+// SAFETY: `first` is written only by the CPU that arrived first, `done` and `work` only by the
+// master before its release; both times are read after `stop_machine` has returned. After the
+// release `work` is shared by all CPUs, hence `Sync`, and the master may be any CPU, hence `Send`.
+unsafe impl<W: Send + Sync> Sync for Meeting<W> {}
+
+impl<W: Work + Send + Sync> Stop for Meeting<W> {
+    #[inline(always)]
+    fn run(&self, stopped: &Stopped<'_>) {
+        let online = stopped.online();
+        let arrived = Ticks::now();
+
+        let place = meet(&self.counter, online, || {
+            // SAFETY: Only the master gets here, and nobody else looks before the release.
+            unsafe { (*self.work.get()).master(stopped) };
+            // SAFETY: As above.
+            unsafe { *self.done.get() = Ticks::now() };
+        });
+
+        if place == 1 {
+            // SAFETY: Only one CPU is the first, and nobody looks before all have left.
+            unsafe { *self.first.get() = arrived };
+        }
+        let role = if place == online {
+            Role::Master
+        } else {
+            Role::Waiter
+        };
+        // SAFETY: After the release nobody has a mutable reference to `work`.
+        unsafe { (*self.work.get()).leave(role, stopped) };
+        fence::instructions_here();
+    }
+}
+
+/// Stops every online CPU, lets the last to arrive do `work`, and has every CPU run `fence.i`
+/// before it goes on.
+///
+/// Returns `work` and how long the CPUs were held.
+///
+/// # Errors
+///
+/// Those of [`stop_machine`]; then `work` has not run.
+///
+/// # Context
+///
+/// As for [`stop_machine`].
+pub fn rendezvous<W: Work + Send + Sync>(work: W) -> Result<(W, Held)> {
+    let now = Ticks::now();
+    let meeting = Meeting {
+        counter: KernelCounter::new(),
+        work: UnsafeCell::new(work),
+        first: UnsafeCell::new(now),
+        done: UnsafeCell::new(now),
+    };
+
+    stop_machine(&meeting)?;
+
+    let held = Held {
+        nanoseconds: meeting.done.into_inner().since(meeting.first.into_inner()),
+        // The counter stands at one more than the number of arrivals.
+        cpus: meeting.counter.look() - 1,
+    };
+    Ok((meeting.work.into_inner(), held))
+}

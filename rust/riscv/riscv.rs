@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What RISC-V Linux needs in Rust and the `kernel` crate does not have.
+//!
+//! The crate is built into `rust_riscv.ko`; other modules use it with `--extern riscv`. One file
+//! is one concept:
+//!
+//! - [`insn`]: encoding and decoding of instructions;
+//! - [`edit`], [`plan`]: an edit of kernel text, and the order and strategy of a batch of them;
+//! - [`text`]: which addresses are kernel text, and keeping them so;
+//! - [`pgtable`]: walking page tables;
+//! - [`window`]: writable aliases of text that close themselves;
+//! - [`batch`]: verify every edit, then write;
+//! - [`mod@stop_machine`], [`rendezvous`]: stopping every CPU, and meeting there;
+//! - [`fence`]: instruction and translation caches, of this hart and of all;
+//! - [`time`]: the `time` CSR.
+//!
+//! The first three and [`pgtable`] are plain logic, also tested on the host.
+
+use kernel::prelude::*;
+
+pub mod batch;
+mod bindings;
+pub mod edit;
+pub mod fence;
+pub mod insn;
+pub mod pgtable;
+pub mod plan;
+pub mod rendezvous;
+pub mod stop_machine;
+pub mod text;
+pub mod time;
+pub mod window;
+
+module! {
+    type: RustRiscv,
+    name: "rust_riscv",
+    authors: ["rust-riscv contributors"],
+    description: "Rust abstractions for RISC-V Linux",
+    license: "GPL",
+}
+
+struct RustRiscv;
+
+impl kernel::Module for RustRiscv {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(RustRiscv)
+    }
+}
+
+/// Whether one more line about refused edits may go to the log now.
+pub fn may_log() -> bool {
+    // SAFETY: No requirements.
+    unsafe { bindings::rr_ratelimit() }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which addresses are kernel text, and keeping them so.
+//!
+//! Text is what the page tables map executable and not writable, in the kernel image or in the
+//! text of a loaded module. A module is pinned for as long as its text is to be patched.
+
+use core::ptr::NonNull;
+
+use kernel::{
+    bindings as kernel_bindings,
+    error::to_result,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+
+use crate::{
+    bindings,
+    edit::Edit,
+    pgtable::{
+        walk,
+        Found,
+        Pte,
+        Tables,
+        PAGE_SHIFT,
+        PAGE_SIZE, //
+    }, //
+};
+
+/// The page tables of the running kernel.
+struct KernelTables;
+
+impl Tables for KernelTables {
+    fn read(&self, phys: u64) -> Pte {
+        // SAFETY: `phys` comes from a page table, so that it is a table's entry in memory that the
+        // linear map covers; others may write it, but atomically.
+        Pte::new(unsafe { Atomic::from_ptr(entry_at(phys)) }.load(Relaxed))
+    }
+}
+
+/// Where the linear map has the page-table entry at the physical address `phys`.
+pub(crate) fn entry_at(phys: u64) -> *mut u64 {
+    // SAFETY: Written once at boot, before any module is loaded.
+    let offset = unsafe { bindings::kernel_map.va_pa_offset } as u64;
+
+    core::ptr::with_exposed_provenance_mut(phys.wrapping_add(offset) as usize)
+}
+
+/// Looks `addr`, an address of the kernel, up in the page tables.
+///
+/// `None` if there is no table for it.
+pub fn look_up(addr: usize) -> Option<Found> {
+    const PPN_MASK: u64 = (1 << 44) - 1;
+    const SV39: u64 = 8;
+
+    let satp: u64;
+    // SAFETY: Reads a CSR that the kernel may read. Whichever address space is current, its upper
+    // half is the kernel's.
+    unsafe { core::arch::asm!("csrr {}, satp", out(reg) satp, options(nomem, nostack)) };
+
+    // Modes 8, 9 and 10 have 3, 4 and 5 levels.
+    let levels = (satp >> 60).checked_sub(SV39)? + 3;
+    walk(
+        &KernelTables,
+        (satp & PPN_MASK) << PAGE_SHIFT,
+        levels as u32,
+        addr,
+    )
+}
+
+/// A module that cannot go away.
+///
+/// # Invariants
+///
+/// `self.0` is a loaded module of which we hold a reference.
+struct Pinned(NonNull<kernel_bindings::module>);
+
+// SAFETY: A module's reference may be dropped by any task.
+unsafe impl Send for Pinned {}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant; the reference is given up here.
+        unsafe { kernel_bindings::module_put(self.0.as_ptr()) };
+    }
+}
+
+/// The modules whose text is being edited, each pinned once.
+#[derive(Default)]
+pub struct Owners(KVec<Pinned>);
+
+impl Owners {
+    /// No modules.
+    pub const fn new() -> Owners {
+        Owners(KVec::new())
+    }
+
+    /// Checks that every byte of `edit` is in kernel text and pins its module, if it is in one.
+    ///
+    /// # Errors
+    ///
+    /// - `-EFAULT`: not text, or not all of it in the kernel image or in one module; text of init
+    ///   functions does not count.
+    /// - `-ESHUTDOWN`: the module is being removed.
+    /// - `-ENOMEM`: no memory to note the module.
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    pub fn pin(&mut self, edit: &Edit) -> Result {
+        let (first, last) = (edit.addr(), edit.end() - 1);
+
+        if !is_image(first) || !is_image(last) {
+            self.pin_module(edit)?;
+        }
+        for addr in [first, last] {
+            look_up_text(addr)?;
+        }
+        Ok(())
+    }
+
+    fn pin_module(&mut self, edit: &Edit) -> Result {
+        let mut owner = core::ptr::null_mut();
+
+        // SAFETY: `owner` is a place for the result.
+        to_result(unsafe { bindings::rr_module_get_by_text(edit.addr(), edit.len(), &mut owner) })?;
+        // INVARIANT: On success `owner` is a loaded module and the reference is ours.
+        let owner = Pinned(NonNull::new(owner).ok_or(EFAULT)?);
+
+        if !self.0.iter().any(|pinned| pinned.0 == owner.0) {
+            self.0.push(owner, GFP_KERNEL)?;
+        }
+        Ok(())
+    }
+}
+
+fn is_image(addr: usize) -> bool {
+    // SAFETY: Written once at boot, before any module is loaded.
+    let map = unsafe { &*core::ptr::addr_of!(bindings::kernel_map) };
+
+    addr.checked_sub(map.virt_addr)
+        .is_some_and(|offset| offset < map.size)
+}
+
+/// The page-table entry of the text at `addr`.
+///
+/// # Errors
+///
+/// `-EFAULT` if there is no text.
+pub(crate) fn look_up_text(addr: usize) -> Result<Pte> {
+    look_up(addr)
+        .map(|found| found.pte)
+        .filter(|pte| pte.is_text())
+        .ok_or(EFAULT)
+}
+
+/// The bytes that are at `edit`'s address now, little-endian.
+///
+/// # Safety
+///
+/// The edit's bytes are kernel text, and stay so during the call.
+#[inline(always)]
+pub(crate) unsafe fn read(edit: &Edit) -> u64 {
+    let text = core::ptr::with_exposed_provenance::<u16>(edit.addr());
+    let mut bytes = 0;
+
+    for parcel in 0..edit.len() / 2 {
+        // SAFETY: By the function's requirement text, which is readable; `addr` is even. Volatile,
+        // because others may write it.
+        let bits = unsafe { text.add(parcel).read_volatile() };
+        bytes |= u64::from(bits) << (16 * parcel);
+    }
+    bytes
+}
+
+const _: () = assert!(PAGE_SIZE == kernel::page::PAGE_SIZE);

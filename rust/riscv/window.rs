@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The window: pages of text mapped a second time, writable, for the length of a commit.
+//!
+//! Address range and page tables are reserved when the window is made, so that opening it
+//! allocates nothing: it stores page-table entries. Closing it, which happens at the latest when
+//! the [`Open`] goes out of scope, clears them again and makes every CPU forget them.
+
+use core::ptr::NonNull;
+
+use kernel::{
+    alloc::KVVec,
+    bindings as kernel_bindings,
+    page::Page,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+    types::NotThreadSafe, //
+};
+
+use crate::{
+    bindings,
+    fence::{
+        self,
+        Pages, //
+    },
+    pgtable::{
+        Pte,
+        PAGE_SIZE, //
+    },
+    stop_machine::Stopped,
+    text, //
+};
+
+/// One page of the window.
+struct Slot {
+    /// The page-table entry of this page.
+    entry: NonNull<u64>,
+    /// The page of text that it maps, while it maps one.
+    page: usize,
+}
+
+impl Slot {
+    fn set(&mut self, page: usize, pte: Pte) {
+        self.page = page;
+        // SAFETY: By the invariant of `Window` the entry is ours and valid for writes. Atomic,
+        // because the hart's page-table walker reads it.
+        unsafe { Atomic::from_ptr(self.entry.as_ptr()) }.store(pte.bits(), Relaxed);
+    }
+
+    /// As [`Slot::set`] with an invalid entry, without a call: for a stopped machine.
+    #[inline(always)]
+    fn clear(&self) {
+        // SAFETY: By the invariant of `Window`. A single aligned store.
+        unsafe { self.entry.as_ptr().write_volatile(Pte::INVALID.bits()) };
+    }
+}
+
+/// A range of kernel addresses through which text can be written, closed.
+///
+/// # Invariants
+///
+/// - `base` is an area of `slots.len()` pages that `vmap()` made for us alone.
+/// - `slots[n].entry` is the page-table entry of page `n` of the area. All are invalid but those
+///   that an [`Open`] has set.
+pub struct Window {
+    base: NonNull<u8>,
+    slots: KVVec<Slot>,
+}
+
+// SAFETY: The area and its page-table entries belong to no task.
+unsafe impl Send for Window {}
+
+impl Window {
+    /// Reserves a window of `pages` pages: its addresses and its page tables.
+    ///
+    /// # Errors
+    ///
+    /// `-EINVAL` for no pages, `-ENOMEM` without memory.
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    pub fn new(pages: usize) -> Result<Window> {
+        if pages == 0 {
+            return Err(EINVAL);
+        }
+        let count = u32::try_from(pages).map_err(|_| EINVAL)?;
+
+        // What the area maps until its entries are taken away below.
+        let placeholder = Page::alloc_page(GFP_KERNEL | kernel::alloc::flags::__GFP_ZERO)?;
+        let mut placeholders = KVVec::from_elem(placeholder.as_ptr(), pages, GFP_KERNEL)?;
+
+        // SAFETY: `placeholders` holds `count` pages; `VM_MAP` is what `vmap()` is used with.
+        let area = unsafe {
+            bindings::vmap(
+                placeholders.as_mut_ptr(),
+                count,
+                bindings::RR_VM_MAP,
+                kernel_bindings::pgprot_t {
+                    pgprot: Pte::KERNEL_READ as usize,
+                },
+            )
+        };
+        // INVARIANT: The area is new.
+        let mut window = Window {
+            base: NonNull::new(area.cast()).ok_or(ENOMEM)?,
+            slots: KVVec::new(),
+        };
+
+        window.slots.reserve(pages, GFP_KERNEL)?;
+        for n in 0..pages {
+            let addr = window.base.addr().get() + n * PAGE_SIZE;
+            let found = text::look_up(addr).filter(|found| found.level == 0);
+            let entry = NonNull::new(text::entry_at(found.ok_or(ENXIO)?.slot)).ok_or(ENXIO)?;
+            let mut slot = Slot { entry, page: 0 };
+
+            slot.set(0, Pte::INVALID);
+            // INVARIANT: The walk ended at the lowest level, at the entry of page `n`.
+            window.slots.push(slot, GFP_KERNEL)?;
+        }
+        fence::everywhere(window.range(pages));
+        Ok(window)
+    }
+
+    /// The most pages that can be open at once.
+    pub fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
+    fn range(&self, count: usize) -> Pages {
+        Pages {
+            start: self.base.addr().get(),
+            count,
+        }
+    }
+
+    /// Maps `pages`, pages of kernel text in ascending order, writable.
+    ///
+    /// # Errors
+    ///
+    /// `-E2BIG` for more pages than [`Window::capacity`], `-EFAULT` for one that is not kernel
+    /// text. Then the window is closed.
+    ///
+    /// # Safety
+    ///
+    /// The pages stay kernel text until the window is closed: their modules are pinned.
+    ///
+    /// # Context
+    ///
+    /// Interrupts on. Allocates nothing. The task stays on its CPU while the window is open.
+    pub unsafe fn open(&mut self, pages: impl Iterator<Item = usize>) -> Result<Open<'_>> {
+        // SAFETY: No requirements. Undone when `open` is dropped.
+        unsafe { bindings::rr_migrate_disable() };
+        let mut open = Open {
+            window: self,
+            used: 0,
+            _here: NotThreadSafe,
+        };
+
+        for page in pages {
+            let pte = text::look_up_text(page)?.to_writable();
+            let used = open.used;
+
+            open.window.slots.get_mut(used).ok_or(E2BIG)?.set(page, pte);
+            open.used += 1;
+        }
+        open.prepare_here();
+        Ok(open)
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant an area from `vmap()`, and closed, so that nobody uses it.
+        unsafe { bindings::vunmap(self.base.as_ptr().cast()) };
+    }
+}
+
+/// An open window, which closes itself.
+pub struct Open<'w> {
+    window: &'w mut Window,
+    /// The number of slots that map something.
+    used: usize,
+    _here: NotThreadSafe,
+}
+
+impl Open<'_> {
+    /// Lets this CPU use the mappings.
+    ///
+    /// It may have cached that there were none (all harts without Svvptc may).
+    #[inline(always)]
+    pub fn prepare_here(&self) {
+        // The stores to the page table are before the `sfence.vma`, which orders them.
+        fence::translations_here(self.window.range(self.used));
+    }
+
+    /// Begins a pass over the open pages, in ascending order.
+    #[inline(always)]
+    pub fn writer(&self) -> Writer<'_> {
+        Writer {
+            slots: self.window.slots.get(..self.used).unwrap_or(&[]),
+            base: self.window.base,
+            at: 0,
+        }
+    }
+
+    /// Has every CPU see what was written so far, and keeps the window open.
+    ///
+    /// Context: interrupts on; waits for IPIs.
+    pub fn synchronise(&self) {
+        fence::everywhere(self.window.range(self.used));
+    }
+
+    /// Closes the window while all CPUs are stopped. Each of them has to call
+    /// [`Closed::forget_here`] before it goes on.
+    #[inline(always)]
+    pub fn close_stopped(&mut self, _stopped: &Stopped<'_>) -> Closed {
+        let closed = Closed(self.window.range(self.used));
+
+        for slot in self.window.slots.iter().take(self.used) {
+            slot.clear();
+        }
+        self.used = 0;
+        closed
+    }
+}
+
+impl Drop for Open<'_> {
+    /// Closes the window, and has every CPU forget it and see what was written.
+    fn drop(&mut self) {
+        if self.used > 0 {
+            for slot in self.window.slots.iter().take(self.used) {
+                slot.clear();
+            }
+            self.synchronise();
+        }
+        // SAFETY: `Window::open` disabled migration, on this task, as `Open` cannot be sent.
+        unsafe { bindings::rr_migrate_enable() };
+    }
+}
+
+/// The pages of a window that was closed while the machine was stopped.
+#[derive(Clone, Copy)]
+pub struct Closed(Pages);
+
+impl Closed {
+    /// Makes this CPU forget the window.
+    #[inline(always)]
+    pub fn forget_here(self) {
+        fence::translations_here(self.0);
+    }
+}
+
+/// A pass over the open pages.
+pub struct Writer<'o> {
+    slots: &'o [Slot],
+    base: NonNull<u8>,
+    at: usize,
+}
+
+impl Writer<'_> {
+    /// The writable alias of the text at `addr`, which is not before the one asked for last.
+    ///
+    /// `None` if its page is not open.
+    #[inline(always)]
+    pub fn alias(&mut self, addr: usize) -> Option<NonNull<u8>> {
+        let page = addr & !(PAGE_SIZE - 1);
+
+        while self.slots.get(self.at)?.page < page {
+            self.at += 1;
+        }
+        if self.slots.get(self.at)?.page != page {
+            return None;
+        }
+        // SAFETY: Slot `at` exists, so that its page is within the area.
+        Some(unsafe { self.base.add(self.at * PAGE_SIZE + addr % PAGE_SIZE) })
+    }
+}
