@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A batch of edits of kernel text: all of them are made, or none.
+
+use kernel::{
+    alloc::KVVec,
+    prelude::*, //
+};
+
+use riscv::{
+    batch::Failure,
+    edit::{
+        BadEdit,
+        Edit,
+        Kind, //
+    },
+    plan::Strategy,
+    text::Owners, //
+};
+
+use crate::{
+    engine,
+    stats, //
+};
+
+/// How a batch was committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The strategy that was taken.
+    pub strategy: Strategy,
+    /// The number of edits.
+    pub edits: usize,
+    /// How long CPUs were stopped, in nanoseconds; 0 unless by [`Strategy::Rendezvous`].
+    pub stopped_ns: u64,
+}
+
+/// What a test or a measurement asks for; users leave it at its default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// This strategy rather than the cheapest.
+    pub strategy: Option<Strategy>,
+    /// Pretend that somebody else wrote to the edit of this index, in the order of addresses,
+    /// after the batch was verified. Only in a kernel with KUnit; ignored by a rendezvous, which
+    /// leaves no such moment.
+    pub race_at: Option<usize>,
+}
+
+/// Edits of kernel text that are made together, or not at all.
+///
+/// A batch that is dropped without [`Batch::commit`] changes nothing.
+///
+/// # Errors
+///
+/// Every method that fails writes one line, rate-limited, to the kernel log; the text is as it
+/// was. The errors of adding an edit, which leave the batch as it was:
+///
+/// | errno | when |
+/// |---|---|
+/// | `-ENODATA` | no bytes |
+/// | `-EMSGSIZE` | more than 8 bytes |
+/// | `-EINVAL` | old and new bytes differ in number, or the number is odd |
+/// | `-EADDRNOTAVAIL` | the address is odd |
+/// | `-ECHRNG` | a phase other than 0 and 1 |
+/// | `-EFAULT` | not kernel text, or not all of it in the kernel image or in one module |
+/// | `-ESHUTDOWN` | in a module that is being removed |
+/// | `-ENOMEM` | no memory |
+///
+/// The errors of committing:
+///
+/// | errno | when |
+/// |---|---|
+/// | `-ENODATA` | no edits |
+/// | `-EEXIST` | two edits overlap |
+/// | `-E2BIG` | more pages than the module parameter `window_pages` |
+/// | `-EILSEQ` | the old bytes of an edit are not what is there |
+/// | `-EOPNOTSUPP` | a strategy was asked for that is not safe for these edits |
+/// | `-EFAULT` | an address is no longer kernel text |
+///
+/// # Examples
+///
+/// ```
+/// use kernel::prelude::*;
+/// use riscv::insn::Insn;
+/// use riscv_patch::batch::Batch;
+///
+/// /// Makes the `nop` at `addr` a breakpoint.
+/// fn arm(addr: usize) -> Result {
+///     let mut batch = Batch::new();
+///
+///     // SAFETY: A breakpoint is valid code anywhere, and its handler is registered.
+///     unsafe { batch.instruction(addr, Insn::NOP, Insn::EBREAK)? };
+///     batch.commit()?;
+///     Ok(())
+/// }
+/// ```
+pub struct Batch {
+    edits: KVVec<Edit>,
+    owners: Owners,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Batch {
+    /// An empty batch. Allocates nothing.
+    pub const fn new() -> Batch {
+        Batch {
+            edits: KVVec::new(),
+            owners: Owners::new(),
+        }
+    }
+
+    /// The number of edits.
+    pub fn len(&self) -> usize {
+        self.edits.len()
+    }
+
+    /// Whether there are no edits.
+    pub fn is_empty(&self) -> bool {
+        self.edits.is_empty()
+    }
+
+    /// Makes room for `more` edits, 32 bytes each.
+    ///
+    /// # Errors
+    ///
+    /// `-ENOMEM`.
+    pub fn reserve(&mut self, more: usize) -> Result {
+        Ok(self.edits.reserve(more, GFP_KERNEL)?)
+    }
+
+    /// Adds an edit: at `addr`, where `old` is, shall be `new`, in `phase`.
+    ///
+    /// All edits of phase 0 are visible to every CPU before the first of phase 1 is made.
+    ///
+    /// # Errors
+    ///
+    /// See [`Batch`].
+    ///
+    /// # Safety
+    ///
+    /// What is there after the edit, with and without the batch's other edits of the same phase,
+    /// must be valid code or, for [`Kind::Literal`], data that the code around it can use.
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    pub unsafe fn edit(
+        &mut self,
+        addr: usize,
+        old: &[u8],
+        new: &[u8],
+        phase: u8,
+        kind: Kind,
+    ) -> Result {
+        self.add(addr, old, new, phase, kind)
+            .inspect_err(|&error| refused(Failure { error, addr }))
+    }
+
+    fn add(&mut self, addr: usize, old: &[u8], new: &[u8], phase: u8, kind: Kind) -> Result {
+        let edit = Edit::new(addr, old, new, phase, kind).map_err(errno)?;
+
+        self.edits.reserve(1, GFP_KERNEL)?;
+        self.owners.pin(&edit)?;
+        Ok(self.edits.push(edit, GFP_KERNEL)?)
+    }
+
+    /// Adds an edit that makes the instruction `old` at `addr` the instruction `new`, which must
+    /// have the same length (`-EINVAL`).
+    ///
+    /// # Errors
+    ///
+    /// See [`Batch`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`Batch::edit`].
+    pub unsafe fn instruction(
+        &mut self,
+        addr: usize,
+        old: riscv::insn::Insn,
+        new: riscv::insn::Insn,
+    ) -> Result {
+        let (old_bytes, new_bytes) = (old.bits().to_le_bytes(), new.bits().to_le_bytes());
+
+        // SAFETY: By the function's requirements.
+        unsafe {
+            self.edit(
+                addr,
+                &old_bytes[..old.len()],
+                &new_bytes[..new.len()],
+                0,
+                Kind::Code,
+            )
+        }
+    }
+
+    /// Makes all edits, by the cheapest strategy that is safe for them, or none.
+    ///
+    /// When it returns, every CPU runs the new text.
+    ///
+    /// # Errors
+    ///
+    /// See [`Batch`].
+    ///
+    /// # Context
+    ///
+    /// Sleeps. The caller holds no `cpus_read_lock`. Allocates nothing.
+    pub fn commit(self) -> Result<Report> {
+        self.commit_with(Options::default())
+    }
+
+    /// As [`Batch::commit`], with options.
+    ///
+    /// # Errors
+    ///
+    /// See [`Batch`].
+    pub fn commit_with(mut self, options: Options) -> Result<Report> {
+        // `owners` lives until the end, so that the text does.
+        engine::commit(&mut self.edits, &self.owners, options).map_err(|failure| {
+            refused(failure);
+            failure.error
+        })
+    }
+}
+
+/// Counts and logs a refusal.
+fn refused(failure: Failure) {
+    stats::STATS.count_error(failure.error);
+    if riscv::may_log() {
+        pr_err!(
+            "refused, text unchanged: {:?} at {:#x}\n",
+            failure.error,
+            failure.addr
+        );
+    }
+}
+
+fn errno(bad: BadEdit) -> Error {
+    match bad {
+        BadEdit::Empty => ENODATA,
+        BadEdit::TooLong => EMSGSIZE,
+        BadEdit::Uneven => EINVAL,
+        BadEdit::OddAddress => EADDRNOTAVAIL,
+        BadEdit::NoSuchPhase => ECHRNG,
+    }
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What was patched, how often, and for how long CPUs were stopped: `rust_riscv_patch/stats` in
+//! debugfs.
+
+use kernel::{
+    debugfs::{
+        Scope,
+        Writer, //
+    },
+    fmt,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+
+use riscv::plan::Strategy;
+
+use crate::batch::Report;
+
+/// The counters of this module.
+pub(crate) static STATS: Stats = Stats::new();
+
+/// Upper bounds of the histogram, in microseconds, are the powers of two; the last has no bound.
+const BUCKETS: usize = 20;
+
+/// The errors that have a counter of their own.
+const ERRORS: [(&str, Error); 13] = [
+    ("ENODATA", ENODATA),
+    ("EMSGSIZE", EMSGSIZE),
+    ("EINVAL", EINVAL),
+    ("EADDRNOTAVAIL", EADDRNOTAVAIL),
+    ("ECHRNG", ECHRNG),
+    ("EFAULT", EFAULT),
+    ("ESHUTDOWN", ESHUTDOWN),
+    ("ENOMEM", ENOMEM),
+    ("EEXIST", EEXIST),
+    ("E2BIG", E2BIG),
+    ("EILSEQ", EILSEQ),
+    ("EOPNOTSUPP", EOPNOTSUPP),
+    ("ENODEV", ENODEV),
+];
+
+struct PerStrategy {
+    batches: Atomic<u64>,
+    edits: Atomic<u64>,
+}
+
+impl PerStrategy {
+    const fn new() -> Self {
+        PerStrategy {
+            batches: Atomic::new(0),
+            edits: Atomic::new(0),
+        }
+    }
+}
+
+/// Counters. All are relaxed: each is a number of its own, and nothing is read through them.
+pub(crate) struct Stats {
+    strategies: [PerStrategy; 3],
+    rollbacks: Atomic<u64>,
+    errors: [Atomic<u64>; ERRORS.len()],
+    other_errors: Atomic<u64>,
+    stops: Atomic<u64>,
+    stopped_ns: Atomic<u64>,
+    stopped_min_ns: Atomic<u64>,
+    stopped_max_ns: Atomic<u64>,
+    histogram: [Atomic<u64>; BUCKETS],
+}
+
+impl Stats {
+    const fn new() -> Stats {
+        Stats {
+            strategies: [const { PerStrategy::new() }; 3],
+            rollbacks: Atomic::new(0),
+            errors: [const { Atomic::new(0) }; ERRORS.len()],
+            other_errors: Atomic::new(0),
+            stops: Atomic::new(0),
+            stopped_ns: Atomic::new(0),
+            stopped_min_ns: Atomic::new(u64::MAX),
+            stopped_max_ns: Atomic::new(0),
+            histogram: [const { Atomic::new(0) }; BUCKETS],
+        }
+    }
+
+    /// Counts a batch that was committed.
+    pub(crate) fn count_batch(&self, report: &Report) {
+        let counters = &self.strategies[report.strategy as usize];
+
+        counters.batches.fetch_add(1, Relaxed);
+        counters.edits.fetch_add(report.edits as u64, Relaxed);
+    }
+
+    /// Counts a batch that was begun and taken back.
+    pub(crate) fn count_rollback(&self) {
+        self.rollbacks.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a refusal.
+    pub(crate) fn count_error(&self, error: Error) {
+        let counter = ERRORS
+            .iter()
+            .position(|(_, known)| *known == error)
+            .map_or(&self.other_errors, |n| &self.errors[n]);
+
+        counter.fetch_add(1, Relaxed);
+    }
+
+    /// Counts one stop of the machine. The caller holds the engine's lock, so that the extremes
+    /// need no loop.
+    pub(crate) fn count_stop(&self, nanoseconds: u64) {
+        let microseconds = nanoseconds / 1000;
+        let bucket = (u64::BITS - microseconds.leading_zeros()) as usize;
+
+        self.stops.fetch_add(1, Relaxed);
+        self.stopped_ns.fetch_add(nanoseconds, Relaxed);
+        self.histogram[bucket.min(BUCKETS - 1)].fetch_add(1, Relaxed);
+        if nanoseconds < self.stopped_min_ns.load(Relaxed) {
+            self.stopped_min_ns.store(nanoseconds, Relaxed);
+        }
+        if nanoseconds > self.stopped_max_ns.load(Relaxed) {
+            self.stopped_max_ns.store(nanoseconds, Relaxed);
+        }
+    }
+}
+
+struct View;
+
+impl Writer for View {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for strategy in [Strategy::Live, Strategy::Phased, Strategy::Rendezvous] {
+            let counters = &STATS.strategies[strategy as usize];
+            let name = match strategy {
+                Strategy::Live => "live",
+                Strategy::Phased => "phased",
+                Strategy::Rendezvous => "rendezvous",
+            };
+
+            writeln!(
+                f,
+                "{name}: batches={} edits={}",
+                counters.batches.load(Relaxed),
+                counters.edits.load(Relaxed)
+            )?;
+        }
+        writeln!(f, "rollbacks: {}", STATS.rollbacks.load(Relaxed))?;
+
+        write!(f, "errors:")?;
+        for ((name, _), counter) in ERRORS.iter().zip(&STATS.errors) {
+            let count = counter.load(Relaxed);
+            if count > 0 {
+                write!(f, " {name}={count}")?;
+            }
+        }
+        writeln!(f, " other={}", STATS.other_errors.load(Relaxed))?;
+
+        let stops = STATS.stops.load(Relaxed);
+        let min = STATS.stopped_min_ns.load(Relaxed);
+        writeln!(
+            f,
+            "stopped: count={stops} min_ns={} max_ns={} total_ns={}",
+            if stops == 0 { 0 } else { min },
+            STATS.stopped_max_ns.load(Relaxed),
+            STATS.stopped_ns.load(Relaxed)
+        )?;
+        writeln!(f, "stopped_us:")?;
+        for (bucket, counter) in STATS.histogram.iter().enumerate() {
+            match counter.load(Relaxed) {
+                0 => {}
+                count if bucket == BUCKETS - 1 => writeln!(f, " more: {count}")?,
+                count => writeln!(f, " <{}: {count}", 1u64 << bucket)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The files in debugfs; removed when dropped.
+#[pin_data]
+pub(crate) struct Files {
+    #[pin]
+    scope: Scope<View>,
+}
+
+impl Files {
+    /// Makes `rust_riscv_patch/stats`.
+    pub(crate) fn new() -> Result<Pin<KBox<Files>>> {
+        KBox::pin_init(
+            try_pin_init!(Files {
+                scope <- Scope::dir(View, c"rust_riscv_patch", |view, dir| {
+                    dir.read_only_file(c"stats", view);
+                }),
+            }? Error),
+            GFP_KERNEL,
+        )
+    }
+}
