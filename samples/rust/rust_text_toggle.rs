@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A hot function whose answer a debugfs file changes by patching the running kernel:
+//! `echo 1 > rust_text_toggle/on`, then `cat rust_text_toggle/value`.
+
+use kernel::{debugfs::Scope, new_mutex, prelude::*, sync::Mutex, uaccess::UserSliceReader};
+use riscv::insn::Insn;
+use riscv_patch::batch::Batch;
+
+module! {
+    type: RustTextToggle,
+    name: "rust_text_toggle",
+    authors: ["rust-riscv contributors"],
+    description: "A function switched over by patching its text",
+    license: "GPL",
+}
+
+core::arch::global_asm!(
+    ".balign 4",
+    "rust_text_toggle_answer:",
+    ".option push",
+    ".option norvc",
+    "li a0, 0", // What is patched: one aligned instruction of 4 bytes.
+    ".option pop",
+    "ret",
+);
+
+extern "C" {
+    fn rust_text_toggle_answer() -> u64;
+}
+
+/// `li a0, 0` and `li a0, 1`.
+const ANSWERS: [Option<Insn>; 2] = [Insn::word(0x0000_0513), Insn::word(0x0010_0513)];
+
+fn toggle(state: &Mutex<usize>, input: &mut UserSliceReader) -> Result {
+    let new = usize::from(input.read::<u8>()? == b'1');
+    let mut now = state.lock();
+    let (old, new_insn) = (ANSWERS[*now].ok_or(EINVAL)?, ANSWERS[new].ok_or(EINVAL)?);
+
+    let mut batch = Batch::new();
+    // SAFETY: One `li` becomes another; both are valid code where the function has one.
+    unsafe { batch.instruction(rust_text_toggle_answer as *const () as usize, old, new_insn)? };
+    batch.commit()?;
+    *now = new;
+    Ok(())
+}
+
+struct RustTextToggle(#[expect(dead_code)] Pin<KBox<Scope<Mutex<usize>>>>);
+
+impl kernel::Module for RustTextToggle {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let files = Scope::dir(new_mutex!(0), c"rust_text_toggle", |state, dir| {
+            dir.write_only_callback_file(c"on", state, &toggle);
+            // SAFETY: Reads nothing, returns a number.
+            dir.read_callback_file(c"value", state, &|_, f| {
+                writeln!(f, "{}", unsafe { rust_text_toggle_answer() })
+            });
+        });
+        Ok(RustTextToggle(KBox::pin_init(files, GFP_KERNEL)?))
+    }
+}
