@@ -43,6 +43,7 @@ use crate::{
         Options,
         Report, //
     },
+    module_parameters,
     stats::STATS, //
 };
 
@@ -142,9 +143,23 @@ fn write_live(ready: &Ready<'_, '_>, options: Options) -> Result<(), Failure> {
             undo_before(ready, phase)?;
             return Err(failure);
         }
+        again(ready, || ready.begin_unchecked(phase, Direction::Forth))?;
         finish(ready, phase, Direction::Forth)?;
     }
     Ok(())
+}
+
+/// Takes the step that was just written once more after a flush, if the module was told to.
+///
+/// QEMU's multi-threaded TCG needs it: while one thread stores, another may be translating the old
+/// bytes, and links the stale translation after the store has discarded those that there were. By
+/// the end of a flush it has been linked, so that the second store discards it.
+fn again(ready: &Ready<'_, '_>, step: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+    if !module_parameters::write_twice.value() {
+        return Ok(());
+    }
+    ready.synchronise();
+    step()
 }
 
 /// The later steps of the edits of `phase` whose first step was a breakpoint.
@@ -154,10 +169,12 @@ fn finish(ready: &Ready<'_, '_>, phase: u8, direction: Direction) -> Result<(), 
     }
     // No hart may see the new tail after the old head, or the new head before the new tail.
     // litmus: batch+phases
-    ready.synchronise();
-    ready.finish(phase, Parcel::Tail, direction)?;
-    ready.synchronise();
-    ready.finish(phase, Parcel::Head, direction)
+    for parcel in [Parcel::Tail, Parcel::Head] {
+        ready.synchronise();
+        ready.finish(phase, parcel, direction)?;
+        again(ready, || ready.finish(phase, parcel, direction))?;
+    }
+    Ok(())
 }
 
 /// Takes all phases before `phase` back, the last one first.
@@ -165,6 +182,7 @@ fn undo_before(ready: &Ready<'_, '_>, phase: u8) -> Result<(), Failure> {
     for earlier in (0..phase).rev() {
         ready.synchronise();
         ready.begin_unchecked(earlier, Direction::Back)?;
+        again(ready, || ready.begin_unchecked(earlier, Direction::Back))?;
         finish(ready, earlier, Direction::Back)?;
     }
     Ok(())

@@ -25,6 +25,10 @@ module! {
             default: 8192,
             description: "Pages of text that one batch can touch (4 KiB each, address space only)",
         },
+        write_twice: bool {
+            default: false,
+            description: "Write live edits again after their flush, for QEMU's multi-threaded TCG",
+        },
     },
 }
 

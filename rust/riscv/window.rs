@@ -121,13 +121,18 @@ impl Window {
             // INVARIANT: The walk ended at the lowest level, at the entry of page `n`.
             window.slots.push(slot, GFP_KERNEL)?;
         }
-        fence::everywhere(window.range(pages));
+        fence::everywhere(window.pages());
         Ok(window)
     }
 
     /// The most pages that can be open at once.
     pub fn capacity(&self) -> usize {
         self.slots.len()
+    }
+
+    /// The window's own pages, mapped or not.
+    pub fn pages(&self) -> Pages {
+        self.range(self.capacity())
     }
 
     fn range(&self, count: usize) -> Pages {

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Kernel threads that call functions in a loop, on every CPU but this one.
+
+use kernel::{
+    cpu::{
+        nr_cpu_ids,
+        CpuId, //
+    },
+    ffi::{
+        c_int,
+        c_ulong,
+        c_void, //
+    },
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+
+use crate::{
+    bindings,
+    targets::Function, //
+};
+
+/// A function and the answers that it may give.
+#[derive(Clone, Copy)]
+pub(crate) struct Called {
+    pub(crate) function: Function,
+    pub(crate) answers: [u64; 2],
+}
+
+struct Shared {
+    called: KVec<Called>,
+    calls: Atomic<u64>,
+    wrong: Atomic<u64>,
+    last_wrong: Atomic<u64>,
+    started: Atomic<u32>,
+}
+
+/// Threads that call until they are stopped.
+pub(crate) struct Hammer {
+    threads: KVec<*mut kernel::bindings::task_struct>,
+    shared: KBox<Shared>,
+}
+
+/// What the threads saw.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    pub(crate) calls: u64,
+    pub(crate) wrong: u64,
+    /// One of the wrong answers.
+    pub(crate) last_wrong: u64,
+    pub(crate) threads: usize,
+}
+
+impl Hammer {
+    /// Starts a thread on every other online CPU, and waits until each has called.
+    pub(crate) fn start(called: &[Called]) -> Result<Hammer> {
+        let mut list = KVec::new();
+        list.extend_from_slice(called, GFP_KERNEL)?;
+
+        let mut hammer = Hammer {
+            threads: KVec::new(),
+            shared: KBox::new(
+                Shared {
+                    called: list,
+                    calls: Atomic::new(0),
+                    wrong: Atomic::new(0),
+                    last_wrong: Atomic::new(0),
+                    started: Atomic::new(0),
+                },
+                GFP_KERNEL,
+            )?,
+        };
+        let here = CpuId::current().as_u32();
+
+        for cpu in online().filter(|&cpu| cpu != here) {
+            let data: *const Shared = &*hammer.shared;
+            hammer.threads.reserve(1, GFP_KERNEL)?;
+            // SAFETY: `shared` outlives the thread, which is stopped before it is freed.
+            let task = unsafe {
+                bindings::rr_test_thread_start(cpu, Some(thread), data.cast_mut().cast())
+            };
+            if task.is_null() {
+                return Err(ENOMEM);
+            }
+            hammer.threads.push(task, GFP_KERNEL)?;
+        }
+        while (hammer.shared.started.load(Relaxed) as usize) < hammer.threads.len() {
+            // SAFETY: No requirements.
+            unsafe { kernel::bindings::cpu_relax() };
+        }
+        Ok(hammer)
+    }
+
+    /// Stops the threads and returns what they saw.
+    pub(crate) fn stop(mut self) -> Seen {
+        let threads = self.threads.len();
+
+        self.join();
+        Seen {
+            calls: self.shared.calls.load(Relaxed),
+            wrong: self.shared.wrong.load(Relaxed),
+            last_wrong: self.shared.last_wrong.load(Relaxed),
+            threads,
+        }
+    }
+
+    fn join(&mut self) {
+        while let Some(task) = self.threads.pop() {
+            // SAFETY: `task` was started by us and is stopped once.
+            unsafe { bindings::rr_test_thread_stop(task) };
+        }
+    }
+}
+
+impl Drop for Hammer {
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+unsafe extern "C" fn thread(data: *mut c_void) -> c_int {
+    // SAFETY: `Hammer::start` passes a `Shared` that outlives the thread.
+    let shared = unsafe { &*data.cast::<Shared>() };
+
+    call_all(shared);
+    shared.started.fetch_add(1, Relaxed);
+    // SAFETY: This is a kernel thread.
+    while !unsafe { bindings::rr_test_thread_should_stop() } {
+        for _ in 0..64 {
+            call_all(shared);
+        }
+    }
+    0
+}
+
+fn call_all(shared: &Shared) {
+    for called in &shared.called {
+        // SAFETY: A target, which takes nothing.
+        let answer: c_ulong = unsafe { (called.function)() };
+
+        if !called.answers.contains(&(answer as u64)) {
+            shared.wrong.fetch_add(1, Relaxed);
+            shared.last_wrong.store(answer as u64, Relaxed);
+        }
+    }
+    shared.calls.fetch_add(shared.called.len() as u64, Relaxed);
+}
+
+/// The CPUs that are online now.
+pub(crate) fn online() -> impl Iterator<Item = u32> {
+    // SAFETY: `cpu` is less than `nr_cpu_ids`.
+    (0..nr_cpu_ids()).filter(|&cpu| unsafe { bindings::rr_test_cpu_is_online(cpu) })
+}

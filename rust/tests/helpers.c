@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/cpu.h>
+#include <linux/err.h>
+#include <linux/kprobes.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+
+#include "helpers.h"
+
+struct call {
+	unsigned long (*fn)(void);
+	unsigned long result;
+};
+
+static void call_here(void *info)
+{
+	struct call *call = info;
+
+	call->result = call->fn();
+}
+
+unsigned long rr_test_call_on(unsigned int cpu, unsigned long (*fn)(void))
+{
+	struct call call = { .fn = fn, .result = ULONG_MAX };
+
+	smp_call_function_single(cpu, call_here, &call, 1);
+	return call.result;
+}
+
+struct task_struct *rr_test_thread_start(unsigned int cpu,
+					 int (*fn)(void *data), void *data)
+{
+	struct task_struct *task;
+
+	task = kthread_create_on_cpu(fn, data, cpu, "rr_test/%u");
+	if (IS_ERR(task))
+		return NULL;
+	get_task_struct(task);
+	wake_up_process(task);
+	return task;
+}
+
+void rr_test_thread_stop(struct task_struct *task)
+{
+	kthread_stop_put(task);
+}
+
+bool rr_test_thread_should_stop(void)
+{
+	cond_resched();
+	return kthread_should_stop();
+}
+
+bool rr_test_cpu_is_online(unsigned int cpu)
+{
+	return cpu_online(cpu);
+}
+
+int rr_test_cpu_down(unsigned int cpu)
+{
+	return remove_cpu(cpu);
+}
+
+int rr_test_cpu_up(unsigned int cpu)
+{
+	return add_cpu(cpu);
+}
+
+static atomic_long_t probe_hits;
+
+static int count_hit(struct kprobe *probe, struct pt_regs *regs)
+{
+	atomic_long_inc(&probe_hits);
+	return 0;
+}
+
+static struct kprobe probe;
+
+int rr_test_probe_register(void *addr)
+{
+	atomic_long_set(&probe_hits, 0);
+	probe = (struct kprobe) {
+		.addr = addr,
+		.pre_handler = count_hit,
+		.flags = KPROBE_FLAG_DISABLED,
+	};
+	return register_kprobe(&probe);
+}
+
+unsigned long rr_test_probe_hits(void)
+{
+	return atomic_long_read(&probe_hits);
+}
+
+void rr_test_probe_unregister(void)
+{
+	unregister_kprobe(&probe);
+}
+
+#ifdef CONFIG_FAULT_INJECTION
+void rr_test_fail_nth(unsigned int nth)
+{
+	WRITE_ONCE(current->fail_nth, nth);
+}
+
+bool rr_test_has_failed(void)
+{
+	bool failed = !READ_ONCE(current->fail_nth);
+
+	WRITE_ONCE(current->fail_nth, 0);
+	return failed;
+}
+#else
+void rr_test_fail_nth(unsigned int nth)
+{
+}
+
+bool rr_test_has_failed(void)
+{
+	return false;
+}
+#endif
+
+bool rr_test_allocate(void)
+{
+	void *memory = kmalloc(64, GFP_KERNEL);
+
+	kfree(memory);
+	return memory;
+}
+
+int rr_test_module_refs(void)
+{
+	return module_refcount(THIS_MODULE);
+}

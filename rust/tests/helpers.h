@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the KUnit suites need from C. */
+#ifndef RUST_RISCV_TESTS_HELPERS_H
+#define RUST_RISCV_TESTS_HELPERS_H
+
+#include <linux/types.h>
+
+struct task_struct;
+
+/* Call @fn on @cpu, with interrupts off, and return what it returns. */
+unsigned long rr_test_call_on(unsigned int cpu, unsigned long (*fn)(void));
+
+/* A kernel thread that stays on @cpu; NULL if there could be none. */
+struct task_struct *rr_test_thread_start(unsigned int cpu,
+					 int (*fn)(void *data), void *data);
+void rr_test_thread_stop(struct task_struct *task);
+bool rr_test_thread_should_stop(void);
+
+bool rr_test_cpu_is_online(unsigned int cpu);
+int rr_test_cpu_down(unsigned int cpu);
+int rr_test_cpu_up(unsigned int cpu);
+
+/* A kprobe that is registered but not armed: its breakpoints are handled. */
+int rr_test_probe_register(void *addr);
+unsigned long rr_test_probe_hits(void);
+void rr_test_probe_unregister(void);
+
+/* Let the @nth allocation of this task fail; 0 for none. */
+void rr_test_fail_nth(unsigned int nth);
+/* End that, and tell whether an allocation has failed. */
+bool rr_test_has_failed(void);
+
+int rr_test_module_refs(void);
+/* An allocation of this task that fails if one was to fail. */
+bool rr_test_allocate(void);
+
+#endif

@@ -1,0 +1,942 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit suites of the text-patching engine, which patch this module's own text.
+
+use kernel::prelude::*;
+
+mod bindings;
+mod hammer;
+mod targets;
+
+module! {
+    type: Tests,
+    name: "rust_riscv_kunit_engine",
+    authors: ["rust-riscv contributors"],
+    description: "KUnit suites of the text-patching engine",
+    license: "GPL",
+    params: {
+        tearing_live: u32 {
+            default: 100_000,
+            description: "Commits of each of the live and phased tearing tests",
+        },
+        tearing_rendezvous: u32 {
+            default: 2_000,
+            description: "Commits of the rendezvous tearing test",
+        },
+        atomic_fetch: bool {
+            default: true,
+            description: "Aligned instructions are fetched at once (Ziccif; not QEMU before 10.1)",
+        },
+    },
+}
+
+struct Tests;
+
+impl kernel::Module for Tests {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Tests)
+    }
+}
+
+impl Drop for Tests {
+    /// What no suite can try, as they all run while the module stays. `scripts/guest/test.sh` looks
+    /// for the line.
+    fn drop(&mut self) {
+        match flip::flip(&[flip::WORD], true, None) {
+            Err(error) if error == ESHUTDOWN => pr_info!("going away: refused\n"),
+            other => pr_err!("going away: {other:?}\n"),
+        }
+    }
+}
+
+/// What the suites share: flipping targets back and forth.
+mod flip {
+    use kernel::prelude::*;
+
+    use riscv::{
+        edit::Kind,
+        plan::Strategy, //
+    };
+    use riscv_patch::batch::{
+        Batch,
+        Options,
+        Report, //
+    };
+
+    use crate::{
+        hammer::Called,
+        targets::*, //
+    };
+
+    /// A target whose first instruction makes it answer 0 or 1.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Flip {
+        pub(crate) function: Function,
+        len: usize,
+        /// The instruction that answers 1.
+        one: u32,
+    }
+
+    pub(crate) const WORD: Flip = Flip {
+        function: rr_target_word,
+        len: 4,
+        one: LI_1,
+    };
+    /// The same, with an instruction that differs in both parcels.
+    pub(crate) const WORD_BOTH: Flip = Flip {
+        function: rr_target_word,
+        len: 4,
+        one: SET_1,
+    };
+    pub(crate) const HALF: Flip = Flip {
+        function: rr_target_half,
+        len: 2,
+        one: C_LI_1 as u32,
+    };
+    pub(crate) const UNALIGNED: Flip = Flip {
+        function: rr_target_unaligned,
+        len: 4,
+        one: SET_1,
+    };
+    pub(crate) const ACROSS: Flip = Flip {
+        function: rr_target_across,
+        len: 4,
+        one: SET_1,
+    };
+
+    impl Flip {
+        fn bytes(&self, answer: bool) -> [u8; 4] {
+            let bits = match (self.len, answer) {
+                (_, true) => self.one,
+                (2, false) => C_LI_0.into(),
+                (_, false) => LI_0,
+            };
+            u32::to_le_bytes(bits)
+        }
+
+        /// Adds the edit that makes the target answer `answer`.
+        pub(crate) fn add(&self, batch: &mut Batch, answer: bool) -> Result {
+            let (old, new) = (self.bytes(!answer), self.bytes(answer));
+
+            // SAFETY: One `li` becomes another.
+            unsafe {
+                batch.edit(
+                    addr(self.function),
+                    &old[..self.len],
+                    &new[..self.len],
+                    0,
+                    Kind::Code,
+                )
+            }
+        }
+
+        pub(crate) fn called(&self) -> Called {
+            Called {
+                function: self.function,
+                answers: [0, 1],
+            }
+        }
+    }
+
+    /// Makes all of `flips` answer `answer`, in one batch.
+    pub(crate) fn flip(flips: &[Flip], answer: bool, strategy: Option<Strategy>) -> Result<Report> {
+        let mut batch = Batch::new();
+
+        for flip in flips {
+            flip.add(&mut batch, answer)?;
+        }
+        batch.commit_with(Options {
+            strategy,
+            ..Options::default()
+        })
+    }
+
+    /// Replaces one instruction of 4 bytes.
+    pub(crate) fn word(batch: &mut Batch, addr: usize, old: u32, new: u32, phase: u8) -> Result {
+        let (old, new) = (old.to_le_bytes(), new.to_le_bytes());
+
+        // SAFETY: Only used on targets, with instructions that are valid there.
+        unsafe { batch.edit(addr, &old, &new, phase, Kind::Code) }
+    }
+
+    /// Lets the loader load its literal, or answer 0 again; `options` as for committing.
+    pub(crate) fn load_literal(on: bool, options: Options) -> Result<Report> {
+        let mut batch = Batch::new();
+        let (old, new) = if on {
+            (POISON, ANSWER)
+        } else {
+            (ANSWER, POISON)
+        };
+
+        // The literal is right before, and as long as, the instruction loads it.
+        // SAFETY: The literal is loaded by nothing else.
+        unsafe {
+            batch.edit(
+                literal(),
+                &old.to_le_bytes(),
+                &new.to_le_bytes(),
+                u8::from(!on),
+                Kind::Literal,
+            )
+        }?;
+        let (old, new) = if on {
+            (LOAD_ZERO, LOAD_LITERAL)
+        } else {
+            (LOAD_LITERAL, LOAD_ZERO)
+        };
+        word(&mut batch, load(), old, new, u8::from(on))?;
+        batch.commit_with(options)
+    }
+
+    /// Makes the first `count` of the many `nop`s something else, or `nop`s again; the last of them
+    /// is expected to be `last`.
+    pub(crate) fn many_batch(count: usize, on: bool, last: Option<u32>) -> Result<Batch> {
+        let mut batch = Batch::new();
+        let (old, new) = if on { (NOP, LI_1) } else { (LI_1, NOP) };
+
+        batch.reserve(count)?;
+        for n in 0..count {
+            let old = last.filter(|_| n == count - 1).unwrap_or(old);
+            word(&mut batch, many(n), old, new, 0)?;
+        }
+        Ok(batch)
+    }
+
+    /// How many of the many are `bits` now.
+    pub(crate) fn count_many(bits: u32) -> usize {
+        (0..MANY).filter(|&n| word_at(many(n)) == bits).count()
+    }
+}
+
+#[kunit_tests(rust_riscv_engine)]
+mod engine_tests {
+    use riscv::{
+        edit::Kind,
+        plan::Strategy, //
+    };
+    use riscv_patch::batch::{
+        Batch,
+        Options, //
+    };
+
+    use super::{
+        bindings,
+        flip::*,
+        hammer::online,
+        targets::*,
+        *, //
+    };
+
+    const ALL: [Flip; 4] = [WORD, HALF, UNALIGNED, ACROSS];
+
+    fn forced(strategy: Strategy) -> Options {
+        Options {
+            strategy: Some(strategy),
+            ..Options::default()
+        }
+    }
+
+    /// Whether every CPU gets `answer` from every one of `flips`.
+    fn everywhere(flips: &[Flip], answer: u64) -> bool {
+        flips.iter().all(|flip| {
+            online().all(|cpu| {
+                // SAFETY: A target may be called anywhere.
+                answer == unsafe { bindings::rr_test_call_on(cpu, Some(flip.function)) } as u64
+            })
+        })
+    }
+
+    #[test]
+    fn live_edit_is_seen_by_every_cpu() -> Result {
+        for _ in 0..100 {
+            for answer in [true, false] {
+                let report = flip(&[WORD, HALF], answer, None)?;
+
+                assert_eq!(report.strategy, Strategy::Live);
+                assert!(everywhere(&[WORD, HALF], answer.into()));
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn rendezvous_edit_is_seen_by_every_cpu() -> Result {
+        for _ in 0..20 {
+            for answer in [true, false] {
+                let report = flip(&ALL, answer, None)?;
+
+                assert_eq!(report.strategy, Strategy::Rendezvous);
+                assert!(report.stopped_ns > 0);
+                assert!(everywhere(&ALL, answer.into()));
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn phased_edit_is_seen_by_every_cpu() -> Result {
+        for _ in 0..100 {
+            for on in [true, false] {
+                let report = load_literal(on, Options::default())?;
+
+                assert_eq!(report.strategy, Strategy::Phased);
+                let answer = if on { ANSWER } else { 0 };
+                assert!(online().all(|cpu| {
+                    // SAFETY: A target may be called anywhere.
+                    answer == unsafe { bindings::rr_test_call_on(cpu, Some(LOADER)) } as u64
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn wrong_old_bytes_in_the_last_of_4096_change_nothing() -> Result {
+        for strategy in [Strategy::Live, Strategy::Phased, Strategy::Rendezvous] {
+            let batch = many_batch(MANY, true, Some(LI_0))?;
+
+            assert_eq!(batch.commit_with(forced(strategy)), Err(EILSEQ));
+            assert_eq!(count_many(NOP), MANY);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn all_of_4096_are_made() -> Result {
+        for strategy in [Strategy::Live, Strategy::Phased, Strategy::Rendezvous] {
+            many_batch(MANY, true, None)?.commit_with(forced(strategy))?;
+            assert_eq!(count_many(LI_1), MANY);
+            many_batch(MANY, false, None)?.commit_with(forced(strategy))?;
+            assert_eq!(count_many(NOP), MANY);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_race_after_verifying_is_taken_back() -> Result {
+        let race_at = |index| Options {
+            race_at: Some(index),
+            ..Options::default()
+        };
+
+        assert_eq!(
+            many_batch(MANY, true, None)?.commit_with(race_at(MANY - 1)),
+            Err(EILSEQ)
+        );
+        assert_eq!(count_many(NOP), MANY);
+
+        // The literal is edit 0 and in phase 0; the instruction, which races, is in phase 1.
+        assert_eq!(load_literal(true, race_at(1)), Err(EILSEQ));
+        // If the literal were not what it was, this would fail.
+        load_literal(true, Options::default())?;
+        load_literal(false, Options::default())?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_dropped_batch_changes_nothing() -> Result {
+        drop(many_batch(MANY, true, None)?);
+        assert_eq!(count_many(NOP), MANY);
+        Ok(())
+    }
+
+    /// The error of an edit in a batch of its own, whether in adding or committing.
+    fn refusal(addr: usize, old: &[u8], new: &[u8], phase: u8) -> Result {
+        let mut batch = Batch::new();
+
+        // SAFETY: Only used with edits that are refused.
+        unsafe { batch.edit(addr, old, new, phase, Kind::Code) }?;
+        batch.commit().map(|_| ())
+    }
+
+    #[test]
+    fn every_refusal_has_its_errno() {
+        static DATA: u32 = NOP;
+
+        let (nop, li) = (NOP.to_le_bytes(), LI_1.to_le_bytes());
+        let text = many(0);
+        let data = core::ptr::addr_of!(DATA).addr();
+
+        assert_eq!(refusal(text, &[], &[], 0), Err(ENODATA));
+        assert_eq!(refusal(text, &[0; 10], &[0; 10], 0), Err(EMSGSIZE));
+        assert_eq!(refusal(text, &nop, &li[..2], 0), Err(EINVAL));
+        assert_eq!(refusal(text, &nop[..3], &li[..3], 0), Err(EINVAL));
+        assert_eq!(refusal(text + 1, &nop, &li, 0), Err(EADDRNOTAVAIL));
+        assert_eq!(refusal(text, &nop, &li, 2), Err(ECHRNG));
+        assert_eq!(refusal(data, &nop, &li, 0), Err(EFAULT));
+        assert_eq!(refusal(0, &nop, &li, 0), Err(EFAULT));
+        assert_eq!(refusal(0x1000, &nop, &li, 0), Err(EFAULT));
+        assert_eq!(refusal(usize::MAX - 1, &nop, &li, 0), Err(EFAULT));
+        assert_eq!(refusal(text, &li, &nop, 0), Err(EILSEQ));
+        assert_eq!(Batch::new().commit(), Err(ENODATA));
+        assert_eq!(count_many(NOP), MANY);
+    }
+
+    #[test]
+    fn overlapping_edits_are_refused() -> Result {
+        let mut batch = Batch::new();
+
+        word(&mut batch, many(1), NOP, LI_1, 0)?;
+        word(&mut batch, many(0), NOP, LI_1, 0)?;
+        // SAFETY: Refused.
+        unsafe { batch.edit(many(1) + 2, &[0, 0], &[1, 0], 0, Kind::Code) }?;
+        assert_eq!(batch.commit(), Err(EEXIST));
+        assert_eq!(count_many(NOP), MANY);
+        Ok(())
+    }
+
+    #[test]
+    fn an_unsafe_strategy_is_refused() {
+        assert_eq!(
+            flip(&[UNALIGNED], true, Some(Strategy::Live)),
+            Err(EOPNOTSUPP)
+        );
+        assert_eq!(
+            flip(&[ACROSS], true, Some(Strategy::Phased)),
+            Err(EOPNOTSUPP)
+        );
+        assert_eq!(load_literal(true, forced(Strategy::Live)), Err(EOPNOTSUPP));
+        assert!(everywhere(&ALL, 0));
+    }
+
+    #[test]
+    fn core_kernel_text_can_be_patched() -> Result {
+        // Nothing is changed, but everything is done: the new bytes are the old ones.
+        let text = kernel::bindings::kfree as *const () as usize & !1;
+        let now = word_at(text).to_le_bytes();
+
+        for _ in 0..20 {
+            let mut batch = Batch::new();
+            // SAFETY: The instructions are those that are there.
+            unsafe { batch.edit(text, &now[..2], &now[..2], 0, Kind::Code) }?;
+            batch.commit_with(forced(Strategy::Rendezvous))?;
+        }
+        assert_eq!(word_at(text).to_le_bytes(), now);
+        Ok(())
+    }
+
+    #[test]
+    fn a_module_is_pinned_while_a_batch_is_open() -> Result {
+        // SAFETY: No requirements.
+        let refs = || unsafe { bindings::rr_test_module_refs() };
+        let before = refs();
+        let batch = many_batch(16, true, None)?;
+
+        assert_eq!(refs(), before + 1);
+        drop(batch);
+        assert_eq!(refs(), before);
+        flip(&[WORD], true, None)?;
+        flip(&[WORD], false, None)?;
+        assert_eq!(refs(), before);
+        Ok(())
+    }
+}
+
+#[kunit_tests(rust_riscv_tearing)]
+mod tearing_tests {
+    use riscv::{
+        edit::Kind,
+        plan::Strategy, //
+    };
+    use riscv_patch::batch::{
+        Batch,
+        Options, //
+    };
+
+    use super::{
+        bindings,
+        flip::*,
+        hammer::*,
+        targets::*,
+        *, //
+    };
+
+    fn live_commits() -> u32 {
+        module_parameters::tearing_live.value()
+    }
+
+    /// Flips `flips` `times` times while all other CPUs call them.
+    fn tear(flips: &[Flip], times: u32, strategy: Option<Strategy>) -> Result<Seen> {
+        let mut called = KVec::new();
+        for flip in flips {
+            called.push(flip.called(), GFP_KERNEL)?;
+        }
+
+        let hammer = Hammer::start(&called)?;
+        // An even number, so that the targets end as they began.
+        for n in 0..times.next_multiple_of(2) {
+            flip(flips, n % 2 == 0, strategy)?;
+        }
+        Ok(hammer.stop())
+    }
+
+    fn is_clean(seen: Seen) -> bool {
+        pr_info!(
+            "{} calls, {} wrong answers, such as {}\n",
+            seen.calls,
+            seen.wrong,
+            seen.last_wrong
+        );
+        seen.wrong == 0 && (seen.calls > 0 || seen.threads == 0)
+    }
+
+    #[test]
+    fn live_word() -> Result {
+        let word = if module_parameters::atomic_fetch.value() {
+            WORD_BOTH
+        } else {
+            WORD
+        };
+
+        assert!(is_clean(tear(&[word], live_commits(), None)?));
+        Ok(())
+    }
+
+    #[test]
+    fn live_half() -> Result {
+        assert!(is_clean(tear(&[HALF], live_commits(), None)?));
+        Ok(())
+    }
+
+    #[test]
+    fn phased() -> Result {
+        let hammer = Hammer::start(&[Called {
+            function: LOADER,
+            answers: [0, ANSWER],
+        }])?;
+
+        for n in 0..live_commits().next_multiple_of(2) {
+            load_literal(n % 2 == 0, Options::default())?;
+        }
+        assert!(is_clean(hammer.stop()));
+        Ok(())
+    }
+
+    #[test]
+    fn rendezvous() -> Result {
+        let times = module_parameters::tearing_rendezvous.value();
+        let all = [WORD, HALF, UNALIGNED, ACROSS];
+
+        assert!(is_clean(tear(&all, times, Some(Strategy::Rendezvous))?));
+        Ok(())
+    }
+
+    /// A breakpoint of 4 bytes across two words is armed and disarmed while it is being hit.
+    #[test]
+    fn breakpoint() -> Result {
+        let place = addr(rr_target_probed);
+
+        // SAFETY: A target; unregistered below.
+        let error = unsafe { bindings::rr_test_probe_register(place as *mut _) };
+        assert_eq!(error, 0);
+
+        let hammer = Hammer::start(&[Called {
+            function: rr_target_probed,
+            answers: [0, 0],
+        }])?;
+        let (li, ebreak) = (LI_0.to_le_bytes(), 0x0010_0073u32.to_le_bytes());
+        let mut result = Ok(());
+
+        for n in 0..(live_commits() / 20).next_multiple_of(2) {
+            let (old, new) = if n % 2 == 0 {
+                (&li, &ebreak)
+            } else {
+                (&ebreak, &li)
+            };
+            let mut batch = Batch::new();
+
+            // SAFETY: The breakpoint is handled by the probe.
+            result = unsafe { batch.edit(place, old, new, 0, Kind::Code) }
+                .and_then(|()| batch.commit())
+                .map(|report| {
+                    if report.strategy != Strategy::Live {
+                        pr_err!("not live\n");
+                    }
+                });
+            if result.is_err() {
+                break;
+            }
+        }
+        let seen = hammer.stop();
+        // SAFETY: No requirements.
+        let hits = unsafe { bindings::rr_test_probe_hits() };
+        // SAFETY: Registered above.
+        unsafe { bindings::rr_test_probe_unregister() };
+
+        pr_info!("{hits} breakpoints hit\n");
+        assert!(result.is_ok());
+        assert!(is_clean(seen));
+        assert!(hits > 0 || seen.threads == 0);
+        assert_eq!(word_at(place), LI_0);
+        Ok(())
+    }
+
+    /// Commits go on while CPUs go off and come back.
+    #[test]
+    fn while_cpus_come_and_go() -> Result {
+        let Some(cpu) = online().last().filter(|&cpu| cpu > 0) else {
+            return Ok(());
+        };
+
+        for n in 0..8 {
+            // SAFETY: `cpu` is online, and not the boot CPU.
+            assert_eq!(unsafe { bindings::rr_test_cpu_down(cpu) }, 0);
+            flip(&[WORD, UNALIGNED], n % 2 == 0, None)?;
+            // SAFETY: `cpu` is offline.
+            assert_eq!(unsafe { bindings::rr_test_cpu_up(cpu) }, 0);
+            let answer = u64::from(n % 2 == 0);
+            // SAFETY: A target may be called anywhere.
+            let seen = unsafe { bindings::rr_test_call_on(cpu, Some(rr_target_unaligned)) };
+            assert_eq!(seen as u64, answer);
+        }
+        Ok(())
+    }
+}
+
+#[kunit_tests(rust_riscv_window)]
+mod window_tests {
+    use riscv::{
+        text::look_up,
+        window::Window, //
+    };
+
+    use super::{
+        targets::*,
+        *, //
+    };
+
+    const W: u64 = 1 << 2;
+    const X: u64 = 1 << 3;
+
+    fn bits(addr: usize) -> u64 {
+        look_up(addr).map_or(0, |found| found.pte.bits())
+    }
+
+    #[test]
+    fn open_maps_writable_and_close_unmaps() -> Result {
+        let mut window = Window::new(4)?;
+        let start = window.pages().start;
+        let page = many(0) & !(kernel::page::PAGE_SIZE - 1);
+
+        assert!((0..4).all(|n| bits(start + n * 4096) == 0));
+        for _ in 0..3 {
+            // SAFETY: This module's own text stays.
+            let open = unsafe { window.open([page, page + 4096].into_iter()) }?;
+
+            assert_eq!(bits(start) & (W | X), W);
+            assert_eq!(bits(start + 4096) & (W | X), W);
+            assert_eq!(bits(start + 8192), 0);
+            // The text itself stays as it is.
+            assert_eq!(bits(page) & (W | X), X);
+            drop(open);
+            assert!((0..4).all(|n| bits(start + n * 4096) == 0));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn too_many_pages_are_refused() -> Result {
+        let mut window = Window::new(1)?;
+        let start = window.pages().start;
+        let page = many(0) & !(kernel::page::PAGE_SIZE - 1);
+
+        // SAFETY: This module's own text stays.
+        let error = unsafe { window.open([page, page + 4096].into_iter()) }.err();
+        assert_eq!(error, Some(E2BIG));
+        assert_eq!(bits(start), 0);
+        assert_eq!(Window::new(0).err(), Some(EINVAL));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_not_text_is_refused() -> Result {
+        let mut window = Window::new(2)?;
+        let start = window.pages().start;
+        let data = core::ptr::from_ref(&window).addr() & !(kernel::page::PAGE_SIZE - 1);
+        let page = many(0) & !(kernel::page::PAGE_SIZE - 1);
+
+        // SAFETY: This module's own text stays; the other page is refused.
+        let error = unsafe { window.open([page, data].into_iter()) }.err();
+        assert_eq!(error, Some(EFAULT));
+        assert_eq!(bits(start), 0);
+        Ok(())
+    }
+}
+
+#[kunit_tests(rust_riscv_rendezvous)]
+mod rendezvous_tests {
+    use core::cell::Cell;
+
+    use kernel::{
+        cpu::CpuId,
+        sync::atomic::{
+            Acquire,
+            Atomic,
+            Full,
+            Relaxed,
+            Release, //
+        }, //
+    };
+
+    use riscv::{
+        rendezvous::{
+            meet,
+            Counter, //
+        },
+        stop_machine::{
+            stop_machine,
+            Stop,
+            Stopped, //
+        }, //
+    };
+
+    use super::{
+        bindings,
+        hammer::online,
+        *, //
+    };
+
+    const MAX_CPUS: usize = 64;
+
+    /// A counter that notes what it is asked, and in which order.
+    struct Noted {
+        count: Atomic<u32>,
+        clock: Atomic<u32>,
+        released_at: Atomic<u32>,
+    }
+
+    impl Counter for Noted {
+        fn arrive(&self) -> u32 {
+            self.count.fetch_add(1, Full) + 1
+        }
+
+        fn release(&self) {
+            self.released_at
+                .store(self.clock.fetch_add(1, Full), Relaxed);
+            self.count.fetch_add(1, Release);
+        }
+
+        fn look(&self) -> u32 {
+            self.count.load(Acquire)
+        }
+
+        fn relax() {}
+    }
+
+    /// What one CPU did.
+    struct Cpu {
+        arrivals: Atomic<u32>,
+        place: Atomic<u32>,
+        left_at: Atomic<u32>,
+    }
+
+    struct Observed {
+        counter: Noted,
+        online: Atomic<u32>,
+        masters: Atomic<u32>,
+        cpus: [Cpu; MAX_CPUS],
+    }
+
+    impl Observed {
+        fn new() -> Self {
+            Observed {
+                counter: Noted {
+                    count: Atomic::new(0),
+                    clock: Atomic::new(0),
+                    released_at: Atomic::new(0),
+                },
+                online: Atomic::new(0),
+                masters: Atomic::new(0),
+                cpus: [const {
+                    Cpu {
+                        arrivals: Atomic::new(0),
+                        place: Atomic::new(0),
+                        left_at: Atomic::new(0),
+                    }
+                }; MAX_CPUS],
+            }
+        }
+    }
+
+    impl Stop for Observed {
+        fn run(&self, stopped: &Stopped<'_>) {
+            let cpu = &self.cpus[CpuId::current().as_u32() as usize % MAX_CPUS];
+            let mastered = Cell::new(false);
+
+            self.online.store(stopped.online(), Relaxed);
+            cpu.arrivals.fetch_add(1, Relaxed);
+            let place = meet(&self.counter, stopped.online(), || mastered.set(true));
+            cpu.left_at
+                .store(self.counter.clock.fetch_add(1, Full), Relaxed);
+            cpu.place.store(place, Relaxed);
+            self.masters.fetch_add(u32::from(mastered.get()), Relaxed);
+        }
+    }
+
+    /// One rendezvous, with everything checked that it promises.
+    fn is_orderly() -> Result<bool> {
+        let observed = KBox::new(Observed::new(), GFP_KERNEL)?;
+
+        stop_machine(&*observed)?;
+
+        let online = observed.online.load(Relaxed);
+        let took_part = || {
+            observed
+                .cpus
+                .iter()
+                .filter(|cpu| cpu.arrivals.load(Relaxed) > 0)
+        };
+        let released_at = observed.counter.released_at.load(Relaxed);
+
+        let each_once = took_part().count() == online as usize
+            && took_part().all(|cpu| cpu.arrivals.load(Relaxed) == 1);
+        let places = (1..=online).all(|place| {
+            took_part()
+                .filter(|cpu| cpu.place.load(Relaxed) == place)
+                .count()
+                == 1
+        });
+        let nobody_left_early = took_part().all(|cpu| cpu.left_at.load(Relaxed) > released_at);
+        let one_master = observed.masters.load(Relaxed) == 1;
+
+        Ok(each_once && places && nobody_left_early && one_master)
+    }
+
+    #[test]
+    fn every_cpu_meets_and_the_last_is_master() -> Result {
+        for _ in 0..200 {
+            assert!(is_orderly()?);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn master_is_the_last_to_arrive() -> Result {
+        struct Late {
+            counter: Noted,
+            seen: Atomic<u32>,
+            online: Atomic<u32>,
+        }
+
+        impl Stop for Late {
+            fn run(&self, stopped: &Stopped<'_>) {
+                self.online.store(stopped.online(), Relaxed);
+                meet(&self.counter, stopped.online(), || {
+                    self.seen.store(self.counter.look(), Relaxed)
+                });
+            }
+        }
+
+        for _ in 0..50 {
+            let late = Late {
+                counter: Noted {
+                    count: Atomic::new(0),
+                    clock: Atomic::new(0),
+                    released_at: Atomic::new(0),
+                },
+                seen: Atomic::new(0),
+                online: Atomic::new(0),
+            };
+
+            stop_machine(&late)?;
+            // The master has seen all arrivals when it begins.
+            assert_eq!(late.seen.load(Relaxed), late.online.load(Relaxed));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn while_cpus_come_and_go() -> Result {
+        let Some(cpu) = online().last().filter(|&cpu| cpu > 0) else {
+            return Ok(());
+        };
+
+        for _ in 0..8 {
+            // SAFETY: `cpu` is online, and not the boot CPU.
+            assert_eq!(unsafe { bindings::rr_test_cpu_down(cpu) }, 0);
+            assert!(is_orderly()?);
+            // SAFETY: `cpu` is offline.
+            assert_eq!(unsafe { bindings::rr_test_cpu_up(cpu) }, 0);
+            assert!(is_orderly()?);
+        }
+        Ok(())
+    }
+}
+
+#[kunit_tests(rust_riscv_memory)]
+mod memory_tests {
+    #[cfg(CONFIG_FAILSLAB)]
+    use super::{
+        bindings,
+        flip::*,
+        targets::*,
+        *, //
+    };
+
+    /// Runs `work` with its `nth` allocation failing; whether one did, and the result.
+    #[cfg(CONFIG_FAILSLAB)]
+    fn with_failure<T>(nth: u32, work: impl FnOnce() -> T) -> (bool, T) {
+        // SAFETY: No requirements.
+        unsafe { bindings::rr_test_fail_nth(nth) };
+        let result = work();
+        // SAFETY: No requirements.
+        (unsafe { bindings::rr_test_has_failed() }, result)
+    }
+
+    #[test]
+    #[cfg(CONFIG_FAILSLAB)]
+    fn every_failed_allocation_is_a_clean_error() -> Result {
+        const COUNT: usize = 100;
+
+        // SAFETY: No requirements.
+        let refs = || unsafe { bindings::rr_test_module_refs() };
+        let before = refs();
+        let mut failures = 0;
+
+        for nth in 1.. {
+            let (failed, result) = with_failure(nth, || {
+                many_batch(COUNT, true, None).and_then(|batch| batch.commit())
+            });
+
+            assert_eq!(refs(), before);
+            if !failed {
+                assert!(result.is_ok());
+                break;
+            }
+            failures += 1;
+            assert_eq!(result, Err(ENOMEM));
+            assert_eq!(count_many(NOP), MANY);
+        }
+        pr_info!("{failures} allocations failed in turn\n");
+        // The edits' memory and the note of the module.
+        assert!(failures >= 2);
+        many_batch(COUNT, false, None)?.commit()?;
+        assert_eq!(count_many(NOP), MANY);
+        Ok(())
+    }
+
+    #[test]
+    #[cfg(CONFIG_FAILSLAB)]
+    fn a_commit_allocates_nothing() -> Result {
+        use riscv::plan::Strategy;
+        use riscv_patch::batch::Options;
+
+        for (on, strategy) in [(true, Strategy::Live), (false, Strategy::Phased)] {
+            let batch = many_batch(MANY, on, None)?;
+            let options = Options {
+                strategy: Some(strategy),
+                ..Options::default()
+            };
+            let (failed, result) = with_failure(1, || batch.commit_with(options));
+
+            assert!(!failed);
+            assert!(result.is_ok());
+        }
+        // The injection itself works.
+        // SAFETY: No requirements.
+        let (failed, allocated) = with_failure(1, || unsafe { bindings::rr_test_allocate() });
+        assert!(failed);
+        assert!(!allocated);
+        Ok(())
+    }
+}
