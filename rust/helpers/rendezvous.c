@@ -11,16 +11,19 @@
 
 #include "helpers.h"
 
+/* litmus: rendezvous+arrive */
 notrace __kprobes u32 rr_counter_inc_return(atomic_t *counter)
 {
 	return atomic_inc_return(counter);
 }
 
+/* litmus: rendezvous+release+acquire */
 notrace __kprobes void rr_counter_inc_release(atomic_t *counter)
 {
 	atomic_inc_return_release(counter);
 }
 
+/* litmus: rendezvous+release+acquire */
 notrace __kprobes u32 rr_counter_read_acquire(const atomic_t *counter)
 {
 	return atomic_read_acquire(counter);

@@ -19,6 +19,7 @@ use riscv::{
 };
 
 use crate::{
+    control,
     engine,
     stats, //
 };
@@ -210,7 +211,10 @@ impl Batch {
     ///
     /// Sleeps. The caller holds no `cpus_read_lock`. Allocates nothing.
     pub fn commit(self) -> Result<Report> {
-        self.commit_with(Options::default())
+        self.commit_with(Options {
+            strategy: control::strategy(),
+            ..Options::default()
+        })
     }
 
     /// As [`Batch::commit`], with options.

@@ -134,7 +134,8 @@ fn write_live(ready: &Ready<'_, '_>, options: Options) -> Result<(), Failure> {
             continue;
         }
         if phase > 0 {
-            // What phase 1 makes reachable, phase 0 has put there. litmus: batch+phases
+            // What phase 1 makes reachable, phase 0 has put there.
+            // litmus: batch+phases, batch+phases-after
             ready.synchronise();
         }
         if let Err((written, failure)) = ready.begin(phase, race_at) {
@@ -155,7 +156,7 @@ fn write_live(ready: &Ready<'_, '_>, options: Options) -> Result<(), Failure> {
 /// bytes, and links the stale translation after the store has discarded those that there were. By
 /// the end of a flush it has been linked, so that the second store discards it.
 fn again(ready: &Ready<'_, '_>, step: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
-    if !module_parameters::write_twice.value() {
+    if !riscv::parameter(module_parameters::write_twice.value()) {
         return Ok(());
     }
     ready.synchronise();

@@ -5,12 +5,14 @@
 //! - [`batch`]: what Rust users call;
 //! - [`abi`]: what C users call, see `include/rust_riscv/patch.h`;
 //! - `engine`: committing, by the cheapest strategy that is safe;
+//! - `control`: overriding the strategy, for measurements;
 //! - `stats`: the counters in debugfs.
 
 use kernel::prelude::*;
 
 pub mod abi;
 pub mod batch;
+mod control;
 mod engine;
 mod stats;
 
@@ -45,7 +47,7 @@ impl kernel::Module for RustRiscvPatch {
             return Err(EOPNOTSUPP);
         }
 
-        let pages = module_parameters::window_pages.value() as usize;
+        let pages = riscv::parameter::<u32>(module_parameters::window_pages.value()) as usize;
         // SAFETY: Called once, when the module is loaded.
         let engine = unsafe { engine::Registration::new(pages) }
             .inspect_err(|_| pr_err!("no window of {pages} pages\n"))?;

@@ -18,7 +18,10 @@ use kernel::{
 
 use riscv::plan::Strategy;
 
-use crate::batch::Report;
+use crate::{
+    batch::Report,
+    control, //
+};
 
 /// The counters of this module.
 pub(crate) static STATS: Stats = Stats::new();
@@ -148,13 +151,15 @@ impl Writer for View {
         writeln!(f, "rollbacks: {}", STATS.rollbacks.load(Relaxed))?;
 
         write!(f, "errors:")?;
-        for ((name, _), counter) in ERRORS.iter().zip(&STATS.errors) {
-            let count = counter.load(Relaxed);
-            if count > 0 {
-                write!(f, " {name}={count}")?;
+        let named = ERRORS.iter().map(|(name, _)| *name).zip(&STATS.errors);
+        let all = Iterator::chain(named, [("other", &STATS.other_errors)]);
+        for (name, counter) in all {
+            match counter.load(Relaxed) {
+                0 => {}
+                count => write!(f, " {name}={count}")?,
             }
         }
-        writeln!(f, " other={}", STATS.other_errors.load(Relaxed))?;
+        writeln!(f)?;
 
         let stops = STATS.stops.load(Relaxed);
         let min = STATS.stopped_min_ns.load(Relaxed);
@@ -185,12 +190,18 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Makes `rust_riscv_patch/stats`.
+    /// Makes `rust_riscv_patch/stats` and `rust_riscv_patch/strategy`.
     pub(crate) fn new() -> Result<Pin<KBox<Files>>> {
         KBox::pin_init(
             try_pin_init!(Files {
                 scope <- Scope::dir(View, c"rust_riscv_patch", |view, dir| {
                     dir.read_only_file(c"stats", view);
+                    dir.read_write_callback_file(
+                        c"strategy",
+                        view,
+                        &|_, f| writeln!(f, "{}", control::name()),
+                        &|_, input| control::choose(input),
+                    );
                 }),
             }? Error),
             GFP_KERNEL,

@@ -28,6 +28,7 @@ const FLUSH_ALL_FROM: usize = 64;
 /// Orders this hart's instruction fetches after everything it has observed so far.
 ///
 /// `fence.i` is local: other harts go on running what they have fetched. Any context.
+// litmus: flush
 #[inline(always)]
 pub fn instructions_here() {
     // SAFETY: `fence.i` only orders. Without `nomem` it is a compiler barrier, too.
@@ -75,7 +76,7 @@ pub fn everywhere(pages: Pages) {
 
     // The ISA wants a data fence before another hart is told to run `fence.i`, and the telling may
     // be a store to a device (IMSIC): `w` before `o`. Pairs with the `fence.i` in
-    // `synchronise_here`. litmus: MP+fence.w.o+fence.i
+    // `synchronise_here`. litmus: flush
     //
     // SAFETY: `fence` only orders.
     unsafe { asm!("fence w, o", options(nostack)) };

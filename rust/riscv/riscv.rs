@@ -12,10 +12,13 @@
 //! - [`window`]: writable aliases of text that close themselves;
 //! - [`batch`]: verify every edit, then write;
 //! - [`mod@stop_machine`], [`rendezvous`]: stopping every CPU, and meeting there;
+//! - [`meet`]: the core of the rendezvous;
 //! - [`fence`]: instruction and translation caches, of this hart and of all;
 //! - [`time`]: the `time` CSR.
 //!
 //! The first three and [`pgtable`] are plain logic, also tested on the host.
+
+use core::borrow::Borrow;
 
 use kernel::prelude::*;
 
@@ -24,6 +27,7 @@ mod bindings;
 pub mod edit;
 pub mod fence;
 pub mod insn;
+pub mod meet;
 pub mod pgtable;
 pub mod plan;
 pub mod rendezvous;
@@ -46,6 +50,11 @@ impl kernel::Module for RustRiscv {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         Ok(RustRiscv)
     }
+}
+
+/// The value of a module parameter, which Linux 7.2 lends and 7.3 copies.
+pub fn parameter<T: Copy>(value: impl Borrow<T>) -> T {
+    *value.borrow()
 }
 
 /// Whether one more line about refused edits may go to the log now.

@@ -452,7 +452,7 @@ mod tearing_tests {
     };
 
     fn live_commits() -> u32 {
-        module_parameters::tearing_live.value()
+        riscv::parameter(module_parameters::tearing_live.value())
     }
 
     /// Flips `flips` `times` times while all other CPUs call them.
@@ -482,7 +482,7 @@ mod tearing_tests {
 
     #[test]
     fn live_word() -> Result {
-        let word = if module_parameters::atomic_fetch.value() {
+        let word = if riscv::parameter(module_parameters::atomic_fetch.value()) {
             WORD_BOTH
         } else {
             WORD
@@ -514,7 +514,7 @@ mod tearing_tests {
 
     #[test]
     fn rendezvous() -> Result {
-        let times = module_parameters::tearing_rendezvous.value();
+        let times: u32 = riscv::parameter(module_parameters::tearing_rendezvous.value());
         let all = [WORD, HALF, UNALIGNED, ACROSS];
 
         assert!(is_clean(tear(&all, times, Some(Strategy::Rendezvous))?));
@@ -891,7 +891,7 @@ mod memory_tests {
         // SAFETY: No requirements.
         let refs = || unsafe { bindings::rr_test_module_refs() };
         let before = refs();
-        let mut failures = 0;
+        let (mut errors, mut fallbacks) = (0, 0);
 
         for nth in 1.. {
             let (failed, result) = with_failure(nth, || {
@@ -903,13 +903,18 @@ mod memory_tests {
                 assert!(result.is_ok());
                 break;
             }
-            failures += 1;
-            assert_eq!(result, Err(ENOMEM));
+            // Memory for the edits falls back from `kmalloc()` to `vmalloc()`.
+            if result.is_ok() {
+                fallbacks += 1;
+                many_batch(COUNT, false, None)?.commit()?;
+            } else {
+                errors += 1;
+                assert_eq!(result, Err(ENOMEM));
+            }
             assert_eq!(count_many(NOP), MANY);
         }
-        pr_info!("{failures} allocations failed in turn\n");
-        // The edits' memory and the note of the module.
-        assert!(failures >= 2);
+        pr_info!("{errors} failed allocations were errors, {fallbacks} fell back\n");
+        assert!(errors > 0 && fallbacks > 0);
         many_batch(COUNT, false, None)?.commit()?;
         assert_eq!(count_many(NOP), MANY);
         Ok(())

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Overriding the strategy, for measurements: `rust_riscv_patch/strategy` in debugfs.
+
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+    uaccess::UserSliceReader, //
+};
+
+use riscv::plan::Strategy;
+
+/// The names, and what a batch that asks for no strategy itself then asks for.
+const CHOICES: [(&str, Option<Strategy>); 4] = [
+    ("cheapest", None),
+    ("live", Some(Strategy::Live)),
+    ("phased", Some(Strategy::Phased)),
+    ("rendezvous", Some(Strategy::Rendezvous)),
+];
+
+/// The index of the choice. Relaxed: nothing is read through it.
+static CHOSEN: Atomic<usize> = Atomic::new(0);
+
+/// The strategy that batches ask for when they do not choose themselves.
+pub(crate) fn strategy() -> Option<Strategy> {
+    CHOICES.get(CHOSEN.load(Relaxed))?.1
+}
+
+/// The name of that strategy.
+pub(crate) fn name() -> &'static str {
+    CHOICES
+        .get(CHOSEN.load(Relaxed))
+        .map_or("", |choice| choice.0)
+}
+
+/// Sets it by name.
+///
+/// # Errors
+///
+/// `-EINVAL` for any other name, `-EFAULT` if the name cannot be read.
+pub(crate) fn choose(input: &mut UserSliceReader) -> Result {
+    let mut name = [0; 16];
+    let name = name.get_mut(..input.len()).ok_or(EINVAL)?;
+
+    input.read_slice(name)?;
+    let chosen = CHOICES
+        .iter()
+        .position(|(known, _)| known.as_bytes() == name.trim_ascii())
+        .ok_or(EINVAL)?;
+    CHOSEN.store(chosen, Relaxed);
+    Ok(())
+}
