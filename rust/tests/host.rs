@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests of the plain logic, on the machine that builds: milliseconds, no kernel.
+//!
+//! `rustc --test --edition 2021 rust/tests/host.rs -o host-tests && ./host-tests`, or
+//! `make host-test`. The files under test are the very ones that the kernel modules are built
+//! from. What a test expects is from the ISA manual or from clang's assembler, never from the code
+//! under test.
+
+// The files are made for a crate that uses all of them.
+#![allow(dead_code)]
+
+#[path = "../riscv/edit.rs"]
+mod edit;
+#[path = "../riscv/insn.rs"]
+mod insn;
+#[path = "../riscv/pgtable.rs"]
+mod pgtable;
+#[path = "../riscv/plan.rs"]
+mod plan;
+
+#[path = "host/edit.rs"]
+mod edit_tests;
+#[path = "host/insn.rs"]
+mod insn_tests;
+#[path = "host/pgtable.rs"]
+mod pgtable_tests;
+#[path = "host/plan.rs"]
+mod plan_tests;

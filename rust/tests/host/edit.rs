@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Edits and the ways to write them.
+
+use crate::edit::{
+    BadEdit,
+    Edit,
+    Kind,
+    Way,
+    MAX_LEN,
+    MAX_PHASE, //
+};
+
+const AT: usize = 0x8000_1000;
+
+// From clang's assembler.
+const NOP: u32 = 0x0000_0013;
+const ADDI: u32 = 0x0015_0513; // addi a0, a0, 1
+const EBREAK: u32 = 0x0010_0073;
+const C_NOP: u16 = 0x0001;
+const C_LI: u16 = 0x4505; // c.li a0, 1
+const C_EBREAK: u16 = 0x9002;
+
+fn way(addr: usize, old: &[u8], new: &[u8], kind: Kind) -> Way {
+    Edit::new(addr, old, new, 0, kind).unwrap().way()
+}
+
+fn words(addr: usize, old: u32, new: u32) -> Way {
+    way(addr, &old.to_le_bytes(), &new.to_le_bytes(), Kind::Code)
+}
+
+fn halves(addr: usize, old: u16, new: u16) -> Way {
+    way(addr, &old.to_le_bytes(), &new.to_le_bytes(), Kind::Code)
+}
+
+fn pairs(addr: usize, old: [u16; 2], new: [u16; 2]) -> Way {
+    let word = |[low, high]: [u16; 2]| u32::from(high) << 16 | u32::from(low);
+
+    words(addr, word(old), word(new))
+}
+
+#[test]
+fn parts_are_kept() {
+    let edit = Edit::new(AT, &[1, 2, 3, 4], &[5, 6, 7, 8], 1, Kind::Code).unwrap();
+
+    assert_eq!((edit.addr(), edit.len(), edit.end()), (AT, 4, AT + 4));
+    assert_eq!(edit.phase(), 1);
+    assert_eq!(edit.old(), 0x0403_0201);
+    assert_eq!(edit.new_bytes(), 0x0807_0605);
+}
+
+/// What is not part of the edit must not become part of a comparison or of a store.
+#[test]
+fn bytes_beyond_the_length_are_zero() {
+    let ones = [0xff; MAX_LEN];
+
+    for len in [2, 4, 6, 8] {
+        let edit = Edit::new(AT, &ones[..len], &ones[..len], 0, Kind::Code).unwrap();
+        let mask = u64::MAX >> (64 - 8 * len);
+
+        assert_eq!((edit.old(), edit.new_bytes()), (mask, mask));
+    }
+}
+
+#[test]
+fn the_end_of_the_address_space_is_an_end() {
+    let last = Edit::new(usize::MAX - 1, &[0; 2], &[0; 2], 0, Kind::Code).unwrap();
+    let over = Edit::new(usize::MAX - 1, &[0; 8], &[0; 8], 0, Kind::Code).unwrap();
+
+    assert_eq!(last.end(), usize::MAX);
+    assert_eq!(over.end(), usize::MAX);
+}
+
+#[test]
+fn lengths() {
+    let bytes = [0; 64];
+
+    for old in 0..bytes.len() {
+        for new in 0..bytes.len() {
+            let expected = if old == 0 || new == 0 {
+                Err(BadEdit::Empty)
+            } else if old > 8 || new > 8 {
+                Err(BadEdit::TooLong)
+            } else if old != new || old % 2 == 1 {
+                Err(BadEdit::Uneven)
+            } else {
+                Ok(old)
+            };
+            let edit = Edit::new(AT, &bytes[..old], &bytes[..new], 0, Kind::Code);
+
+            assert_eq!(edit.map(|edit| edit.len()), expected, "{old} {new}");
+        }
+    }
+}
+
+#[test]
+fn odd_addresses() {
+    for addr in [1, AT + 1, AT + 3, usize::MAX] {
+        for kind in [Kind::Code, Kind::Literal] {
+            let edit = Edit::new(addr, &[0; 2], &[0; 2], 0, kind);
+            assert_eq!(edit.map(|edit| edit.addr()), Err(BadEdit::OddAddress));
+        }
+    }
+}
+
+#[test]
+fn phases() {
+    assert_eq!(MAX_PHASE, 1);
+    for phase in 0..=u8::MAX {
+        let edit = Edit::new(AT, &[0; 2], &[0; 2], phase, Kind::Code);
+        let expected = if phase <= 1 {
+            Ok(phase)
+        } else {
+            Err(BadEdit::NoSuchPhase)
+        };
+
+        assert_eq!(edit.map(|edit| edit.phase()), expected);
+    }
+}
+
+#[test]
+fn way_of_two_bytes() {
+    // Two bytes on an even address are always naturally aligned.
+    for at in [AT, AT + 2, AT + 4, AT + 0xffe] {
+        assert_eq!(halves(at, C_NOP, C_LI), Way::Store);
+        assert_eq!(halves(at, C_NOP, C_EBREAK), Way::Store);
+        assert_eq!(halves(at, C_EBREAK, C_NOP), Way::Store);
+        // Over the head of a longer instruction, whose tail stays: only as a breakpoint.
+        assert_eq!(halves(at, NOP as u16, C_EBREAK), Way::Store);
+        assert_eq!(halves(at, C_EBREAK, NOP as u16), Way::Store);
+        assert_eq!(halves(at, NOP as u16, C_NOP), Way::Stop);
+        assert_eq!(halves(at, C_NOP, NOP as u16), Way::Stop);
+        assert_eq!(halves(at, NOP as u16, ADDI as u16), Way::Stop);
+    }
+}
+
+#[test]
+fn way_of_four_bytes_aligned() {
+    for at in [AT, AT + 4, AT + 0xffc] {
+        assert_eq!(words(at, NOP, ADDI), Way::Store);
+        assert_eq!(words(at, NOP, EBREAK), Way::Store);
+        assert_eq!(words(at, EBREAK, NOP), Way::Store);
+    }
+}
+
+#[test]
+fn way_of_four_bytes_unaligned() {
+    // Within a page and across two.
+    for at in [AT + 2, AT + 6, AT + 0xffe] {
+        assert_eq!(words(at, NOP, ADDI), Way::Stop);
+        assert_eq!(words(at, NOP, EBREAK), Way::Breakpoint);
+        assert_eq!(words(at, EBREAK, ADDI), Way::Breakpoint);
+        assert_eq!(words(at, EBREAK, EBREAK), Way::Breakpoint);
+    }
+}
+
+/// Two instructions are two even where one store covers them: a task may be between them.
+#[test]
+fn way_of_two_instructions_in_four_bytes() {
+    for at in [AT, AT + 2] {
+        assert_eq!(pairs(at, [C_NOP, C_NOP], [C_LI, C_NOP]), Way::Stop);
+        assert_eq!(pairs(at, [C_NOP, C_NOP], [C_EBREAK, C_NOP]), Way::Stop);
+        let [low, high] = [NOP as u16, (NOP >> 16) as u16];
+        assert_eq!(pairs(at, [C_NOP, C_NOP], [low, high]), Way::Stop);
+        assert_eq!(pairs(at, [low, high], [C_NOP, C_NOP]), Way::Stop);
+        let [low, high] = [EBREAK as u16, (EBREAK >> 16) as u16];
+        assert_eq!(pairs(at, [C_NOP, C_NOP], [low, high]), Way::Stop);
+        assert_eq!(pairs(at, [low, high], [C_NOP, C_NOP]), Way::Stop);
+    }
+}
+
+#[test]
+fn way_of_longer_code() {
+    let pair = |a: u32, b: u32| (u64::from(b) << 32 | u64::from(a)).to_le_bytes();
+
+    for at in [AT, AT + 2, AT + 4, AT + 6] {
+        let (old, new) = (pair(NOP, NOP), pair(ADDI, EBREAK));
+        assert_eq!(way(at, &old, &new, Kind::Code), Way::Stop);
+        assert_eq!(way(at, &old, &pair(EBREAK, NOP), Kind::Code), Way::Stop);
+        assert_eq!(way(at, &old[..6], &new[..6], Kind::Code), Way::Stop);
+    }
+}
+
+/// The first parcel says that the instruction is longer than any that exists.
+#[test]
+fn way_of_what_is_no_instruction() {
+    let long = 0xffff_ffff;
+
+    assert_eq!(words(AT, long, NOP), Way::Stop);
+    assert_eq!(words(AT, NOP, long), Way::Stop);
+    assert_eq!(halves(AT, 0xffff, C_NOP), Way::Stop);
+}
+
+#[test]
+fn way_of_a_literal() {
+    let (old, new) = ([0x11; 8], [0x22; 8]);
+
+    for len in [2, 4, 6, 8] {
+        for offset in (0..16).step_by(2) {
+            let expected = match (len, offset) {
+                (2, _) | (4, 0 | 4 | 8 | 12) | (8, 0 | 8) => Way::Store,
+                _ => Way::Stop,
+            };
+            let way = way(AT + offset, &old[..len], &new[..len], Kind::Literal);
+
+            assert_eq!(way, expected, "{len} bytes at {offset}");
+        }
+    }
+}

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Page-table walks, in a memory of our own. Bits are those of the privileged manual, "Sv39".
+
+use std::collections::HashMap;
+
+use crate::pgtable::{
+    walk,
+    Found,
+    Pte,
+    Tables, //
+};
+
+const V: u64 = 1 << 0;
+const R: u64 = 1 << 1;
+const W: u64 = 1 << 2;
+const X: u64 = 1 << 3;
+const U: u64 = 1 << 4;
+const G: u64 = 1 << 5;
+const A: u64 = 1 << 6;
+const D: u64 = 1 << 7;
+const RSW: u64 = 3 << 8;
+const PBMT: u64 = 3 << 61;
+const NAPOT: u64 = 1 << 63;
+
+const TEXT: u64 = V | R | X | G | A | D;
+
+/// The kernel's address with these indices into its tables, from the top, and an offset.
+const fn address(indices: &[usize]) -> usize {
+    // Sign-extended: the kernel's half.
+    let mut addr = usize::MAX;
+    let mut n = 0;
+
+    while n < indices.len() {
+        addr = addr << 9 | indices[n];
+        n += 1;
+    }
+    addr << 12 | 0x678
+}
+
+/// `satp` modes by their number of levels, with an address that has another index, and none that
+/// is zero, on each level.
+const MODES: [(u32, usize); 3] = [
+    (3, address(&[0x1c1, 0x0a3, 0x165])),
+    (4, address(&[0x182, 0x0c1, 0x1a3, 0x165])),
+    (5, address(&[0x101, 0x0fe, 0x0c1, 0x1a3, 0x165])),
+];
+
+/// Memory that holds only page tables: any other access is a wrong walk.
+#[derive(Default)]
+struct Memory(HashMap<u64, u64>);
+
+impl Tables for Memory {
+    fn read(&self, phys: u64) -> Pte {
+        assert_eq!(phys % 8, 0);
+        assert!(
+            self.0.contains_key(&(phys & !0xfff)),
+            "{phys:#x} is in no table"
+        );
+        Pte::new(self.0.get(&phys).copied().unwrap_or(0))
+    }
+}
+
+/// The table on a level of the way that [`build`] makes; high, to see every bit of a PPN used.
+fn table(level: u32) -> u64 {
+    0x00ab_cdef_0100_0000 + u64::from(level) * 0x1000
+}
+
+/// The index into the table on a level, by the manual: VPN[level].
+fn index(addr: usize, level: u32) -> u64 {
+    addr as u64 / 4096 / 512u64.pow(level) % 512
+}
+
+fn slot(addr: usize, level: u32) -> u64 {
+    table(level) + 8 * index(addr, level)
+}
+
+fn ppn(phys: u64) -> u64 {
+    phys / 4096 << 10
+}
+
+/// A way from the top for `addr` that ends on `level` with `last`.
+fn build(levels: u32, addr: usize, level: u32, last: u64) -> Memory {
+    let mut memory = Memory::default();
+
+    for on in level..levels {
+        let pte = if on == level {
+            last
+        } else {
+            ppn(table(on - 1)) | V
+        };
+        memory.0.insert(table(on), 0);
+        memory.0.insert(slot(addr, on), pte);
+    }
+    memory
+}
+
+fn find(levels: u32, addr: usize, level: u32, last: u64) -> Option<Found> {
+    let memory = build(levels, addr, level, last);
+
+    walk(&memory, table(levels - 1), levels, addr)
+}
+
+#[test]
+fn indices_of_the_addresses_differ() {
+    for (levels, addr) in MODES {
+        let mut all: Vec<_> = (0..levels).map(|level| index(addr, level)).collect();
+        all.push(0);
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), levels as usize + 1);
+    }
+}
+
+#[test]
+fn page_of_4_kib() {
+    for (levels, addr) in MODES {
+        let pte = ppn(0x00fe_dcba_9876_5000) | TEXT;
+
+        assert_eq!(
+            find(levels, addr, 0, pte),
+            Some(Found {
+                pte: Pte::new(pte),
+                slot: slot(addr, 0),
+                level: 0
+            })
+        );
+    }
+}
+
+/// A superpage's entry becomes that of the one page: its low PPN bits come from the address.
+#[test]
+fn superpages() {
+    for (levels, addr) in MODES {
+        for level in 1..levels {
+            let size = 4096 * 512u64.pow(level);
+            let base = 0x00fe_dcba_9876_5000 / size * size;
+            let found = find(levels, addr, level, ppn(base) | TEXT).unwrap();
+            let expected = base + addr as u64 % size / 4096 * 4096;
+
+            assert_eq!(found.pte, Pte::new(ppn(expected) | TEXT));
+            assert_eq!((found.slot, found.level), (slot(addr, level), level));
+        }
+    }
+}
+
+/// Svnapot: 64 KiB, with 0b1000 where the page's number within them would be.
+#[test]
+fn napot() {
+    for (levels, addr) in MODES {
+        for page in 0..16 {
+            let addr = addr & !0xffff | page << 12 | 0x678;
+            let base = 0x00fe_dcba_9876_0000;
+            let pte = ppn(base + 0x8000) | TEXT | NAPOT;
+            let found = find(levels, addr, 0, pte).unwrap();
+
+            assert_eq!(
+                found.pte,
+                Pte::new(ppn(base + page as u64 * 4096) | TEXT),
+                "page {page}"
+            );
+        }
+    }
+}
+
+#[test]
+fn invalid_on_the_lowest_level_is_found() {
+    for (levels, addr) in MODES {
+        for bits in [0, R | W | X, ppn(0x1000) | G] {
+            let found = find(levels, addr, 0, bits).unwrap();
+
+            assert_eq!((found.slot, found.level), (slot(addr, 0), 0));
+            assert_eq!(found.pte, Pte::new(bits));
+            assert!(!found.pte.is_valid());
+        }
+    }
+}
+
+/// Also where other bits would make the entry a leaf.
+#[test]
+fn invalid_above_is_nothing() {
+    for (levels, addr) in MODES {
+        for level in 1..levels {
+            for bits in [0, ppn(table(level - 1)), TEXT & !V] {
+                assert_eq!(find(levels, addr, level, bits), None);
+            }
+        }
+    }
+}
+
+/// A pointer in an entry of the lowest level points nowhere: it must not be followed.
+#[test]
+fn the_lowest_level_is_the_end() {
+    for (levels, addr) in MODES {
+        let found = find(levels, addr, 0, ppn(0x00fe_dcba_9876_5000) | V).unwrap();
+
+        assert_eq!(found.level, 0);
+        assert!(!found.pte.is_text());
+    }
+}
+
+/// Upper bits, reserved or of a memory type, are no part of a table's address.
+#[test]
+fn table_addresses_have_44_bits_of_ppn() {
+    for (levels, addr) in MODES {
+        let mut memory = build(levels, addr, 0, ppn(0x5000) | TEXT);
+        let pointer = memory.0.get_mut(&slot(addr, 1)).unwrap();
+
+        *pointer |= 0x3ff << 54 | RSW | G;
+        assert!(walk(&memory, table(levels - 1), levels, addr).is_some());
+    }
+}
+
+#[test]
+fn text_is_what_may_be_run_and_not_written() {
+    for permissions in 0..1u64 << 8 {
+        let has = |bit| permissions & bit != 0;
+        let expected = has(V) && has(X) && !has(W) && !has(U);
+        let pte = Pte::new(ppn(0x8020_0000) | permissions);
+
+        assert_eq!(pte.is_text(), expected, "{permissions:#b}");
+        assert_eq!(pte.is_valid(), has(V));
+    }
+}
+
+#[test]
+fn writable_is_not_executable_and_the_same_page() {
+    for permissions in 0..1u64 << 8 {
+        let page = ppn(0x00fe_dcba_9876_5000);
+        let writable = Pte::new(page | permissions).to_writable();
+
+        // Accessed and dirty too: hardware need not set them.
+        assert_eq!(writable.bits(), page | V | R | W | G | A | D);
+        assert!(!writable.is_text());
+    }
+}
+
+/// Svpbmt has bits 62 and 61, T-Head 62 to 59. Aliases of different types would not be coherent.
+#[test]
+fn writable_keeps_the_memory_type() {
+    for kind in 0..16u64 {
+        let kind = kind << 59;
+        let page = ppn(0x8020_0000);
+        let writable = Pte::new(page | TEXT | RSW | kind).to_writable();
+
+        assert_eq!(writable.bits() & (PBMT | 0xf << 59), kind);
+        assert_eq!(writable.bits() & !(0xf << 59 | 0xff), page | RSW);
+    }
+}
+
+#[test]
+fn writable_is_one_page() {
+    let writable = Pte::new(ppn(0x8020_8000) | TEXT | NAPOT).to_writable();
+
+    assert_eq!(writable.bits() & NAPOT, 0);
+}
+
+#[test]
+fn constants() {
+    assert!(!Pte::INVALID.is_valid());
+    // What the window's placeholder is mapped with: not to be written, not to be run, not a user's.
+    assert_eq!(Pte::KERNEL_READ & (V | R | W | X | U), V | R);
+}

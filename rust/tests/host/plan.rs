@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Order, overlap, strategy and pages of a batch.
+
+use crate::{
+    edit::{
+        Edit,
+        Kind, //
+    },
+    plan::{
+        pages,
+        plan,
+        BadPlan,
+        Strategy, //
+    },
+};
+
+const AT: usize = 0x8000_1000;
+const PAGE: usize = 4096;
+
+// From clang's assembler.
+const NOP: [u8; 4] = 0x0000_0013u32.to_le_bytes();
+const ADDI: [u8; 4] = 0x0015_0513u32.to_le_bytes(); // addi a0, a0, 1
+const EBREAK: [u8; 4] = 0x0010_0073u32.to_le_bytes();
+
+/// One 4-byte instruction for another, in a phase.
+fn one(addr: usize, phase: u8) -> Edit {
+    Edit::new(addr, &NOP, &ADDI, phase, Kind::Code).unwrap()
+}
+
+/// Any bytes of a length, as a literal.
+fn any(addr: usize, len: usize) -> Edit {
+    Edit::new(addr, &[0; 8][..len], &[1; 8][..len], 0, Kind::Literal).unwrap()
+}
+
+fn addresses(edits: &[Edit]) -> Vec<usize> {
+    edits.iter().map(Edit::addr).collect()
+}
+
+#[test]
+fn edits_are_sorted() {
+    // A permutation: 7 and 1000 have no common divisor.
+    let mut edits: Vec<_> = (0..1000).map(|n| one(AT + n * 7 % 1000 * 4, 0)).collect();
+
+    assert_eq!(plan(&mut edits, None), Ok(Strategy::Live));
+    let expected: Vec<_> = (0..1000).map(|n| AT + n * 4).collect();
+    assert_eq!(addresses(&edits), expected);
+}
+
+#[test]
+fn overlap() {
+    for (first, second) in [(2, 2), (2, 4), (4, 2), (4, 4), (6, 2), (8, 2), (8, 8)] {
+        for distance in (0..16).step_by(2) {
+            for swapped in [false, true] {
+                let mut edits = [any(AT, first), any(AT + distance, second)];
+                if swapped {
+                    edits.reverse();
+                }
+                // Adjacent is not overlapping.
+                let expected = distance < first;
+                let planned = plan(&mut edits, None);
+
+                assert_eq!(
+                    planned.err(),
+                    expected.then_some(BadPlan::Overlap(AT + distance)),
+                    "{first} and {second} at {distance}, {swapped}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn overlap_is_found_anywhere() {
+    for n in 0..64 {
+        let mut edits: Vec<_> = (0..64).map(|n| one(AT + n * 4, 0)).collect();
+        edits.push(any(AT + n * 4 + 2, 2));
+
+        let planned = plan(&mut edits, None);
+        assert_eq!(planned, Err(BadPlan::Overlap(AT + n * 4 + 2)));
+    }
+}
+
+/// Not even a strategy that stops the machine makes sense of two new values for one byte.
+#[test]
+fn overlap_is_refused_for_every_strategy() {
+    for wanted in [Strategy::Live, Strategy::Phased, Strategy::Rendezvous] {
+        let planned = plan(&mut [one(AT, 0), one(AT, 1)], Some(wanted));
+        assert_eq!(planned, Err(BadPlan::Overlap(AT)));
+    }
+}
+
+#[test]
+fn overlap_at_the_end_of_the_address_space() {
+    let mut edits = [any(usize::MAX - 1, 2), any(usize::MAX - 3, 4)];
+    let planned = plan(&mut edits, None);
+
+    assert_eq!(planned, Err(BadPlan::Overlap(usize::MAX - 1)));
+}
+
+#[test]
+fn cheapest_strategy() {
+    let aligned = one(AT, 0);
+    let later = one(AT + 4, 1);
+    let unaligned = one(AT + 10, 0);
+    let breakpoint = Edit::new(AT + 18, &NOP, &EBREAK, 0, Kind::Code).unwrap();
+
+    let cases: [(&[Edit], Strategy); 8] = [
+        (&[aligned], Strategy::Live),
+        (&[breakpoint], Strategy::Live),
+        (&[aligned, breakpoint], Strategy::Live),
+        (&[later], Strategy::Phased),
+        (&[aligned, later, breakpoint], Strategy::Phased),
+        (&[unaligned], Strategy::Rendezvous),
+        (&[aligned, breakpoint, unaligned], Strategy::Rendezvous),
+        (&[later, unaligned], Strategy::Rendezvous),
+    ];
+
+    for (n, (edits, expected)) in cases.into_iter().enumerate() {
+        assert_eq!(plan(&mut edits.to_vec(), None), Ok(expected), "case {n}");
+    }
+}
+
+/// Which strategy may be asked for is a matter of safety: more careful always, less never.
+#[test]
+fn wanted_strategy() {
+    use Strategy::*;
+
+    let aligned = one(AT, 0);
+    let later = one(AT + 4, 1);
+    let unaligned = one(AT + 10, 0);
+    let no = |edit: Edit| Err(BadPlan::Unsafe(edit.addr()));
+
+    let cases: [(&[Edit], Strategy, Result<Strategy, BadPlan>); 12] = [
+        (&[aligned], Live, Ok(Live)),
+        (&[aligned], Phased, Ok(Phased)),
+        (&[aligned], Rendezvous, Ok(Rendezvous)),
+        (&[aligned, later], Live, no(later)),
+        (&[aligned, later], Phased, Ok(Phased)),
+        (&[aligned, later], Rendezvous, Ok(Rendezvous)),
+        (&[aligned, unaligned], Live, no(unaligned)),
+        (&[aligned, unaligned], Phased, no(unaligned)),
+        (&[aligned, unaligned], Rendezvous, Ok(Rendezvous)),
+        (&[later, unaligned], Live, no(unaligned)),
+        (&[later, unaligned], Phased, no(unaligned)),
+        (&[later, unaligned], Rendezvous, Ok(Rendezvous)),
+    ];
+
+    for (n, (edits, wanted, expected)) in cases.into_iter().enumerate() {
+        let planned = plan(&mut edits.to_vec(), Some(wanted));
+        assert_eq!(planned, expected, "case {n}");
+    }
+}
+
+#[test]
+fn pages_of_edits() {
+    let cases: [(&[Edit], &[usize]); 7] = [
+        (&[], &[]),
+        (&[any(AT, 8)], &[AT]),
+        // Up to the last byte of a page, and one parcel further.
+        (&[any(AT + PAGE - 8, 8)], &[AT]),
+        (&[any(AT + PAGE - 6, 8)], &[AT, AT + PAGE]),
+        (&[any(AT + PAGE - 2, 4)], &[AT, AT + PAGE]),
+        // Several in one page, and in both of a straddling edit.
+        (
+            &[any(AT, 4), any(AT + PAGE - 2, 4), any(AT + PAGE + 2, 4)],
+            &[AT, AT + PAGE],
+        ),
+        // Straddling one after another, and a gap.
+        (
+            &[
+                any(AT + PAGE - 2, 4),
+                any(AT + 2 * PAGE - 2, 4),
+                any(AT + 9 * PAGE, 2),
+            ],
+            &[AT, AT + PAGE, AT + 2 * PAGE, AT + 9 * PAGE],
+        ),
+    ];
+
+    for (edits, expected) in cases {
+        assert_eq!(pages(edits, PAGE).collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn pages_are_each_once_ascending() {
+    let edits: Vec<_> = (0..5000).map(|n| any(AT + n * 10, 8)).collect();
+    let found: Vec<_> = pages(&edits, PAGE).collect();
+
+    assert!(found.windows(2).all(|pair| pair[0] < pair[1]));
+    for edit in &edits {
+        for addr in [edit.addr(), edit.addr() + 7] {
+            assert!(found.contains(&(addr / PAGE * PAGE)));
+        }
+    }
+    // 4990 + 8 bytes past the start, which is a page's.
+    assert_eq!(found.len(), (4999 * 10 + 8usize).div_ceil(PAGE));
+}
+
+#[test]
+fn pages_at_the_end_of_the_address_space() {
+    let last = usize::MAX - 4095;
+
+    assert_eq!(
+        pages(&[any(usize::MAX - 1, 2)], PAGE).collect::<Vec<_>>(),
+        [last]
+    );
+}
