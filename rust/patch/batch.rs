@@ -4,6 +4,7 @@
 
 use kernel::{
     alloc::KVVec,
+    bindings,
     prelude::*, //
 };
 
@@ -14,6 +15,7 @@ use riscv::{
         Edit,
         Kind, //
     },
+    errno,
     plan::Strategy,
     text::Owners, //
 };
@@ -157,12 +159,16 @@ impl Batch {
         phase: u8,
         kind: Kind,
     ) -> Result {
-        self.add(addr, old, new, phase, kind)
-            .inspect_err(|&error| refused(Failure { error, addr }))
+        self.add(addr, old, new, phase, kind).inspect_err(|error| {
+            refused(Failure {
+                errno: error.to_errno(),
+                addr,
+            })
+        })
     }
 
     fn add(&mut self, addr: usize, old: &[u8], new: &[u8], phase: u8, kind: Kind) -> Result {
-        let edit = Edit::new(addr, old, new, phase, kind).map_err(errno)?;
+        let edit = Edit::new(addr, old, new, phase, kind).map_err(error_of)?;
 
         self.edits.reserve(1, GFP_KERNEL)?;
         self.owners.pin(&edit)?;
@@ -226,29 +232,29 @@ impl Batch {
         // `owners` lives until the end, so that the text does.
         engine::commit(&mut self.edits, &self.owners, options).map_err(|failure| {
             refused(failure);
-            failure.error
+            Error::from_errno(failure.errno)
         })
     }
 }
 
 /// Counts and logs a refusal.
 fn refused(failure: Failure) {
-    stats::STATS.count_error(failure.error);
+    stats::STATS.count_error(failure.errno);
     if riscv::may_log() {
         pr_err!(
-            "refused, text unchanged: {:?} at {:#x}\n",
-            failure.error,
+            "refused, text unchanged: errno {} at {:#x}\n",
+            -failure.errno,
             failure.addr
         );
     }
 }
 
-fn errno(bad: BadEdit) -> Error {
-    match bad {
-        BadEdit::Empty => ENODATA,
-        BadEdit::TooLong => EMSGSIZE,
-        BadEdit::Uneven => EINVAL,
-        BadEdit::OddAddress => EADDRNOTAVAIL,
-        BadEdit::NoSuchPhase => ECHRNG,
-    }
+fn error_of(bad: BadEdit) -> Error {
+    errno(match bad {
+        BadEdit::Empty => bindings::ENODATA,
+        BadEdit::TooLong => bindings::EMSGSIZE,
+        BadEdit::Uneven => bindings::EINVAL,
+        BadEdit::OddAddress => bindings::EADDRNOTAVAIL,
+        BadEdit::NoSuchPhase => bindings::ECHRNG,
+    })
 }

@@ -6,7 +6,13 @@
 //! exported: that the kernel itself writes to the same place at the same time is what the
 //! verification before each store turns into an error.
 
-use kernel::prelude::*;
+use kernel::{
+    bindings::{
+        ENODATA,
+        EOPNOTSUPP, //
+    },
+    prelude::*, //
+};
 
 use riscv::{
     batch::{
@@ -20,6 +26,7 @@ use riscv::{
         Edit,
         MAX_PHASE, //
     },
+    errno,
     plan::{
         plan,
         BadPlan,
@@ -86,16 +93,16 @@ pub(crate) fn commit(
     options: Options,
 ) -> Result<Report, Failure> {
     if edits.is_empty() {
-        return Err(nowhere(ENODATA));
+        return Err(nowhere(errno(ENODATA)));
     }
     let strategy = plan(edits, options.strategy).map_err(|bad| match bad {
         BadPlan::Overlap(addr) => Failure {
-            error: EEXIST,
             addr,
+            ..nowhere(EEXIST)
         },
         BadPlan::Unsafe(addr) => Failure {
-            error: EOPNOTSUPP,
             addr,
+            ..nowhere(errno(EOPNOTSUPP))
         },
     })?;
 
@@ -122,7 +129,10 @@ pub(crate) fn commit(
 }
 
 fn nowhere(error: Error) -> Failure {
-    Failure { error, addr: 0 }
+    Failure {
+        errno: error.to_errno(),
+        addr: 0,
+    }
 }
 
 /// Writes while all harts run. The window's closing, when `ready` is dropped, is the last flush.
@@ -156,7 +166,7 @@ fn write_live(ready: &Ready<'_, '_>, options: Options) -> Result<(), Failure> {
 /// bytes, and links the stale translation after the store has discarded those that there were. By
 /// the end of a flush it has been linked, so that the second store discards it.
 fn again(ready: &Ready<'_, '_>, step: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
-    if !riscv::parameter(module_parameters::write_twice.value()) {
+    if riscv::parameter::<u8>(module_parameters::write_twice.value()) == 0 {
         return Ok(());
     }
     ready.synchronise();

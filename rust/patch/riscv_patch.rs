@@ -27,8 +27,8 @@ module! {
             default: 8192,
             description: "Pages of text that one batch can touch (4 KiB each, address space only)",
         },
-        write_twice: bool {
-            default: false,
+        write_twice: u8 {
+            default: 0,
             description: "Write live edits again after their flush, for QEMU's multi-threaded TCG",
         },
     },
@@ -44,7 +44,7 @@ impl kernel::Module for RustRiscvPatch {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         if cfg!(not(CONFIG_STRICT_KERNEL_RWX)) || cfg!(not(CONFIG_STRICT_MODULE_RWX)) {
             pr_err!("needs CONFIG_STRICT_KERNEL_RWX and CONFIG_STRICT_MODULE_RWX\n");
-            return Err(EOPNOTSUPP);
+            return Err(riscv::errno(kernel::bindings::EOPNOTSUPP));
         }
 
         let pages = riscv::parameter::<u32>(module_parameters::window_pages.value()) as usize;

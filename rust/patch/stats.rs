@@ -4,10 +4,12 @@
 //! debugfs.
 
 use kernel::{
+    bindings,
     debugfs::{
         Scope,
         Writer, //
     },
+    ffi::c_int,
     fmt,
     prelude::*,
     sync::atomic::{
@@ -30,20 +32,20 @@ pub(crate) static STATS: Stats = Stats::new();
 const BUCKETS: usize = 20;
 
 /// The errors that have a counter of their own.
-const ERRORS: [(&str, Error); 13] = [
-    ("ENODATA", ENODATA),
-    ("EMSGSIZE", EMSGSIZE),
-    ("EINVAL", EINVAL),
-    ("EADDRNOTAVAIL", EADDRNOTAVAIL),
-    ("ECHRNG", ECHRNG),
-    ("EFAULT", EFAULT),
-    ("ESHUTDOWN", ESHUTDOWN),
-    ("ENOMEM", ENOMEM),
-    ("EEXIST", EEXIST),
-    ("E2BIG", E2BIG),
-    ("EILSEQ", EILSEQ),
-    ("EOPNOTSUPP", EOPNOTSUPP),
-    ("ENODEV", ENODEV),
+const ERRORS: [(&str, u32); 13] = [
+    ("ENODATA", bindings::ENODATA),
+    ("EMSGSIZE", bindings::EMSGSIZE),
+    ("EINVAL", bindings::EINVAL),
+    ("EADDRNOTAVAIL", bindings::EADDRNOTAVAIL),
+    ("ECHRNG", bindings::ECHRNG),
+    ("EFAULT", bindings::EFAULT),
+    ("ESHUTDOWN", bindings::ESHUTDOWN),
+    ("ENOMEM", bindings::ENOMEM),
+    ("EEXIST", bindings::EEXIST),
+    ("E2BIG", bindings::E2BIG),
+    ("EILSEQ", bindings::EILSEQ),
+    ("EOPNOTSUPP", bindings::EOPNOTSUPP),
+    ("ENODEV", bindings::ENODEV),
 ];
 
 struct PerStrategy {
@@ -102,10 +104,10 @@ impl Stats {
     }
 
     /// Counts a refusal.
-    pub(crate) fn count_error(&self, error: Error) {
+    pub(crate) fn count_error(&self, errno: c_int) {
         let counter = ERRORS
             .iter()
-            .position(|(_, known)| *known == error)
+            .position(|(_, known)| -(*known as c_int) == errno)
             .map_or(&self.other_errors, |n| &self.errors[n]);
 
         counter.fetch_add(1, Relaxed);

@@ -7,7 +7,10 @@
 
 use core::ptr::NonNull;
 
-use kernel::prelude::*;
+use kernel::{
+    ffi::c_int,
+    prelude::*, //
+};
 
 use crate::{
     edit::{
@@ -29,8 +32,9 @@ use crate::{
 /// What stopped a batch, and at which address.
 #[derive(Clone, Copy, Debug)]
 pub struct Failure {
-    /// The error.
-    pub error: Error,
+    /// The error as a number, negative. An [`Error`] could not be made on a stopped machine: that
+    /// is a call.
+    pub errno: c_int,
     /// The address of the edit, or 0 if it is not about one.
     pub addr: usize,
 }
@@ -39,7 +43,7 @@ impl Failure {
     #[inline(always)]
     fn mismatch(edit: &Edit) -> Failure {
         Failure {
-            error: EILSEQ,
+            errno: -(kernel::bindings::EILSEQ as c_int),
             addr: edit.addr(),
         }
     }
@@ -47,7 +51,7 @@ impl Failure {
     #[inline(always)]
     fn not_open(edit: &Edit) -> Failure {
         Failure {
-            error: EFAULT,
+            errno: -(kernel::bindings::EFAULT as c_int),
             addr: edit.addr(),
         }
     }

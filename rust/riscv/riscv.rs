@@ -20,7 +20,10 @@
 
 use core::borrow::Borrow;
 
-use kernel::prelude::*;
+use kernel::{
+    ffi::c_int,
+    prelude::*, //
+};
 
 pub mod batch;
 mod bindings;
@@ -50,6 +53,13 @@ impl kernel::Module for RustRiscv {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         Ok(RustRiscv)
     }
+}
+
+/// The error whose number is `number`, as C spells it: positive.
+///
+/// For those that the `kernel` crate of Linux 7.2 does not declare.
+pub fn errno(number: u32) -> Error {
+    Error::from_errno(-(number as c_int))
 }
 
 /// The value of a module parameter, which Linux 7.2 lends and 7.3 copies.

@@ -2,7 +2,20 @@
 
 //! KUnit suites of the text-patching engine, which patch this module's own text.
 
-use kernel::prelude::*;
+use kernel::{
+    bindings::{
+        EADDRNOTAVAIL,
+        ECHRNG,
+        EILSEQ,
+        EMSGSIZE,
+        ENODATA,
+        EOPNOTSUPP,
+        ESHUTDOWN, //
+    },
+    prelude::*, //
+};
+
+use riscv::errno;
 
 mod bindings;
 mod hammer;
@@ -23,8 +36,8 @@ module! {
             default: 2_000,
             description: "Commits of the rendezvous tearing test",
         },
-        atomic_fetch: bool {
-            default: true,
+        atomic_fetch: u8 {
+            default: 1,
             description: "Aligned instructions are fetched at once (Ziccif; not QEMU before 10.1)",
         },
     },
@@ -43,7 +56,7 @@ impl Drop for Tests {
     /// for the line.
     fn drop(&mut self) {
         match flip::flip(&[flip::WORD], true, None) {
-            Err(error) if error == ESHUTDOWN => pr_info!("going away: refused\n"),
+            Err(error) if error == errno(ESHUTDOWN) => pr_info!("going away: refused\n"),
             other => pr_err!("going away: {other:?}\n"),
         }
     }
@@ -295,7 +308,7 @@ mod engine_tests {
         for strategy in [Strategy::Live, Strategy::Phased, Strategy::Rendezvous] {
             let batch = many_batch(MANY, true, Some(LI_0))?;
 
-            assert_eq!(batch.commit_with(forced(strategy)), Err(EILSEQ));
+            assert_eq!(batch.commit_with(forced(strategy)), Err(errno(EILSEQ)));
             assert_eq!(count_many(NOP), MANY);
         }
         Ok(())
@@ -321,12 +334,12 @@ mod engine_tests {
 
         assert_eq!(
             many_batch(MANY, true, None)?.commit_with(race_at(MANY - 1)),
-            Err(EILSEQ)
+            Err(errno(EILSEQ))
         );
         assert_eq!(count_many(NOP), MANY);
 
         // The literal is edit 0 and in phase 0; the instruction, which races, is in phase 1.
-        assert_eq!(load_literal(true, race_at(1)), Err(EILSEQ));
+        assert_eq!(load_literal(true, race_at(1)), Err(errno(EILSEQ)));
         // If the literal were not what it was, this would fail.
         load_literal(true, Options::default())?;
         load_literal(false, Options::default())?;
@@ -357,18 +370,18 @@ mod engine_tests {
         let text = many(0);
         let data = core::ptr::addr_of!(DATA).addr();
 
-        assert_eq!(refusal(text, &[], &[], 0), Err(ENODATA));
-        assert_eq!(refusal(text, &[0; 10], &[0; 10], 0), Err(EMSGSIZE));
+        assert_eq!(refusal(text, &[], &[], 0), Err(errno(ENODATA)));
+        assert_eq!(refusal(text, &[0; 10], &[0; 10], 0), Err(errno(EMSGSIZE)));
         assert_eq!(refusal(text, &nop, &li[..2], 0), Err(EINVAL));
         assert_eq!(refusal(text, &nop[..3], &li[..3], 0), Err(EINVAL));
-        assert_eq!(refusal(text + 1, &nop, &li, 0), Err(EADDRNOTAVAIL));
-        assert_eq!(refusal(text, &nop, &li, 2), Err(ECHRNG));
+        assert_eq!(refusal(text + 1, &nop, &li, 0), Err(errno(EADDRNOTAVAIL)));
+        assert_eq!(refusal(text, &nop, &li, 2), Err(errno(ECHRNG)));
         assert_eq!(refusal(data, &nop, &li, 0), Err(EFAULT));
         assert_eq!(refusal(0, &nop, &li, 0), Err(EFAULT));
         assert_eq!(refusal(0x1000, &nop, &li, 0), Err(EFAULT));
         assert_eq!(refusal(usize::MAX - 1, &nop, &li, 0), Err(EFAULT));
-        assert_eq!(refusal(text, &li, &nop, 0), Err(EILSEQ));
-        assert_eq!(Batch::new().commit(), Err(ENODATA));
+        assert_eq!(refusal(text, &li, &nop, 0), Err(errno(EILSEQ)));
+        assert_eq!(Batch::new().commit(), Err(errno(ENODATA)));
         assert_eq!(count_many(NOP), MANY);
     }
 
@@ -389,13 +402,16 @@ mod engine_tests {
     fn an_unsafe_strategy_is_refused() {
         assert_eq!(
             flip(&[UNALIGNED], true, Some(Strategy::Live)),
-            Err(EOPNOTSUPP)
+            Err(errno(EOPNOTSUPP))
         );
         assert_eq!(
             flip(&[ACROSS], true, Some(Strategy::Phased)),
-            Err(EOPNOTSUPP)
+            Err(errno(EOPNOTSUPP))
         );
-        assert_eq!(load_literal(true, forced(Strategy::Live)), Err(EOPNOTSUPP));
+        assert_eq!(
+            load_literal(true, forced(Strategy::Live)),
+            Err(errno(EOPNOTSUPP))
+        );
         assert!(everywhere(&ALL, 0));
     }
 
@@ -482,7 +498,7 @@ mod tearing_tests {
 
     #[test]
     fn live_word() -> Result {
-        let word = if riscv::parameter(module_parameters::atomic_fetch.value()) {
+        let word = if riscv::parameter::<u8>(module_parameters::atomic_fetch.value()) != 0 {
             WORD_BOTH
         } else {
             WORD

@@ -275,7 +275,7 @@ mod tests {
         assert!(Reg::new(black_box(32)).is_none());
     }
 
-    /// The decoder on what the compiler made: a call is there, hence a `jal` or `auipc`, `jalr`.
+    /// Modules and the kernel are within reach of each other, and further apart than a `jal` goes.
     #[test]
     fn far_jump_reaches_this_kernel() {
         let from = far_jump_reaches_this_kernel as *const () as usize;
@@ -333,19 +333,23 @@ mod tests {
         Some(found?.pte.bits() >> 10 & ((1 << 44) - 1))
     }
 
-    /// The linear map maps neighbours to neighbours, with whatever page sizes it is made of.
+    /// The kernel's image and the linear map map neighbours to neighbours, with whatever page sizes
+    /// they are made of; those of the image are large.
     #[test]
     fn neighbours_in_memory_are_neighbours() -> Result {
         const PAGES: usize = 64;
 
         let memory = KVec::<u8>::with_capacity(PAGES * PAGE_SIZE, GFP_KERNEL)?;
-        let start = memory.as_ptr() as usize;
-        let first = page_number(look_up(start));
+        let image = kernel::bindings::_printk as *const () as usize;
 
-        assert!(first.is_some());
-        for n in 0..PAGES {
-            let found = page_number(look_up(start + n * PAGE_SIZE));
-            assert_eq!(found, first.map(|first| first + n as u64));
+        for start in [memory.as_ptr() as usize, image] {
+            let first = page_number(look_up(start));
+
+            assert!(first.is_some());
+            for n in 0..PAGES {
+                let found = page_number(look_up(start + n * PAGE_SIZE));
+                assert_eq!(found, first.map(|first| first + n as u64));
+            }
         }
         Ok(())
     }
@@ -368,6 +372,10 @@ mod tests {
         assert_eq!(pinned(core::ptr::from_ref(&DATA) as usize), Err(EFAULT));
         assert_eq!(
             pinned(core::ptr::from_ref(&READ_ONLY) as usize),
+            Err(EFAULT)
+        );
+        assert_eq!(
+            pinned(core::ptr::addr_of!(kernel::bindings::init_task) as usize),
             Err(EFAULT)
         );
         assert_eq!(pinned(0), Err(EFAULT));
