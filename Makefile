@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# From a fresh machine to live kernel text patched by Rust; see "make help".
+
+export SMP AIA FLAVOUR HOOKS JOBS CACHE KERNEL_SRC ONLY TOGGLES APPEND INSTALL
+export LLVM RUSTC BINDGEN QEMU OPENSBI BUSYBOX DEBIAN_MIRROR
+
+# Python comes from here on a machine that has none.
+bootstrap := scripts/bootstrap.sh build/toolchain
+
+.PHONY: run test test-full host-test defects shell modules modules_install \
+	kernel lint clean clean-cache help
+
+run:
+	@$(bootstrap)
+	@python3 scripts/run.py
+
+test:
+	@$(bootstrap)
+	@python3 scripts/test.py
+
+test-full:
+	@$(bootstrap)
+	@python3 scripts/test.py --full
+
+host-test:
+	@$(bootstrap)
+	@python3 scripts/test.py --host
+
+defects:
+	@$(bootstrap)
+	@python3 scripts/defects.py $(ONLY)
+
+shell:
+	@$(bootstrap)
+	@python3 scripts/shell.py
+
+kernel:
+	@$(bootstrap)
+	@python3 scripts/kernel.py build --flavour $(or $(FLAVOUR),ordinary)
+
+# With KDIR, Kbuild against one's own kernel; ARCH, LLVM, CROSS_COMPILE, RUSTC
+# and the like on the command line reach it. Without, against ours.
+ifdef KDIR
+modules modules_install:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) $(if $(MO),MO=$(abspath $(MO))) $@
+else
+modules:
+	@$(bootstrap)
+	@python3 scripts/modules.py
+
+modules_install:
+	$(error Say where: make modules_install KDIR=/path/to/kernel/build [INSTALL_MOD_PATH=...])
+endif
+
+lint:
+	@scripts/lint.sh
+
+# Kbuild's own clean needs the kernel the objects were built against.
+clean:
+ifdef KDIR
+	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
+endif
+	rm -rf build
+
+clean-cache:
+	@scripts/clean-cache.sh
+
+help:
+	@cat scripts/help.txt

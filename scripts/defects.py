@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Put each known defect in, one at a time, and see its test fail.
+
+A defect is a patch rust/tests/defects/NAME.patch that begins with
+
+    # suite: a KUnit suite, or "host", or "guest" for a check of the guest's
+    # expect: the test that must fail (or "guest" / "kernel log", for a defect
+    #         that takes the guest down or makes its kernel complain)
+    # boot: flavour=ordinary smp=4 aia=none tearing_live=1000
+
+"boot" may be left out. Other words in it are parameters of the KUnit modules.
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rr import host, kernel, matrix, modules, paths, progress, suite, toolchain
+from rr.guest import Machine
+from rr.progress import Step, StepFailed
+from rr.results import Results
+
+FOLDER = paths.TOP / "rust/tests/defects"
+WORK = paths.BUILD / "defects"
+
+
+@dataclass
+class Defect:
+    patch: Path
+    suite: str
+    expect: str
+    flavour: str = "ordinary"
+    machine: Machine = field(default_factory=Machine)
+    parameters: dict = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.patch.stem
+
+
+def read(patch: Path) -> Defect:
+    headers = dict(re.findall(r"^# (suite|expect|boot): *(.*?) *$", patch.read_text(), re.MULTILINE))
+    if "suite" not in headers or "expect" not in headers:
+        raise StepFailed(f"{patch}: its header names no suite or no expected failure")
+    words = dict(w.split("=", 1) for w in headers.get("boot", "").split())
+    defect = Defect(patch, headers["suite"], headers["expect"])
+    defect.flavour = words.pop("flavour", "ordinary")
+    defect.machine = Machine(smp=int(words.pop("smp", 4)), aia=words.pop("aia", "none"))
+    defect.parameters = {**matrix.SHORT, **words}
+    return defect
+
+
+def copy(defect: Defect, tree: Path) -> None:
+    """A copy of our tree with the defect in it, its files' times kept.
+
+    What make built for the last defect stays, so that it builds just what this
+    one touches.
+    """
+    tree.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["rsync", "-a", "--delete", "--exclude=/.git", "--exclude=/build",
+                    f"{paths.TOP}/", f"{tree}/"], check=True)
+    with defect.patch.open() as text:
+        r = subprocess.run(["patch", "-p1", "-f", "--no-backup-if-mismatch", "-d", tree],
+                           stdin=text, capture_output=True, text=True, check=False)
+    if r.returncode:
+        raise StepFailed(f"the patch does not apply:\n{r.stdout}{r.stderr}")
+
+
+def with_suite(built: dict, name: str) -> tuple:
+    """The KUnit modules that have the suite; all, if none is seen to."""
+    kunit = suite.kunit_modules(built)
+    found = tuple(m for m in kunit if name.encode() + b"\0" in built[m].read_bytes())
+    return found or kunit
+
+
+def failed(defect: Defect, tools: dict, step: Step) -> tuple:
+    """What fails with the defect in: names, and where the log is."""
+    tree = WORK / "tree"
+    copy(defect, tree)
+    if defect.suite == "host":
+        results = host.run(tools, tree, WORK)
+        return [r.name for r in results.failures()], None
+    k = kernel.build(defect.flavour, False, tools)
+    built = modules.build(k, tools, tree, WORK / defect.flavour,
+                          paths.LOGS / f"modules-defect-{defect.name}.log")
+    kunit = ()
+    machine = defect.machine
+    if defect.suite != "guest":
+        kunit = with_suite(built, defect.suite)
+        test = defect.expect.split(".")[-1]
+        # Only the test in question, unless the machine's end is what is expected.
+        glob = f"{defect.suite}.*" if test in ("guest", "kernel log") else f"{defect.suite}.{test}"
+        machine.append = f"kunit.filter_glob={glob}"
+    boot = suite.boot(k, tools, built, f"defect-{defect.name}", machine, matrix.SLOW, step,
+                      kunit=kunit, parameters=defect.parameters)
+    results = suite.results(k, boot, kunit)
+    return [r.name for r in results.failures()], boot.log
+
+
+def seen(defect: Defect, failures: list) -> bool:
+    return any(name == defect.expect or name.endswith(f".{defect.expect}") for name in failures)
+
+
+def run_one(defect: Defect, tools: dict) -> Results:
+    results = Results()
+    step = Step(f"defect {defect.name}")
+    try:
+        failures, log = failed(defect, tools, step)
+    except StepFailed as e:
+        failures, log = [], None
+        detail = str(e)
+    else:
+        detail = (f"{defect.expect} did not fail; what failed: {', '.join(failures) or 'nothing'}"
+                  f"{f'; the log is {log}' if log else ''}")
+    ok = seen(defect, failures)
+    results.add(f"defect.{defect.name}", ok, detail)
+    step.done(f"{defect.expect} fails, as it must" if ok else "NOT SEEN")
+    if not ok:
+        print(f"  FAILED defect {defect.name}: {detail}", flush=True)
+    return results
+
+
+def run_all(tools: dict, only: str) -> Results:
+    results = Results()
+    patches = [p for p in sorted(FOLDER.glob("*.patch")) if only in p.stem]
+    if not patches:
+        results.add("defects", False, f"there is no {only or 'patch'} in {FOLDER}")
+    for patch in patches:
+        results.extend(run_one(read(patch), tools))
+    shutil.rmtree(WORK, ignore_errors=True)
+    return results
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("only", nargs="?", default="", help="only defects with this in their names")
+    args = parser.parse_args()
+    return run_all(toolchain.load(), args.only).report()
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)
+    progress.main(main)

@@ -1,0 +1,80 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Download one Debian package from any suite and architecture and unpack it,
+# without touching the machine's own package state.
+#
+# usage: fetch-deb.sh SUITE ARCH PACKAGE DIR
+#
+# apt checks the archive's signature and the package's checksum. DIR gets the
+# unpacked files and a file named VERSION. The mirror is the machine's own;
+# DEBIAN_MIRROR= names another.
+
+set -eu
+
+if [ $# -ne 4 ]; then
+	echo "usage: $0 SUITE ARCH PACKAGE DIR" >&2
+	exit 2
+fi
+
+suite=$1 arch=$2 package=$3 dir=$4
+here=$(cd "$(dirname "$0")" && pwd)
+
+keyring=
+for k in /usr/share/keyrings/debian-archive-keyring.gpg \
+	 /usr/share/keyrings/debian-archive-keyring.pgp; do
+	if [ -r "$k" ]; then
+		keyring=$k
+		break
+	fi
+done
+if [ -z "$keyring" ]; then
+	echo "fetch-deb: no Debian archive keyring (package debian-archive-keyring)" >&2
+	exit 1
+fi
+
+mirror=${DEBIAN_MIRROR:-$("$here/apt-mirror.sh")}
+if [ -z "$mirror" ]; then
+	echo "fetch-deb: no Debian mirror in apt's sources; set DEBIAN_MIRROR=" >&2
+	exit 1
+fi
+
+# One state folder per suite and architecture: a broken index of one suite
+# must not spoil the others.
+state=$(mktemp -d)
+trap 'rm -rf "$state"' EXIT
+trap 'exit 1' HUP INT TERM
+mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$state/deb"
+: > "$state/status"
+echo "deb [arch=$arch signed-by=$keyring] $mirror $suite main" > "$state/sources.list"
+
+apt() {
+	apt-get -q \
+		-o APT::Architecture="$arch" \
+		-o APT::Architectures="$arch" \
+		-o APT::Sandbox::User="$(id -un)" \
+		-o Dir::Etc::sourcelist="$state/sources.list" \
+		-o Dir::Etc::sourceparts=- \
+		-o Dir::Etc::preferences=/dev/null \
+		-o Dir::Etc::preferencesparts=/dev/null \
+		-o Dir::State="$state" \
+		-o Dir::State::lists="$state/lists" \
+		-o Dir::State::status="$state/status" \
+		-o Dir::Cache="$state/cache" \
+		-o Acquire::Languages=none \
+		-o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false \
+		-o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false \
+		-o Acquire::Retries=3 \
+		"$@"
+}
+
+# apt-get update succeeds when an index is missing; the download then fails.
+apt -o APT::Update::Error-Mode=any update
+(cd "$state/deb" && apt download "$package")
+
+deb=$(find "$state/deb" -name '*.deb' | head -n 1)
+[ -n "$deb" ] || exit 1
+
+mkdir -p "$dir"
+dpkg-deb -x "$deb" "$dir"
+dpkg-deb -f "$deb" Version > "$dir/VERSION"

@@ -1,0 +1,81 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# "make run": toggle the sample's hot function from the first hart, while every
+# other hart calls it, and look at each answer.
+
+# shellcheck source-path=SCRIPTDIR source=functions
+. /functions
+
+toggle=/sys/kernel/debug/rust_text_toggle
+stats=/sys/kernel/debug/rust_riscv_patch
+
+# A child per other hart reads without forking, so that it really calls often.
+reader() {
+	old=0 new=0 other=0
+	while [ ! -e /tmp/stop ]; do
+		read -r v < $toggle/value
+		case $v in
+		"$before") old=$((old + 1)) ;;
+		"$after") new=$((new + 1)) ;;
+		*) other=$((other + 1)) ;;
+		esac
+	done
+	echo "$old $new $other" > "/tmp/reader.$1"
+}
+
+for m in $LOAD; do
+	load "$m" || exit 1
+done
+
+echo 0 > $toggle/on && read -r before < $toggle/value || exit 1
+echo 1 > $toggle/on && read -r after < $toggle/value || exit 1
+say "answers $before $after"
+[ "$before" != "$after" ] || exit 1
+
+cpu=1
+while [ "$cpu" -lt "$(nproc)" ]; do
+	# shellcheck disable=SC2016 # expanded by the child
+	before=$before after=$after toggle=$toggle reader $cpu &
+	taskset -p $((1 << cpu)) $! > /dev/null
+	cpu=$((cpu + 1))
+done
+taskset -p 1 $$ > /dev/null
+
+i=0 wrong=0
+start=$(cut -d' ' -f1 /proc/uptime)
+while [ "$i" -lt "$TOGGLES" ]; do
+	# The last eighth with every other hart stopped, which this edit does not
+	# need: to see how long that takes.
+	[ "$i" -eq $((TOGGLES / 8 * 7)) ] && echo rendezvous > "$stats/strategy"
+	echo $((i & 1)) > $toggle/on || wrong=$((wrong + 1))
+	read -r v < $toggle/value
+	if [ $((i & 1)) -eq 0 ]; then want=$before; else want=$after; fi
+	[ "$v" = "$want" ] || wrong=$((wrong + 1))
+	i=$((i + 1))
+done
+end=$(cut -d' ' -f1 /proc/uptime)
+touch /tmp/stop
+wait
+
+say "toggled $i wrong $wrong seconds $start $end"
+for f in /tmp/reader.*; do
+	[ -e "$f" ] || continue
+	read -r old new other < "$f"
+	say "reader ${f##*.} old $old new $new other $other"
+	[ "$other" -eq 0 ] || wrong=$((wrong + 1))
+done
+
+for f in "$stats"/*; do
+	[ -f "$f" ] && send "stats-${f##*/}" "$f"
+done
+send interrupts /proc/interrupts
+[ "$wrong" -eq 0 ] || exit 1
+
+reverse=
+for m in $LOAD; do
+	reverse="$m $reverse"
+done
+for m in $reverse; do
+	unload "$m" || exit 1
+done

@@ -1,0 +1,49 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# "make test": load everything, run each KUnit module, look at the page tables,
+# unload everything.
+
+# shellcheck source-path=SCRIPTDIR source=functions
+. /functions
+
+for m in $LOAD; do
+	load "$m" || exit 1
+done
+
+# Let a test's own failures (fail-nth) reach allocations that may sleep, too,
+# and not print a stack for each.
+failslab=/sys/kernel/debug/failslab
+if [ -d $failslab ]; then
+	echo N > $failslab/ignore-gfp-wait
+	echo 0 > $failslab/verbose
+fi
+
+# Each suite between marks of its own: one that crashes does not hide another.
+for m in $KUNIT; do
+	say "begin kunit $m"
+	load "$m"
+	say "end kunit $m"
+done
+
+if [ -n "$CHECK_PAGES" ]; then
+	send pages /sys/kernel/debug/kernel_page_tables
+	check "check_wx_pages" grep -q '^SUCCESS' /sys/kernel/debug/check_wx_pages
+fi
+
+reverse=
+for m in $LOAD $KUNIT; do
+	grep -q "^$m " /proc/modules && reverse="$m $reverse"
+done
+for m in $reverse; do
+	unload "$m"
+done
+
+dmesg > /tmp/dmesg
+
+# What a suite cannot try: it runs while its module stays.
+case " $KUNIT " in
+*" rust_riscv_kunit_engine "*)
+	check "going_away" grep -q "going away: refused" /tmp/dmesg
+	;;
+esac

@@ -1,0 +1,27 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Build a kernel into the cache and print its build folder (KDIR).
+
+Progress goes to stderr, so that the path can be captured.
+"""
+
+import argparse
+import contextlib
+import sys
+
+from rr import kernel, progress, toolchain
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("command", choices=["build"])
+    parser.add_argument("--flavour", choices=sorted(kernel.FLAVOURS), default="ordinary")
+    parser.add_argument("--hooks", action="store_true", default=kernel.hooks_wanted())
+    args = parser.parse_args()
+    with contextlib.redirect_stdout(sys.stderr):
+        k = kernel.build(args.flavour, args.hooks, toolchain.load())
+    print(k.obj)
+    return 0
+
+
+progress.main(main)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A guest in QEMU: start it, follow its console, know how it ended."""
+
+import os
+import re
+import selectors
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rr.kernel import Kernel
+from rr.progress import Step, stop
+
+EXIT = re.compile(r"rr: exit (\d+)$")
+STAMP = re.compile(r"^\[ *\d+\.\d+\](?:\[[ CT]*\d+\])? ")
+
+
+@dataclass
+class Machine:
+    smp: int = 4
+    aia: str = "none"
+    memory: str = ""
+    append: str = ""
+
+    def __str__(self) -> str:
+        ipi = "IMSIC" if self.aia == "imsic" else "SBI"
+        return f"{self.smp} hart{'s' if self.smp > 1 else ''}, {ipi} IPIs"
+
+
+@dataclass
+class Limits:
+    """Seconds without output, and in all, after which a guest has hung."""
+
+    silence: float = 120
+    total: float = 1200
+
+
+@dataclass
+class Boot:
+    outcome: str = "died"  # exit, died, silent, late
+    status: int = -1
+    elapsed: float = 0
+    lines: list = field(default_factory=list)
+    log: Path | None = None
+
+    @property
+    def ended(self) -> str:
+        return {
+            "exit": f"its script ended with status {self.status}",
+            "died": "the guest died before its script ended",
+            "silent": "the guest hung: no output any more",
+            "late": "the guest did not finish in time",
+        }[self.outcome]
+
+    @property
+    def ok(self) -> bool:
+        return self.outcome == "exit" and self.status == 0
+
+
+def command(kernel: Kernel, tools: dict, initramfs: Path, machine: Machine) -> list:
+    """QEMU's command line."""
+    debug = kernel.flavour == "debug"
+    # Detectors' limits are for real harts; these share two host CPUs or so.
+    append = ["console=ttyS0", "panic=-1", "printk.devkmsg=on", "log_buf_len=8M",
+              "watchdog_thresh=30", "rcupdate.rcu_cpu_stall_timeout=60", "kunit.timeout=1200",
+              # insmod waits for the suites that it runs.
+              "sysctl.kernel.hung_task_timeout_secs=600",
+              machine.append]
+    virt = "virt,aia=aplic-imsic" if machine.aia == "imsic" else "virt"
+    return [tools["QEMU"], "-machine", virt, "-cpu", "rv64", "-smp", machine.smp,
+            "-m", machine.memory or ("2G" if debug else "1G"),
+            "-accel", "tcg,thread=multi", "-bios", tools["OPENSBI"],
+            "-kernel", kernel.image, "-initrd", initramfs,
+            "-append", " ".join(a for a in append if a),
+            "-nographic", "-no-reboot", "-nodefaults", "-serial", "stdio"]
+
+
+def boot(args: list, log: Path, limits: Limits, step: Step) -> Boot:
+    """Run a guest to its end."""
+    result = Boot(log=log)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    start = last = time.monotonic()
+    process = subprocess.Popen([str(a) for a in args], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               start_new_session=True)
+    fd = process.stdout.fileno()
+    os.set_blocking(fd, False)
+    rest = b""
+    outcome = "died"
+    try:
+        with selectors.DefaultSelector() as selector, log.open("wb") as out:
+            selector.register(fd, selectors.EVENT_READ)
+            while True:
+                now = time.monotonic()
+                if now - last > limits.silence:
+                    outcome = "silent"
+                    break
+                if now - start > limits.total:
+                    outcome = "late"
+                    break
+                step.update()
+                if not selector.select(timeout=0.5):
+                    continue
+                data = os.read(fd, 1 << 16)
+                if not data:
+                    break
+                last = now
+                out.write(data)
+                out.flush()
+                *complete, rest = (rest + data).split(b"\n")
+                result.lines += [line.decode(errors="replace").rstrip("\r") for line in complete]
+    finally:
+        stop(process)
+        process.stdout.close()
+    if rest:
+        result.lines.append(rest.decode(errors="replace").rstrip("\r"))
+    result.elapsed = time.monotonic() - start
+    result.outcome = outcome
+    for line in reversed(result.lines):
+        if m := EXIT.search(line):
+            result.outcome = "exit"
+            result.status = int(m.group(1))
+            break
+    return result
+
+
+def said(lines: list) -> list:
+    """What the guest's script told us, without the prefix."""
+    return [m.group(1) for line in lines if (m := re.search(r"\] rr: (.*)$", line))]
+
+
+def sent(lines: list, tag: str) -> list | None:
+    """The lines of a file the guest sent; None if it is not whole."""
+    prefix = re.compile(rf"\] rr-{re.escape(tag)}: (.*)$")
+    if f"end {tag}" not in said(lines):
+        return None
+    return [m.group(1) for line in lines if (m := prefix.search(line))]

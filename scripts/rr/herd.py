@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0
+"""herd7, which says what a memory model allows."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from rr import paths, progress, store
+from rr.lock import locked
+from rr.progress import StepFailed
+
+SUITE = "forky"
+# Its own libc and libgmp come along: the package is newer than many a machine.
+PACKAGES = ("herdtools7", "libc6", "libgmp10")
+
+
+def fetch() -> Path:
+    """herd7 and what it needs, unpacked in the cache."""
+    folder = paths.cache() / "herd7"
+    with locked(paths.cache() / "herd7.lock", "fetching herd7"):
+        if store.complete(folder):
+            return folder
+        arch = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
+        partial = store.start(folder)
+        for package in PACKAGES:
+            log = paths.LOGS / f"fetch-{package}.log"
+            progress.run(f"fetching {package} from {SUITE}",
+                         [paths.SCRIPTS / "fetch-deb.sh", SUITE, arch, package, partial], log,
+                         "Set HERD7= to a herd7 of yours.")
+        store.finish(partial, folder)
+    return folder
+
+
+def command() -> list:
+    """herd7's command line, without a test."""
+    given = os.environ.get("HERD7") or shutil.which("herd7")
+    if given:
+        return [given]
+    folder = fetch()
+    loaders = sorted(folder.glob("usr/lib/*/ld-linux*.so.*"))
+    if not loaders:
+        raise StepFailed(f"no loader in {folder}: remove it, and try again")
+    return [loaders[0], "--library-path", loaders[0].parent, folder / "usr/bin/herd7",
+            "-set-libdir", folder / "usr/share/herdtools7/herd"]
+
+
+def run(herd: list, kernel: Path, test: Path) -> str:
+    """The verdict on a test: Never, Sometimes, Always; else what went wrong."""
+    riscv = test.read_text().startswith("RISCV")
+    model = ["-model", "riscv.cat"] if riscv else ["-conf", "linux-kernel.cfg"]
+    r = subprocess.run([*herd, *model, test.absolute()], cwd=kernel / "tools/memory-model",
+                       capture_output=True, text=True, check=False, timeout=300)
+    out = r.stdout + r.stderr
+    m = re.search(r"^Observation \S+ (\w+)", out, re.MULTILINE)
+    if "data-race" in out:
+        return "a data race"
+    return m.group(1) if m else f"no verdict: {out.strip()[-500:]}"

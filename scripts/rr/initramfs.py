@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A guest's root: busybox, our modules, a script. Written as a cpio archive
+here, since device nodes in one need neither root nor a tool."""
+
+import gzip
+import os
+import stat
+from pathlib import Path
+
+from rr import paths, progress, store
+from rr.lock import locked
+from rr.progress import StepFailed
+
+SUITES = ("trixie", "forky", "sid")
+
+
+def busybox() -> Path:
+    """A static busybox for riscv64."""
+    if os.environ.get("BUSYBOX"):
+        return Path(os.environ["BUSYBOX"])
+    folder = paths.cache() / "busybox"
+    with locked(paths.cache() / "busybox.lock", "fetching busybox"):
+        for suite in () if store.complete(folder) else SUITES:
+            partial = store.start(folder)
+            try:
+                progress.run(f"fetching busybox for riscv64 from {suite}",
+                             [paths.SCRIPTS / "fetch-deb.sh", suite, "riscv64", "busybox-static",
+                              partial], paths.LOGS / f"fetch-busybox-{suite}.log")
+            except StepFailed as e:
+                error = e
+                continue
+            store.finish(partial, folder)
+            break
+        else:
+            if not store.complete(folder):
+                raise StepFailed(f"{error}\nNo busybox could be had. Set BUSYBOX= to a static "
+                                 "riscv64 one.")
+    for name in ("usr/bin/busybox", "bin/busybox"):
+        if (folder / name).exists():
+            return folder / name
+    raise StepFailed(f"{folder} has no busybox in it; remove it and run this again")
+
+
+class Cpio:
+    """The "newc" format: Documentation/driver-api/early-userspace/buffer-format.rst."""
+
+    def __init__(self, file):
+        self.file = file
+        self.inode = 0
+
+    def add(self, name: str, mode: int, data: bytes = b"", rdev: tuple = (0, 0)) -> None:
+        self.inode += 1
+        encoded = name.encode() + b"\0"
+        fields = (self.inode, mode, 0, 0, 1, 0, len(data), 0, 0, *rdev, len(encoded), 0)
+        header = b"070701" + b"".join(b"%08x" % f for f in fields)
+        self.file.write(self.pad(header + encoded))
+        self.file.write(self.pad(data))
+
+    @staticmethod
+    def pad(data: bytes) -> bytes:
+        return data + b"\0" * (-len(data) % 4)
+
+    def finish(self) -> None:
+        self.add("TRAILER!!!", 0)
+
+
+def fill(cpio: Cpio, script: Path, modules: list, settings: dict) -> None:
+    for folder in ("bin", "dev", "proc", "sys", "tmp", "modules"):
+        cpio.add(folder, stat.S_IFDIR | 0o755)
+    # Before devtmpfs is mounted, init's output goes here.
+    cpio.add("dev/console", stat.S_IFCHR | 0o600, rdev=(5, 1))
+    cpio.add("bin/busybox", stat.S_IFREG | 0o755, busybox().read_bytes())
+    cpio.add("bin/sh", stat.S_IFLNK | 0o777, b"busybox")
+    for name in ("init", "functions"):
+        data = (paths.SCRIPTS / "guest" / name).read_bytes()
+        cpio.add(name, stat.S_IFREG | 0o755, data)
+    cpio.add("script", stat.S_IFREG | 0o755, script.read_bytes())
+    lines = "".join(f"{k}='{v}'\n" for k, v in settings.items())
+    cpio.add("settings", stat.S_IFREG | 0o644, lines.encode())
+    for module in modules:
+        cpio.add(f"modules/{module.name}", stat.S_IFREG | 0o644, module.read_bytes())
+    cpio.finish()
+
+
+def build(path: Path, script: Path, modules: list, settings: dict) -> None:
+    """Write an initramfs whose /init runs script with settings in its environment."""
+    partial = path.with_suffix(f".{os.getpid()}")
+    with gzip.open(partial, "wb", compresslevel=1) as file:
+        fill(Cpio(file), script, modules, settings)
+    partial.rename(path)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0
+"""KUnit's results, read by the parser of the kernel that ran the tests."""
+
+import sys
+
+from rr.kernel import Kernel
+from rr.results import Result, Results
+
+
+def parser(kernel: Kernel):
+    folder = str(kernel.tree / "tools/testing/kunit")
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    # A cache is not littered with byte code.
+    sys.dont_write_bytecode = True
+    import kunit_parser
+    import kunit_printer
+    return kunit_parser, kunit_printer.null_printer
+
+
+def leaves(test, path: tuple = ()):
+    """Every test that has none below it."""
+    if not test.subtests:
+        yield path, test
+    for sub in test.subtests:
+        yield from leaves(sub, (*path, sub.name))
+
+
+def parse(kernel: Kernel, lines: list, module: str) -> Results:
+    """The results between the marks of one KUnit module."""
+    kunit, printer = parser(kernel)
+    results = Results()
+    begin = [i for i, line in enumerate(lines) if line.endswith(f"rr: begin kunit {module}")]
+    end = [i for i, line in enumerate(lines) if line.endswith(f"rr: end kunit {module}")]
+    if not begin:
+        results.add(module, False, "was never started")
+        return results
+    part = lines[begin[0] + 1:end[0] if end else len(lines)]
+    if not any("KTAP version" in line for line in part):
+        results.add(module, False, "has no results")
+        return results
+    root = kunit.parse_run_tests(part, printer)
+    status = kunit.TestStatus
+    found = 0
+    for path, test in leaves(root):
+        name = ".".join(path) or module
+        if test.status == status.SUCCESS:
+            results.add(name, True)
+            found += 1
+        elif test.status == status.SKIPPED:
+            results.all.append(Result(name, "skip"))
+            found += 1
+        else:
+            # The diagnostics after a failing test's expectations say what was seen.
+            log = "; ".join(line.strip() for line in test.log if line.strip())
+            results.add(name, False, f"{test.status.name.lower()} {log}"[:600])
+    if not found and not results.failures():
+        results.add(module, False, "ran no test")
+    if root.counts.errors and not results.failures():
+        results.add(module, False, f"{root.counts.errors} errors in its KTAP")
+    if not end and not results.failures():
+        results.add(module, False, "did not end")
+    return results
+

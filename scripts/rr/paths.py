@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Where things are."""
+
+import os
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+SCRIPTS = TOP / "scripts"
+BUILD = TOP / "build"
+LOGS = BUILD / "logs"
+TOOLCHAIN = BUILD / "toolchain"
+
+
+def cache() -> Path:
+    """What outlives a checkout: kernel sources, kernels, busybox."""
+    if os.environ.get("CACHE"):
+        return Path(os.environ["CACHE"]).absolute()
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(base).absolute() / "rust-riscv"

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Long steps: elapsed time while they run, their log's end when they fail."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+class StepFailed(Exception):
+    """A step failed; its message says all there is to say to the user."""
+
+
+def clock(seconds: float) -> str:
+    return f"[{int(seconds) // 60:3d}:{int(seconds) % 60:02d}]"
+
+
+def tail(path: Path, lines: int = 25) -> str:
+    text = path.read_text(errors="replace").splitlines()[-lines:]
+    return "\n".join("    " + line for line in text)
+
+
+class Step:
+    """One line that says what is going on, and for how long already."""
+
+    def __init__(self, message: str):
+        self.message = message
+        self.start = time.monotonic()
+        self.tty = sys.stdout.isatty()
+        self.shown = 0.0
+        if not self.tty:
+            return
+        self.update()
+
+    def elapsed(self) -> float:
+        return time.monotonic() - self.start
+
+    def update(self, detail: str = "") -> None:
+        # A log file gets a line each half minute, a terminal the current state.
+        if self.tty:
+            line = f"{clock(self.elapsed())} {self.message} {detail}"[:100]
+            print(f"\r\x1b[K{line}", end="", flush=True)
+        elif self.elapsed() - self.shown >= 30:
+            self.shown = self.elapsed()
+            print(f"{clock(self.elapsed())} {self.message} {detail}".rstrip(), flush=True)
+
+    def done(self, result: str = "done") -> None:
+        start = "\r\x1b[K" if self.tty else ""
+        print(f"{start}{clock(self.elapsed())} {self.message}: {result}", flush=True)
+
+
+def stop(process: subprocess.Popen) -> None:
+    """End a process and everything it started."""
+    try:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def run(message: str, command: list, log: Path, hint: str = "", **kwargs) -> None:
+    """Run a command as a step, its output going to log."""
+    step = Step(message)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [str(c) for c in command], stdin=subprocess.DEVNULL, stdout=out,
+            stderr=subprocess.STDOUT, start_new_session=True, **kwargs)
+        try:
+            while True:
+                try:
+                    rc = process.wait(timeout=0.2)
+                    break
+                except subprocess.TimeoutExpired:
+                    step.update()
+        except BaseException:
+            stop(process)
+            raise
+    if rc:
+        step.done("FAILED")
+        text = f"The end of {log}:\n{tail(log)}"
+        raise StepFailed(f"{text}\n{hint}" if hint else text)
+    step.done()
+
+
+def main(function) -> None:
+    """Run a script's main function: failed steps are messages, not tracebacks."""
+    try:
+        sys.exit(function())
+    except StepFailed as e:
+        print(e, file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        sys.exit(130)

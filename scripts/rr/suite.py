@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0
+"""One boot of the test suite, and what came of it."""
+
+import re
+from pathlib import Path
+
+from rr import guest, initramfs, kernlog, ktap, matrix, modules, pagetables, paths
+from rr.guest import Boot, Limits, Machine
+from rr.kernel import Kernel
+from rr.progress import Step, tail
+from rr.results import Results
+
+SCRIPT = paths.SCRIPTS / "guest/test.sh"
+
+
+def boot(kernel: Kernel, tools: dict, built: dict, name: str, machine: Machine, limits: Limits,
+         step: Step, *, script: Path = SCRIPT, load: tuple = matrix.MODULES, kunit: tuple = (),
+         parameters: dict | None = None, settings: dict | None = None) -> Boot:
+    """Boot a guest that runs script with these modules."""
+    given = {"LOAD": " ".join(load), "KUNIT": " ".join(kunit), "CHECK_PAGES": "1"}
+    wanted = {**matrix.emulated(tools["QEMU_VERSION"]), **(parameters or {})}
+    for module in (*load, *kunit):
+        known = modules.parameters(built[module])
+        given[f"PARAMS_{module}"] = " ".join(f"{k}={v}" for k, v in wanted.items() if k in known)
+    given.update(settings or {})
+    image = paths.BUILD / "initramfs" / f"{name}.cpio.gz"
+    image.parent.mkdir(parents=True, exist_ok=True)
+    initramfs.build(image, script, [built[m] for m in (*load, *kunit)], given)
+    args = guest.command(kernel, tools, image, machine)
+    return guest.boot(args, paths.LOGS / f"guest-{name}.log", limits, step)
+
+
+def kunit_modules(built: dict) -> tuple:
+    return tuple(sorted(m for m in built if m.startswith(matrix.KUNIT_PREFIX)))
+
+
+def ending(boot: Boot) -> Results:
+    """How the guest ended, and whether its kernel complained."""
+    results = Results()
+    if not boot.ok:
+        last = tail(boot.log) if boot.log else ""
+        results.add("guest", False, f"{boot.ended}; the end of {boot.log}:\n{last}")
+    else:
+        results.add("guest", True)
+    found = kernlog.complaints(boot.lines)
+    detail = kernlog.excerpt(boot.lines, found[0]) if found else ""
+    results.add("kernel log", not found, f"the kernel complains, in {boot.log}:\n{detail}")
+    return results
+
+
+def guest_checks(boot: Boot) -> Results:
+    """What the guest's script checked itself."""
+    results = Results()
+    for line in guest.said(boot.lines):
+        if line.startswith("ok "):
+            results.add(line[3:], True)
+        elif line.startswith("not ok "):
+            name, _, detail = line[7:].partition(": ")
+            results.add(name, False, detail)
+    return results
+
+
+def page_checks(boot: Boot) -> Results:
+    results = Results()
+    dump = guest.sent(boot.lines, "pages")
+    if dump is None:
+        results.add("page tables", False, "there is no whole dump in the log")
+        return results
+    try:
+        problems = pagetables.problems(pagetables.parse(dump))
+    except ValueError as e:
+        problems = [str(e)]
+    results.add("page tables", not problems, "\n    ".join(problems[:10]))
+    verdict = [line for line in boot.lines if re.search(r"Checked W\+X mappings: passed", line)]
+    # Once at boot, once after our modules have been at work.
+    results.add("W+X check", len(verdict) >= 2, f"passed {len(verdict)} times of 2")
+    return results
+
+
+def results(kernel: Kernel, boot: Boot, kunit: tuple) -> Results:
+    """Everything that was tested in a boot of test.sh."""
+    all_results = Results()
+    if not kunit:
+        all_results.add("KUnit", False, "there are no KUnit modules")
+    for module in kunit:
+        all_results.extend(ktap.parse(kernel, boot.lines, module))
+    all_results.extend(guest_checks(boot))
+    all_results.extend(page_checks(boot))
+    all_results.extend(ending(boot))
+    return all_results

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Boot a guest in which Rust patches live kernel text, and report on it."""
+
+import os
+import re
+import sys
+
+from rr import guest, kernel, kernlog, matrix, modules, paths, progress, suite, toolchain
+from rr.guest import Boot, Limits, Machine
+from rr.progress import Step, tail
+
+TOGGLES = int(os.environ.get("TOGGLES") or 400)
+
+
+def machine() -> Machine:
+    return Machine(smp=int(os.environ.get("SMP") or 4), aia=os.environ.get("AIA") or "none")
+
+
+def ipis(lines: list) -> str:
+    """How IPIs are delivered, in the kernel's own words."""
+    for line in lines:
+        if m := re.search(r"\] (.*providing IPIs using .*)$", line):
+            return m.group(1)
+    return "none (one hart)" if machine().smp == 1 else "unknown"
+
+
+def histogram(stats: list) -> list:
+    """The lines below "stopped_us", with a bar each."""
+    rows = []
+    inside = False
+    for line in stats:
+        if line.startswith("stopped_us"):
+            inside = True
+        elif inside:
+            if m := re.match(r"\s*(\S+): (\d+)$", line):
+                rows.append((m.group(1), int(m.group(2))))
+            else:
+                inside = False
+    most = max((n for _, n in rows), default=0)
+    return [f"    up to {us:>8} us  {n:>7}  {'#' * max(1, n * 40 // most)}"
+            for us, n in rows if n]
+
+
+def report(k: kernel.Kernel, tools: dict, boot: Boot) -> None:
+    said = guest.said(boot.lines)
+    print()
+    print(f"Kernel      {k.version}, {k.flavour}{', hooked' if k.hooked else ''} ({k.origin})")
+    print(f"Toolchain   clang {tools['CLANG_VERSION']}, rustc {tools['RUSTC_VERSION']}, "
+          f"bindgen {tools['BINDGEN_VERSION']}, QEMU {tools['QEMU_VERSION']}")
+    print(f"Machine     {machine()}: {ipis(boot.lines)}")
+    for line in said:
+        if m := re.match(r"answers (\S+) (\S+)$", line):
+            print(f"Patched     the hot function of {matrix.SAMPLE}: it answers {m.group(1)}, "
+                  f"patched {m.group(2)}")
+        elif m := re.match(r"toggled (\d+) wrong (\d+) seconds (\S+) (\S+)$", line):
+            seconds = float(m.group(4)) - float(m.group(3))
+            print(f"            {m.group(1)} times in {seconds:.2f} s; "
+                  f"{m.group(2)} wrong answers right after a patch")
+        elif m := re.match(r"reader (\d+) old (\d+) new (\d+) other (\d+)$", line):
+            print(f"            hart {m.group(1)} meanwhile: {m.group(2)} times the old answer, "
+                  f"{m.group(3)} the new one, {m.group(4)} anything else")
+    for stat in guest.sent(boot.lines, "stats-stats") or []:
+        if m := re.match(r"(\w+): batches=(\d+) edits=(\d+)$", stat):
+            if int(m.group(2)):
+                print(f"Strategy    {m.group(1)}: {m.group(2)} batches, {m.group(3)} edits")
+        elif m := re.match(r"rollbacks: (\d+)$", stat):
+            print(f"Rollbacks   {m.group(1)}")
+        elif m := re.match(r"errors:\s*(.*)$", stat):
+            print(f"Errors      {m.group(1) or 'none'}")
+        elif m := re.match(r"stopped: count=(\d+) min_ns=(\d+) max_ns=(\d+) total_ns=(\d+)", stat):
+            n, low, high, total = map(int, m.groups())
+            if n:
+                print(f"Stopped     CPUs {n} times, {low / 1e6:.2f} to {high / 1e6:.2f} ms, "
+                      f"on average {total / n / 1e6:.2f} ms")
+            else:
+                print("Stopped     CPUs never")
+    for line in histogram(guest.sent(boot.lines, "stats-stats") or []):
+        print(line)
+
+
+def main() -> int:
+    tools = toolchain.load()
+    k = kernel.build(os.environ.get("FLAVOUR") or "ordinary", kernel.hooks_wanted(), tools)
+    built = modules.build(k, tools)
+    load = (*matrix.MODULES, matrix.SAMPLE)
+    missing = [m for m in load if m not in built]
+    if missing:
+        raise progress.StepFailed(f"The build made no {', '.join(missing)}.")
+    step = Step(f"running the guest: {machine()}")
+    name = f"run-{k.flavour}-smp{machine().smp}-{machine().aia}"
+    boot = suite.boot(k, tools, built, name, machine(), Limits(silence=120, total=600), step,
+                      script=paths.SCRIPTS / "guest/run.sh", load=load,
+                      settings={"TOGGLES": TOGGLES})
+    step.done(boot.ended)
+    report(k, tools, boot)
+
+    failed = [f"{r.name}: {r.detail}" for r in suite.guest_checks(boot).failures()]
+    for line in failed:
+        print(f"Failed      {line}")
+    found = kernlog.complaints(boot.lines)
+    if found:
+        print(f"Kernel log  NOT clean; {boot.log} has:")
+        print(kernlog.excerpt(boot.lines, found[0]))
+    else:
+        print("Kernel log  clean: no warning, no stall, no splat")
+    if not boot.ok:
+        print(f"\nIt did not work: {boot.ended}. The end of {boot.log}:\n{tail(boot.log)}")
+    return 0 if boot.ok and not found and not failed else 1
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)
+    progress.main(main)

@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""The test suite: host tests, then guests with KUnit and checks of their own.
+
+Ends with "N passed, N failed"; the exit status is 0 only if nothing failed.
+"""
+
+import argparse
+import os
+import sys
+import time
+
+from rr import host, kernel, matrix, modules, progress, suite, toolchain
+from rr.progress import Step, StepFailed
+from rr.results import Results
+
+
+def show(name: str, results: Results) -> None:
+    for r in results.failures():
+        detail = f": {r.detail}" if r.detail else ""
+        print(f"  FAILED {name}: {r.name}{detail}", flush=True)
+
+
+def run_row(row: matrix.Row, tools: dict, prepared: dict) -> Results:
+    """One guest: build what it needs, boot it, read it."""
+    results = Results()
+    key = (row.flavour, row.hooked)
+    try:
+        if key not in prepared:
+            k = kernel.build(row.flavour, row.hooked, tools)
+            prepared[key] = (k, modules.build(k, tools))
+        k, built = prepared[key]
+    except StepFailed as e:
+        results.add("build", False, str(e))
+        return results
+    missing = [m for m in matrix.MODULES if m not in built]
+    if missing:
+        results.add("build", False, f"no {', '.join(missing)} came of it")
+        return results
+    kunit = suite.kunit_modules(built)
+    step = Step(f"{row.flavour}{' hooked' if row.hooked else ''} kernel, {row.machine}")
+    boot = suite.boot(k, tools, built, row.name, row.machine, row.limits, step,
+                      kunit=kunit, parameters=row.parameters)
+    results = suite.results(k, boot, kunit)
+    step.done(results.short())
+    return results
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="the whole matrix, large numbers")
+    parser.add_argument("--host", action="store_true", help="only the host tests")
+    parser.add_argument("--only", default=os.environ.get("ONLY", ""),
+                        help="only guests with these words in their names")
+    args = parser.parse_args()
+    start = time.monotonic()
+    tools = toolchain.load()
+
+    step = Step("host tests")
+    all_results = host.run(tools)
+    step.done(all_results.short())
+    show("host", all_results)
+    if args.host:
+        return all_results.report()
+
+    prepared = {}
+    rows = matrix.select(args.only, matrix.TEST_FULL if args.full else matrix.TEST)
+    for row in rows:
+        results = run_row(row, tools, prepared)
+        show(row.name, results)
+        all_results.extend(results)
+    if args.full and not args.only:
+        import defects
+        all_results.extend(defects.run_all(tools, ""))
+    print(f"{progress.clock(time.monotonic() - start)} all of it", flush=True)
+    return all_results.report()
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)
+    progress.main(main)
