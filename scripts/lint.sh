@@ -22,7 +22,7 @@ fi
 # Shell scripts by their first lines, since the guest's have no suffix.
 shell=$(grep -rlE '^(#!/bin/sh|# shellcheck shell=sh)$' scripts .ci)
 rust=$(find rust samples -name '*.rs' ! -name '*_generated.rs')
-c=$(find rust samples include -name '*.[ch]' ! -name '*_generated.h')
+c=$(find rust samples include -name '*.[ch]' ! -name '*_generated.c')
 
 # check NAME TOOL COMMAND...
 check() {

@@ -47,7 +47,7 @@ start=$(cut -d' ' -f1 /proc/uptime)
 while [ "$i" -lt "$TOGGLES" ]; do
 	# The last eighth with every other hart stopped, which this edit does not
 	# need: to see how long that takes.
-	[ "$i" -eq $((TOGGLES / 8 * 7)) ] && echo rendezvous > "$stats/strategy"
+	[ "$i" -eq $((TOGGLES * 7 / 8)) ] && echo rendezvous > "$stats/strategy"
 	echo $((i & 1)) > $toggle/on || wrong=$((wrong + 1))
 	read -r v < $toggle/value
 	if [ $((i & 1)) -eq 0 ]; then want=$before; else want=$after; fi
