@@ -3,14 +3,15 @@
 
 A kernel is a source tree with its build folder "obj" inside, since Kbuild then
 uses relative paths only, and all are built in one place and renamed afterwards.
-So a build folder can be copied: a kernel that differs by a few files is built
-from a copy of another, and make compiles just these.
+So a build folder can be copied: a kernel that differs by a few files or options
+is built from a copy of another, its seed, and make compiles just what differs.
 """
 
 import hashlib
 import os
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +24,14 @@ FLAVOURS = {
     "debug": ("ordinary.config", "debug.config"),
 }
 
+# In a tree that others may be built from a copy of.
+KIN = ".kin"
+
+# Seconds a kernel stays in the cache unused.
+KEEP = 14 * 24 * 3600
+
 # Counts up when the way of building changes what comes out.
-RECIPE = 1
+RECIPE = 2
 
 
 @dataclass
@@ -35,6 +42,7 @@ class Kernel:
     version: str
     origin: str
     name: str  # differs for any two kernels
+    kin: str  # the same for kernels that differ by options or hooks only
 
     @property
     def obj(self) -> Path:
@@ -53,16 +61,20 @@ def hook_series() -> list:
     return sorted((paths.SCRIPTS / "hooks").glob("*.patch"))
 
 
+def digest(parts: list) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
 def describe(src: source.Source, flavour: str, hooked: bool, tools: dict) -> Kernel:
-    key = hashlib.sha256()
-    parts = [str(RECIPE), src.identity, src.version, fragment(flavour), toolchain.identity(tools)]
+    parts = [str(RECIPE), src.identity, src.version, toolchain.identity(tools), flavour]
+    kin = digest(parts)
+    parts.append(fragment(flavour))
     if hooked:
         parts += [p.read_text() for p in hook_series()]
-    for part in parts:
-        key.update(part.encode() + b"\0")
     variant = f"{flavour}-hooked" if hooked else flavour
-    name = f"{src.version}-{variant}-{key.hexdigest()[:12]}"
-    return Kernel(paths.cache() / "kernels" / name, flavour, hooked, src.version, src.origin, name)
+    name = f"{src.version}-{variant}-{digest(parts)}"
+    tree = paths.cache() / "kernels" / name
+    return Kernel(tree, flavour, hooked, src.version, src.origin, name, kin)
 
 
 def make(tools: dict, tree: Path, *args) -> list:
@@ -107,12 +119,12 @@ def copy_source(src: source.Source, tree: Path) -> None:
         progress.run("cleaning the copy of the source", ["make", "-C", tree, "mrproper"], log)
 
 
-def copy_build(kernel: Kernel, tree: Path) -> None:
+def copy_build(seed: Path, tree: Path) -> None:
     """Copy a kernel: its source as links, its build folder for real."""
     script = ('cp -al "$1/." "$2" && rm -rf "$2/obj" "$2/.complete" && '
               'cp -a --reflink=auto "$1/obj" "$2/obj"')
-    progress.run(f"copying the {kernel.flavour} kernel's build",
-                 ["sh", "-c", script, "sh", kernel.tree, tree], paths.LOGS / "copy.log")
+    progress.run(f"copying {seed.name}, which differs little",
+                 ["sh", "-c", script, "sh", seed, tree], paths.LOGS / "copy.log")
 
 
 def apply_hooks(tree: Path) -> None:
@@ -135,6 +147,36 @@ def compile_kernel(kernel: Kernel, tools: dict, tree: Path) -> None:
         junk.unlink()
 
 
+def seed_of(kernel: Kernel) -> Path | None:
+    """The tree of the newest kernel this one can be built from a copy of."""
+    found = [mark for mark in (paths.cache() / "kernels").glob(f"*/{store.MARK}")
+             if (mark.parent / KIN).exists() and (mark.parent / KIN).read_text() == kernel.kin]
+    return max(found, key=lambda mark: mark.stat().st_mtime).parent if found else None
+
+
+def prune() -> None:
+    """Remove kernels nobody has used for long: configurations come and go."""
+    for mark in (paths.cache() / "kernels").glob(f"*/{store.MARK}"):
+        if time.time() - mark.stat().st_mtime > KEEP:
+            store.remove(mark.parent)
+
+
+def build_in(kernel: Kernel, src: source.Source, tools: dict, work: Path) -> None:
+    seed = seed_of(kernel)
+    if seed:
+        copy_build(seed, work)
+        (work / KIN).unlink()
+    else:
+        copy_source(src, work)
+    if kernel.hooked:
+        apply_hooks(work)
+    else:
+        # A seed is never hooked: the source is the same.
+        (work / KIN).write_text(kernel.kin)
+    configure(tools, work, kernel.flavour)
+    compile_kernel(kernel, tools, work)
+
+
 def install(kernel: Kernel, work: Path) -> None:
     """Move a finished build to its place, and mark it."""
     if kernel.tree.exists():
@@ -152,8 +194,10 @@ def build(flavour: str, hooked: bool, tools: dict) -> Kernel:
     src = source.get()
     kernel = describe(src, flavour, hooked, tools)
     if store.complete(kernel.tree):
+        store.mark(kernel.tree)
         return kernel
-    stock = build(flavour, False, tools) if hooked else None
+    if hooked:
+        build(flavour, False, tools)
     with locked(paths.cache() / "kernels.lock", "building a kernel"):
         if store.complete(kernel.tree):
             return kernel
@@ -161,14 +205,9 @@ def build(flavour: str, hooked: bool, tools: dict) -> Kernel:
         if work.exists():
             shutil.rmtree(work)
         work.mkdir(parents=True)
-        if stock:
-            copy_build(stock, work)
-            apply_hooks(work)
-        else:
-            copy_source(src, work)
-            configure(tools, work, flavour)
-        compile_kernel(kernel, tools, work)
+        build_in(kernel, src, tools, work)
         install(kernel, work)
+        prune()
     return kernel
 
 

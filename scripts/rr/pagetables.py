@@ -61,17 +61,18 @@ def parse(lines: list) -> list:
     return mappings
 
 
-def problems(mappings: list) -> list:
-    """What is wrong, in words."""
-    found = [f"writable and executable: {m}" for m in mappings if m.writable and m.executable]
+def writable_executable(mappings: list) -> list:
+    return [str(m) for m in mappings if m.writable and m.executable]
+
+
+def writable_aliases(mappings: list) -> list:
+    """Where kernel or module text can be written, in words."""
     # In the vmalloc area are the kernel's slots for probed instructions, whose
     # pages it leaves writable in the linear mapping. Text is elsewhere.
     text = [m for m in mappings
             if m.executable and "U" not in m.flags and "vmalloc" not in m.area]
     if not text:
-        found.append("the dump shows no executable mapping at all")
-    for w in mappings:
-        for t in text if w.writable else ():
-            if w.physical < t.physical_end and t.physical < w.physical_end:
-                found.append(f"text {t} is writable through {w}")
-    return found
+        return ["the dump shows no executable mapping at all"]
+    return [f"text {t} is writable through {w}"
+            for w in mappings if w.writable for t in text
+            if w.physical < t.physical_end and t.physical < w.physical_end]

@@ -67,10 +67,13 @@ def page_checks(boot: Boot) -> Results:
         results.add("page tables", False, "there is no whole dump in the log")
         return results
     try:
-        problems = pagetables.problems(pagetables.parse(dump))
+        mappings = pagetables.parse(dump)
     except ValueError as e:
-        problems = [str(e)]
-    results.add("page tables", not problems, "\n    ".join(problems[:10]))
+        results.add("page tables", False, str(e))
+        return results
+    for name, problems in (("writable_and_executable", pagetables.writable_executable(mappings)),
+                           ("writable_alias", pagetables.writable_aliases(mappings))):
+        results.add(f"page tables.{name}", not problems, "\n    ".join(problems[:10]))
     verdict = [line for line in boot.lines if re.search(r"Checked W\+X mappings: passed", line)]
     # Once at boot, once after our modules have been at work.
     results.add("W+X check", len(verdict) >= 2, f"passed {len(verdict)} times of 2")

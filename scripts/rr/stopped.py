@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What runs while the machine is stopped calls nothing that can be traced or probed.
+
+It is in .kprobes.text, and so must be all that it calls: a call that leaves the
+section may run into the very text that is being patched.
+"""
+
+import re
+import subprocess
+from pathlib import Path
+
+SECTION = ".kprobes.text"
+
+
+def _lines(tools: dict, *words: object) -> list:
+    objdump = f"llvm-objdump{tools['LLVM']}"
+    run = subprocess.run([objdump, *map(str, words)], capture_output=True, text=True, check=True)
+    return run.stdout.splitlines()
+
+
+def inside(tools: dict, module: Path) -> set:
+    """The functions that a module has in the section."""
+    symbol = re.compile(rf"\sF {re.escape(SECTION)}\s+\w+\s+(\S+)$")
+    return {m.group(1) for line in _lines(tools, "-t", module) if (m := symbol.search(line))}
+
+
+def calls(tools: dict, module: Path) -> set:
+    """What the section's code in a module calls or jumps to, by name."""
+    call = re.compile(r"R_RISCV_(?:CALL_PLT|CALL|JAL)\s+([^\s+*]+)")
+    found = set()
+    here = False
+    for line in _lines(tools, "-r", module):
+        if line.startswith("RELOCATION RECORDS FOR"):
+            here = f"[{SECTION}]" in line
+        elif here and (m := call.search(line)):
+            found.add(m.group(1))
+    return found
+
+
+def problems(tools: dict, modules: list) -> list:
+    """Calls that leave the section, and a section that is not there at all."""
+    allowed = set().union(*(inside(tools, m) for m in modules))
+    if not any(inside(tools, m) for m in modules):
+        return [f"no module has a function in {SECTION}"]
+    return [f"{m.name}: {SECTION} calls {name}"
+            for m in modules for name in sorted(calls(tools, m) - allowed)
+            if not name.startswith(".L")]
