@@ -63,7 +63,7 @@ TEST_FULL = tuple(
 
 
 def emulated(qemu_version: str) -> dict:
-    """Parameters without which QEMU is not like a hart; see Documentation/testing.rst."""
+    """Parameters without which QEMU is not like a hart; see Documentation/text-patching.rst."""
     release = tuple(int(n) for n in qemu_version.split(".")[:2])
     return {"write_twice": 1, "atomic_fetch": int(release >= (10, 1))}
 
