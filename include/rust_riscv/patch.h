@@ -33,6 +33,7 @@
  *	-E2BIG		more pages than the module parameter window_pages
  *	-EILSEQ		the old bytes of an edit are not what is there
  *	-EFAULT		an address is no longer kernel text
+ *	-ENOENT		a CPU could not be stopped
  *	-EINVAL		a null pointer
  */
 #ifndef RUST_RISCV_PATCH_H

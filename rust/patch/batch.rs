@@ -78,6 +78,7 @@ pub struct Options {
 /// | `-EILSEQ` | the old bytes of an edit are not what is there |
 /// | `-EOPNOTSUPP` | a strategy was asked for that is not safe for these edits |
 /// | `-EFAULT` | an address is no longer kernel text |
+/// | `-ENOENT` | a CPU could not be stopped |
 ///
 /// # Examples
 ///
