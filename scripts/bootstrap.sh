@@ -116,8 +116,10 @@ find_rest() {
 	done
 	# depmod is in sbin, where a user's PATH does not look.
 	[ -x /sbin/depmod ] || [ -x /usr/sbin/depmod ] || want depmod
-	command -v cc > /dev/null || want cc
-	if command -v cc > /dev/null; then
+	if ! command -v cc > /dev/null; then
+		# Whether the headers are there, only a compiler can tell.
+		for t in cc libelf libssl; do want "$t"; done
+	else
 		for h in gelf.h:libelf openssl/opensslv.h:libssl stdio.h:libc; do
 			printf '#include <%s>\n' "${h%:*}" |
 				cc -E -x c - > /dev/null 2>&1 || want "${h#*:}"
@@ -176,8 +178,12 @@ packages_for() {
 			echo "libclang$new_llvm-dev"
 			if have_candidate bindgen "$min_bindgen"; then
 				echo bindgen
-			elif ! command -v cargo > /dev/null; then
-				if have_candidate cargo-web "$min_rustc"; then
+			else
+				# cargo fetches over https.
+				echo ca-certificates
+				if command -v cargo > /dev/null; then
+					:
+				elif have_candidate cargo-web "$min_rustc"; then
 					echo cargo-web
 				else
 					echo cargo
