@@ -3,6 +3,7 @@
  * What bindgen reads. The functions and variables that end up in the bindings
  * are listed in bindgen_parameters.
  */
+#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <asm/delay.h>
 #include <linux/vmalloc.h>

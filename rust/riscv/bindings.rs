@@ -22,7 +22,8 @@ use kernel::{
         atomic_t,
         module,
         page,
-        pgprot_t, //
+        pgprot_t,
+        task_struct, //
     },
     ffi, //
 };

@@ -13,7 +13,9 @@
 //! - [`batch`]: verify every edit, then write;
 //! - [`mod@stop_machine`], [`rendezvous`]: stopping every CPU, and meeting there;
 //! - [`meet`]: the core of the rendezvous;
+//! - [`barrier`]: barriers that the `kernel` crate lacks, and the patterns they are for;
 //! - [`fence`]: instruction and translation caches, of this hart and of all;
+//! - [`thread`]: two kernel threads on two CPUs, for tests and samples;
 //! - [`time`]: the `time` CSR.
 //!
 //! The first three and [`pgtable`] are plain logic, also tested on the host.
@@ -25,6 +27,8 @@ use kernel::{
     prelude::*, //
 };
 
+#[cfg(rust_riscv_barriers)]
+pub mod barrier;
 pub mod batch;
 mod bindings;
 pub mod edit;
@@ -36,6 +40,7 @@ pub mod plan;
 pub mod rendezvous;
 pub mod stop_machine;
 pub mod text;
+pub mod thread;
 pub mod time;
 pub mod window;
 

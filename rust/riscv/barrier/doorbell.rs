@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Doorbell: descriptors in memory, then a device's register; and what the device writes back.
+//!
+//! A device is an observer that `smp_*` barriers say nothing about.
+
+use core::cell::UnsafeCell;
+
+use kernel::sync::{
+    atomic::{
+        Atomic,
+        Relaxed, //
+    },
+    barrier::{
+        dma_mb,
+        mb,
+        Read,
+        Write, //
+    }, //
+};
+
+const CPU: u32 = 0;
+const DEVICE: u32 = 1;
+
+/// A descriptor in memory that a device reads and writes, coherently: either the CPU or the device
+/// owns it.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::sync::atomic::{Atomic, Relaxed};
+/// use riscv::barrier::doorbell::{Descriptor, Doorbell};
+///
+/// let register = Atomic::new(0u32); // In a driver: `|n| io.relaxed().write32(n, BELL)`.
+/// let doorbell = Doorbell::new(|n| register.store(n, Relaxed));
+/// let mut descriptor = Descriptor::new([0u8; 16]);
+/// let (mut driver, device) = descriptor.split();
+///
+/// let given = driver.give(|data| data[0] = 42).ok_or(EBUSY)?;
+/// doorbell.ring(1, given);
+/// assert_eq!(register.load(Relaxed), 1);
+///
+/// assert!(driver.take().is_none()); // It is still the device's.
+/// device.store(0, Relaxed); // The device answers by making it the CPU's again.
+/// assert_eq!(driver.take().map(|data| data[0]), Some(42));
+/// # Ok::<(), Error>(())
+/// ```
+#[repr(C)]
+pub struct Descriptor<T> {
+    data: UnsafeCell<T>,
+    owner: Atomic<u32>,
+}
+
+// SAFETY: Only the one `Driver` gets at the data.
+unsafe impl<T: Send> Sync for Descriptor<T> {}
+
+impl<T> Descriptor<T> {
+    /// A descriptor that the CPU owns.
+    pub const fn new(data: T) -> Descriptor<T> {
+        Descriptor {
+            data: UnsafeCell::new(data),
+            owner: Atomic::new(CPU),
+        }
+    }
+
+    /// The driver's side, and the word that says who owns the descriptor: 0 the CPU, 1 the device.
+    ///
+    /// The driver gets a side of its own because it must not have an exclusive reference to the
+    /// descriptor: the compiler could take what it writes there as nobody's business, and move it
+    /// across any barrier.
+    pub fn split(&mut self) -> (Driver<'_, T>, &Atomic<u32>) {
+        (Driver(self), &self.owner)
+    }
+}
+
+/// The driver's side of a descriptor.
+pub struct Driver<'a, T>(&'a Descriptor<T>);
+
+impl<T> Driver<'_, T> {
+    /// Fills the descriptor in, then makes it the device's. `None` if it is the device's already.
+    #[must_use = "the device does not know yet: ring its bell"]
+    pub fn give(&mut self, fill: impl FnOnce(&mut T)) -> Option<Given> {
+        fill(self.take()?);
+        // The device may look without being told, and must not find it half filled in.
+        // litmus: doorbell
+        dma_mb(Write);
+        self.0.owner.store(DEVICE, Relaxed);
+        Some(Given(()))
+    }
+
+    /// What the device has left, if it has given the descriptor back.
+    pub fn take(&mut self) -> Option<&mut T> {
+        if self.0.owner.load(Relaxed) != CPU {
+            return None;
+        }
+        // The data is read after the mark. litmus: completion
+        dma_mb(Read);
+        // SAFETY: The CPU owns it, and this is its only driver.
+        Some(unsafe { &mut *self.0.data.get() })
+    }
+}
+
+/// Proof that a descriptor has been given to the device.
+pub struct Given(());
+
+/// A device's register that tells it to look.
+pub struct Doorbell<F: Fn(u32)> {
+    write: F,
+}
+
+impl<F: Fn(u32)> Doorbell<F> {
+    /// A doorbell that `write` rings. The relaxed accessor is enough: the order comes from here.
+    pub const fn new(write: F) -> Doorbell<F> {
+        Doorbell { write }
+    }
+
+    /// Rings, after everything that was written to the descriptor.
+    pub fn ring(&self, value: u32, _given: Given) {
+        // Memory before the register: only a barrier with the device bits does that.
+        // litmus: doorbell
+        mb(Write);
+        (self.write)(value);
+    }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Message passing: data, then a flag that says it is there.
+//!
+//! It takes both: a release alone orders nothing for a reader that does not acquire.
+
+use core::{
+    cell::UnsafeCell,
+    mem::MaybeUninit, //
+};
+
+use kernel::sync::atomic::{
+    Acquire,
+    Atomic,
+    Relaxed,
+    Release, //
+};
+
+/// Room for one message between two contexts.
+///
+/// # Examples
+///
+/// ```
+/// use riscv::barrier::message::Message;
+///
+/// let mut room = Message::new();
+/// let (sender, mut receiver) = room.split();
+///
+/// assert_eq!(receiver.receive(), None);
+/// sender.send([1, 2, 3]); // Takes the sender: there is no second message.
+/// assert_eq!(receiver.receive(), Some([1, 2, 3]));
+/// assert_eq!(receiver.receive(), None);
+/// ```
+///
+/// # Invariants
+///
+/// `data` is initialised while `ready` is true; then only the receiver uses it, before only the
+/// sender.
+pub struct Message<T> {
+    ready: Atomic<bool>,
+    data: UnsafeCell<MaybeUninit<T>>,
+}
+
+// SAFETY: By the invariant one context at a time uses the data, which is passed on with it.
+unsafe impl<T: Send> Sync for Message<T> {}
+
+impl<T> Message<T> {
+    /// Room without a message.
+    pub const fn new() -> Message<T> {
+        Message {
+            ready: Atomic::new(false),
+            data: UnsafeCell::new(MaybeUninit::uninit()),
+        }
+    }
+
+    /// The two sides. A message that was never received is dropped.
+    pub fn split(&mut self) -> (Sender<'_, T>, Receiver<'_, T>) {
+        self.empty();
+        (Sender(self), Receiver(self))
+    }
+
+    fn empty(&mut self) {
+        if core::mem::replace(self.ready.get_mut(), false) {
+            // SAFETY: `ready` was true, so there is data, which nobody will read any more.
+            unsafe { self.data.get_mut().assume_init_drop() };
+        }
+    }
+}
+
+impl<T> Default for Message<T> {
+    fn default() -> Message<T> {
+        Message::new()
+    }
+}
+
+impl<T> Drop for Message<T> {
+    fn drop(&mut self) {
+        self.empty();
+    }
+}
+
+/// The side that writes.
+pub struct Sender<'a, T>(&'a Message<T>);
+
+impl<T> Sender<'_, T> {
+    /// Sends the one message. Any context.
+    pub fn send(self, message: T) {
+        // SAFETY: Only this, the only sender, uses the data before `ready` is set.
+        unsafe { (*self.0.data.get()).write(message) };
+        // Pairs with the acquire in `receive`. litmus: message
+        self.0.ready.store(true, Release);
+    }
+}
+
+/// The side that reads.
+pub struct Receiver<'a, T>(&'a Message<T>);
+
+impl<T> Receiver<'_, T> {
+    /// The message, if it is there. Any context.
+    pub fn receive(&mut self) -> Option<T> {
+        // Pairs with the release in `send`. litmus: message
+        if !self.0.ready.load(Acquire) {
+            return None;
+        }
+        self.0.ready.store(false, Relaxed);
+        // SAFETY: `ready` was true, so the sender has written and is gone.
+        Some(unsafe { (*self.0.data.get()).assume_init_read() })
+    }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Wake-up: a sleeper and those who wake it cannot miss each other.
+//!
+//! Each stores, then looks at what the other stores. With a full barrier in between at least one
+//! sees the other: either the sleeper does not sleep, or the waker wakes it. A release and an
+//! acquire would not do.
+
+use kernel::{
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        barrier::{
+            smp_mb,
+            Full, //
+        }, //
+    },
+    types::NotThreadSafe, //
+};
+
+use super::smp_store_mb;
+
+/// A condition, and whether somebody sleeps until it holds.
+///
+/// # Examples
+///
+/// ```
+/// use riscv::barrier::wake_up::WakeUp;
+///
+/// let mut shared = WakeUp::new();
+/// let (mut sleeper, waker) = shared.split();
+///
+/// let asleep = sleeper.prepare().ok_or(EINVAL)?; // Now `schedule()`.
+/// assert!(waker.set()); // Now `wake_up_process()`.
+/// drop(asleep);
+///
+/// assert!(sleeper.prepare().is_none()); // The condition holds: no need to sleep.
+/// assert!(!waker.set()); // Nobody sleeps: no need to wake.
+/// # Ok::<(), Error>(())
+/// ```
+pub struct WakeUp {
+    asleep: Atomic<bool>,
+    condition: Atomic<bool>,
+}
+
+impl WakeUp {
+    /// Nobody sleeps, and the condition does not hold.
+    pub const fn new() -> WakeUp {
+        WakeUp {
+            asleep: Atomic::new(false),
+            condition: Atomic::new(false),
+        }
+    }
+
+    /// The two sides: one sleeper, as many wakers as there are copies.
+    pub fn split(&mut self) -> (Sleeper<'_>, Waker<'_>) {
+        (Sleeper(self), Waker(self))
+    }
+}
+
+impl Default for WakeUp {
+    fn default() -> WakeUp {
+        WakeUp::new()
+    }
+}
+
+/// The side that sleeps.
+pub struct Sleeper<'a>(&'a WakeUp);
+
+impl Sleeper<'_> {
+    /// Says that this task is about to sleep, then looks whether it still has to.
+    ///
+    /// With what it returns the task may sleep: a waker that comes from now on will wake it. `None`
+    /// if the condition holds. Any context.
+    #[must_use = "a task that sleeps without it is not woken"]
+    pub fn prepare(&mut self) -> Option<Asleep<'_>> {
+        // Pairs with the barrier in `Waker::set`. litmus: wake-up
+        smp_store_mb(&self.0.asleep, true);
+
+        let asleep = Asleep(self.0, NotThreadSafe);
+        (!self.0.condition.load(Relaxed)).then_some(asleep)
+    }
+
+    /// Takes the condition back, once what it stood for has been dealt with.
+    pub fn reset(&mut self) {
+        self.0.condition.store(false, Relaxed);
+    }
+}
+
+/// Proof that wakers know of the sleeper. Dropped when it is awake again.
+pub struct Asleep<'a>(&'a WakeUp, #[allow(dead_code)] NotThreadSafe);
+
+impl Drop for Asleep<'_> {
+    fn drop(&mut self) {
+        self.0.asleep.store(false, Relaxed);
+    }
+}
+
+/// The side that wakes.
+#[derive(Clone, Copy)]
+pub struct Waker<'a>(&'a WakeUp);
+
+impl Waker<'_> {
+    /// Makes the condition hold, then looks whether somebody has to be woken. Any context.
+    #[must_use = "the sleeper has to be woken if this is true"]
+    pub fn set(&self) -> bool {
+        self.0.condition.store(true, Relaxed);
+        // Pairs with the barrier in `Sleeper::prepare`. litmus: wake-up
+        smp_mb(Full);
+        self.0.asleep.load(Relaxed)
+    }
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Two kernel threads, each bound to a CPU, for as long as a function runs.
+//!
+//! C header: [`include/linux/kthread.h`](srctree/include/linux/kthread.h)
+
+use core::ptr::{
+    from_mut,
+    NonNull, //
+};
+
+use kernel::{
+    bindings::{
+        task_struct,
+        wake_up_process, //
+    },
+    error::from_err_ptr,
+    ffi::{
+        c_int,
+        c_void, //
+    },
+    prelude::*,
+    sync::atomic::{
+        Acquire,
+        Atomic,
+        Release, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+};
+
+use crate::bindings;
+
+struct Job<F> {
+    work: Option<F>,
+    done: Atomic<bool>,
+}
+
+unsafe extern "C" fn thread<F: FnOnce()>(data: *mut c_void) -> c_int {
+    let job = data.cast::<Job<F>>();
+
+    // SAFETY: `pair` passes a `Job<F>` that outlives the thread, and leaves `work` to it.
+    if let Some(work) = unsafe { (*job).work.take() } {
+        work();
+    }
+    // SAFETY: As above; `done` is atomic.
+    //
+    // What was done is before it is seen to be; pairs with the acquire in `wait`. litmus: message
+    unsafe { &(*job).done }.store(true, Release);
+    // SAFETY: This is a kernel thread.
+    while !unsafe { bindings::kthread_should_stop() } {
+        fsleep(Delta::from_micros(100));
+    }
+    0
+}
+
+/// A thread that is stopped, at the latest, when this is dropped.
+struct Thread(NonNull<task_struct>);
+
+impl Thread {
+    /// Makes a thread that does not run yet.
+    ///
+    /// # Safety
+    ///
+    /// `job` stays valid until the thread is dropped.
+    unsafe fn new<F: FnOnce() + Send>(cpu: u32, job: *mut Job<F>) -> Result<Thread> {
+        // SAFETY: `thread::<F>` takes a `Job<F>`; the name has a place for the CPU's number.
+        let task = from_err_ptr(unsafe {
+            bindings::kthread_create_on_cpu(
+                Some(thread::<F>),
+                job.cast(),
+                cpu,
+                c"rust_riscv/%u".as_char_ptr(),
+            )
+        })?;
+        NonNull::new(task).map(Thread).ok_or(ENOMEM)
+    }
+
+    fn start(&self) {
+        // SAFETY: The thread stays until it is stopped.
+        unsafe { wake_up_process(self.0.as_ptr()) };
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        // SAFETY: The thread does not end before it is stopped, which is done once.
+        unsafe { bindings::kthread_stop(self.0.as_ptr()) };
+    }
+}
+
+/// Runs `first` on one CPU and `second` on another, at the same time, and returns after both.
+///
+/// The threads can be preempted; they must come to an end by themselves.
+///
+/// # Errors
+///
+/// `-ENOMEM`, `-EINTR`: then neither has run.
+///
+/// # Context
+///
+/// Sleeps. Both CPUs are online, and stay so.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::sync::atomic::{Atomic, Relaxed};
+/// use riscv::thread::pair;
+///
+/// let sum = Atomic::new(0);
+///
+/// pair([0, 0], || sum.add(1, Relaxed), || sum.add(2, Relaxed))?;
+/// assert_eq!(sum.load(Relaxed), 3);
+/// # Ok::<(), Error>(())
+/// ```
+pub fn pair<A: FnOnce() + Send, B: FnOnce() + Send>(cpus: [u32; 2], first: A, second: B) -> Result {
+    let mut first = Job {
+        work: Some(first),
+        done: Atomic::new(false),
+    };
+    let mut second = Job {
+        work: Some(second),
+        done: Atomic::new(false),
+    };
+    let jobs = (from_mut(&mut first), from_mut(&mut second));
+
+    // SAFETY: The threads are dropped before the jobs, which were declared earlier.
+    let threads = unsafe { (Thread::new(cpus[0], jobs.0)?, Thread::new(cpus[1], jobs.1)?) };
+
+    threads.0.start();
+    threads.1.start();
+    // SAFETY: The jobs are valid, and `done` is atomic.
+    unsafe {
+        wait(&(*jobs.0).done);
+        wait(&(*jobs.1).done);
+    }
+    Ok(())
+}
+
+fn wait(done: &Atomic<bool>) {
+    // A stop that comes before a thread has begun would keep it from running.
+    //
+    // Pairs with the release in `thread`. litmus: message
+    while !done.load(Acquire) {
+        fsleep(Delta::from_micros(500));
+    }
+}

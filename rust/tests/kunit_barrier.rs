@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit suite of the barriers and of the patterns they are for.
+//!
+//! That the patterns order anything is shown elsewhere: by the litmus tests, and on real harts by
+//! `samples/rust/rust_litmus.rs`. This is about what they promise beside that.
+
+use core::cell::UnsafeCell;
+
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+
+use riscv::barrier::{
+    barrier,
+    doorbell::Driver,
+    smp_store_mb, //
+};
+
+module! {
+    type: Tests,
+    name: "rust_riscv_kunit_barrier",
+    authors: ["rust-riscv contributors"],
+    description: "KUnit suite of barriers and their patterns",
+    license: "GPL",
+}
+
+struct Tests;
+
+impl kernel::Module for Tests {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        // Keeps the probes, which only `scripts/disassembly.py` reads.
+        core::hint::black_box((
+            rr_probe_smp_store_mb as fn(&Atomic<u32>),
+            rr_probe_barrier as fn(&UnsafeCell<u32>),
+            rr_probe_no_barrier as fn(&UnsafeCell<u32>),
+            rr_probe_give as fn(&mut Driver<'_, u32>) -> bool,
+        ));
+        Ok(Tests)
+    }
+}
+
+#[no_mangle]
+#[inline(never)]
+fn rr_probe_smp_store_mb(atomic: &Atomic<u32>) {
+    smp_store_mb(atomic, 1);
+}
+
+/// The compiler must not make one store of the two. (Through a `&mut` it may: nobody else has one.)
+#[no_mangle]
+#[inline(never)]
+fn rr_probe_barrier(word: &UnsafeCell<u32>) {
+    // SAFETY: Only read as machine code.
+    unsafe { *word.get() = 1 };
+    // litmus: same-cpu
+    barrier();
+    // SAFETY: As above.
+    unsafe { *word.get() = 2 };
+}
+
+/// Here it may, and does: or the probe above would show nothing.
+#[no_mangle]
+#[inline(never)]
+fn rr_probe_no_barrier(word: &UnsafeCell<u32>) {
+    // SAFETY: Only read as machine code.
+    unsafe { *word.get() = 1 };
+    // SAFETY: As above.
+    unsafe { *word.get() = 2 };
+}
+
+/// What the driver writes to a descriptor is before the barrier that hands it over.
+#[no_mangle]
+#[inline(never)]
+fn rr_probe_give(driver: &mut Driver<'_, u32>) -> bool {
+    driver.give(|data| *data = 1).is_some()
+}
+
+#[kunit_tests(rust_riscv_barrier)]
+mod tests {
+    use super::*;
+
+    use riscv::{
+        barrier::{
+            cancel::{
+                Cancel,
+                Cancelled, //
+            },
+            doorbell::{
+                Descriptor,
+                Doorbell, //
+            },
+            message::Message,
+            same_cpu::Note,
+            wake_up::WakeUp, //
+        },
+        thread::pair, //
+    };
+
+    #[test]
+    fn store_mb_stores() {
+        let (word, flag) = (Atomic::new(1u64), Atomic::new(false));
+
+        smp_store_mb(&word, u64::MAX);
+        smp_store_mb(&flag, true);
+        assert_eq!(word.load(Relaxed), u64::MAX);
+        assert!(flag.load(Relaxed));
+    }
+
+    #[test]
+    fn sleeper_is_seen_only_while_asleep() -> Result {
+        let mut shared = WakeUp::new();
+        let (mut sleeper, waker) = shared.split();
+
+        assert!(!waker.set());
+        sleeper.reset();
+        let asleep = sleeper.prepare().ok_or(EINVAL)?;
+        assert!(waker.set());
+        drop(asleep);
+        assert!(!waker.set());
+        assert!(sleeper.prepare().is_none());
+        // A sleeper that need not sleep does not ask to be woken.
+        assert!(!waker.set());
+        Ok(())
+    }
+
+    #[test]
+    fn cancelled_work_does_not_start() -> Result {
+        let mut shared = Cancel::new();
+        let (mut worker, canceller) = shared.split();
+
+        drop(worker.start().ok_or(EINVAL)?);
+        let running = worker.start().ok_or(EINVAL)?;
+        assert!(!running.is_cancelled());
+        assert_eq!(canceller.cancel(), Cancelled::StillRunning);
+        assert!(running.is_cancelled());
+        assert!(!canceller.is_done());
+        drop(running);
+        assert!(canceller.is_done());
+        assert!(worker.start().is_none());
+        // Work that was kept from starting is not waited for.
+        assert_eq!(canceller.cancel(), Cancelled::Never);
+        Ok(())
+    }
+
+    #[test]
+    fn message_arrives_once_and_whole() -> Result {
+        for n in 0..100usize {
+            let mut room = Message::new();
+            let (sender, mut receiver) = room.split();
+            let mut received = None;
+
+            pair(
+                [0, 0],
+                || sender.send([n, !n, n]),
+                || {
+                    while received.is_none() {
+                        received = receiver.receive();
+                        kernel::time::delay::fsleep(kernel::time::Delta::from_micros(10));
+                    }
+                    assert_eq!(receiver.receive(), None);
+                },
+            )?;
+            assert_eq!(received, Some([n, !n, n]));
+        }
+        Ok(())
+    }
+
+    struct Counted<'a>(&'a Atomic<u32>);
+
+    impl Drop for Counted<'_> {
+        fn drop(&mut self) {
+            self.0.add(1, Relaxed);
+        }
+    }
+
+    #[test]
+    fn message_is_dropped_once() {
+        let drops = Atomic::new(0);
+
+        let mut room = Message::new();
+        room.split().0.send(Counted(&drops));
+        assert_eq!(drops.load(Relaxed), 0);
+        drop(room);
+        assert_eq!(drops.load(Relaxed), 1);
+
+        let mut room = Message::new();
+        let (sender, mut receiver) = room.split();
+        sender.send(Counted(&drops));
+        drop(receiver.receive());
+        assert_eq!(drops.load(Relaxed), 2);
+        drop(room);
+        assert_eq!(drops.load(Relaxed), 2);
+
+        // A second split starts anew, and so drops what was not received.
+        let mut room = Message::new();
+        room.split().0.send(Counted(&drops));
+        assert!(room.split().1.receive().is_none());
+        assert_eq!(drops.load(Relaxed), 3);
+    }
+
+    #[test]
+    fn descriptor_belongs_to_one() -> Result {
+        let register = Atomic::new(0);
+        let doorbell = Doorbell::new(|n| register.store(n, Relaxed));
+        let mut descriptor = Descriptor::new(1u64);
+        let (mut driver, device) = descriptor.split();
+
+        let given = driver.give(|data| *data = 2).ok_or(EINVAL)?;
+        assert_eq!(register.load(Relaxed), 0);
+        doorbell.ring(7, given);
+        assert_eq!(register.load(Relaxed), 7);
+        assert!(driver.take().is_none());
+        assert!(driver.give(|data| *data = 3).is_none());
+        device.store(0, Relaxed);
+        assert_eq!(driver.take(), Some(&mut 2));
+        Ok(())
+    }
+
+    #[test]
+    fn note_is_taken_once() {
+        let mut note = Note::new();
+        // SAFETY: Both sides are this task's.
+        let (mut task, mut handler) = unsafe { note.split() };
+
+        assert_eq!(handler.take(), None);
+        assert!(task.leave(1));
+        assert!(!task.leave(2));
+        assert_eq!(handler.take(), Some(1));
+        assert_eq!(handler.take(), None);
+        assert!(task.leave(3));
+        assert_eq!(handler.take(), Some(3));
+    }
+}

@@ -1,0 +1,798 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Litmus tests on the harts of this machine, with and without their barriers.
+//!
+//! `insmod rust_litmus.ko rounds=1000000` runs them all; what came of it is in the log and in
+//! debugfs, `rust_litmus/results`. A run that saw nothing proves nothing, and says so.
+
+use kernel::{
+    bindings::{
+        __cpu_online_mask, //
+        cpus_read_lock,
+        cpus_read_unlock,
+    },
+    cpu::{
+        nr_cpu_ids,
+        CpuId, //
+    },
+    cpumask::Cpumask,
+    debugfs::Scope,
+    fmt,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        barrier::{
+            dma_mb,
+            mb,
+            smp_mb,
+            Full,
+            Read,
+            Write, //
+        }, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    }, //
+};
+
+use riscv::{
+    barrier::{
+        barrier,
+        cancel::{
+            Cancel,
+            Cancelled, //
+        },
+        message::Message,
+        smp_store_mb,
+        wake_up::WakeUp, //
+    },
+    thread::pair,
+    time::Ticks, //
+};
+
+module! {
+    type: RustLitmus,
+    name: "rust_litmus",
+    authors: ["rust-riscv contributors"],
+    description: "Litmus tests on real harts",
+    license: "GPL",
+    params: {
+        rounds: u64 {
+            default: 10_000_000,
+            description: "Rounds of each test",
+        },
+        steps: u64 {
+            default: 100_000,
+            description: "Rounds of each test whose sides meet before each",
+        },
+    },
+}
+
+/// What is expected of a test's marked outcome.
+#[derive(Clone, Copy, PartialEq)]
+enum Expect {
+    /// To be seen: a failure if not.
+    Seen,
+    /// Allowed, but many machines do not show it.
+    Maybe,
+    /// Never to be seen, which says something only where the test of this number has seen it.
+    Never(usize),
+}
+
+struct Test {
+    name: &'static str,
+    /// What the two numbers that make up an outcome are called.
+    shown: [&'static str; 2],
+    /// The outcome that barriers forbid.
+    marked: [u32; 2],
+    expect: Expect,
+    /// Whether the two sides meet before each round, which is slow.
+    steps: bool,
+    run: fn(&Setup<'_>) -> Result<Histogram>,
+}
+
+const SB: [&str; 2] = ["0:r0", "1:r0"];
+const MP: [&str; 2] = ["1:r0", "1:r1"];
+
+const TESTS: [Test; 10] = [
+    Test {
+        name: "wake-up+no-barriers",
+        shown: SB,
+        marked: [0, 0],
+        expect: Expect::Seen,
+        steps: false,
+        run: |setup| store_buffering(setup, false, false),
+    },
+    Test {
+        name: "wake-up+no-waker-barrier",
+        shown: SB,
+        marked: [0, 0],
+        expect: Expect::Maybe,
+        steps: false,
+        run: |setup| store_buffering(setup, true, false),
+    },
+    Test {
+        name: "wake-up+no-sleeper-barrier",
+        shown: SB,
+        marked: [0, 0],
+        expect: Expect::Maybe,
+        steps: false,
+        run: |setup| store_buffering(setup, false, true),
+    },
+    Test {
+        name: "wake-up",
+        shown: SB,
+        marked: [0, 0],
+        expect: Expect::Never(0),
+        steps: false,
+        run: |setup| store_buffering(setup, true, true),
+    },
+    Test {
+        name: "message+no-barriers",
+        shown: MP,
+        marked: [1, 0],
+        expect: Expect::Maybe,
+        steps: false,
+        run: |setup| message_passing(setup, false),
+    },
+    Test {
+        name: "message",
+        shown: MP,
+        marked: [1, 0],
+        expect: Expect::Never(4),
+        steps: false,
+        run: |setup| message_passing(setup, true),
+    },
+    Test {
+        name: "wake-up+no-barriers in steps",
+        shown: SB,
+        marked: [0, 0],
+        expect: Expect::Maybe,
+        steps: true,
+        run: in_steps,
+    },
+    Test {
+        name: "WakeUp",
+        shown: ["sleeper sees condition", "waker sees sleeper"],
+        marked: [0, 0],
+        expect: Expect::Never(6),
+        steps: true,
+        run: wake_up,
+    },
+    Test {
+        name: "Cancel",
+        shown: ["worker sees flag", "canceller sees worker"],
+        marked: [0, 0],
+        expect: Expect::Never(6),
+        steps: true,
+        run: cancel,
+    },
+    Test {
+        name: "Message",
+        shown: ["received", "right"],
+        marked: [1, 0],
+        expect: Expect::Never(4),
+        steps: true,
+        run: message,
+    },
+];
+
+/// How often each outcome was seen: bit 0 is the first number, bit 1 the second.
+type Histogram = [u64; 4];
+
+/// How often a test is run between two set-ups of its memory.
+const BATCH: usize = 100_000;
+
+/// How often a test that has to show something is repeated until it does.
+const RETRIES: usize = 20;
+
+/// How often one side looks for the other before it sleeps.
+const PATIENCE: u32 = 20_000;
+
+/// One variable to a cache line.
+#[repr(align(64))]
+struct Line(Atomic<u32>);
+
+struct Setup<'a> {
+    cpus: [u32; 2],
+    rounds: usize,
+    /// How far each of the two is.
+    at: &'a [Line; 2],
+}
+
+impl Setup<'_> {
+    /// Waits until the other side has come to the same meeting; they are numbered from 1.
+    fn meet(&self, me: usize, number: u32) {
+        let mut looks = 0u32;
+
+        self.at[me].store(number);
+        while self.at[1 - me].load() < number {
+            looks = looks.wrapping_add(1);
+            if looks % PATIENCE == 0 {
+                // In a guest the other's host thread may be waiting for this one's processor.
+                fsleep(Delta::from_micros(20));
+            }
+        }
+    }
+}
+
+/// Xorshift: the two should not always do the same at the same time.
+fn next(mut random: u32) -> u32 {
+    random ^= random << 13;
+    random ^= random >> 17;
+    random ^ random << 5
+}
+
+fn seed() -> u32 {
+    ((Ticks::now().as_u64() as u32) << 1) | 1
+}
+
+/// One side: meets the other before each round, waits a little, and does its part.
+fn side(
+    setup: &Setup<'_>,
+    me: usize,
+    seed: u32,
+    results: &mut [u8],
+    part: impl FnMut(usize) -> u8,
+) {
+    let mut part = part;
+    let mut random = seed;
+
+    for (round, result) in results.iter_mut().enumerate() {
+        setup.meet(me, round as u32 + 1);
+        random = next(random);
+        for _ in 0..random % 16 {
+            // Only so that the compiler keeps the loop. litmus: same-cpu
+            barrier();
+        }
+        *result = part(round);
+    }
+}
+
+/// Runs both sides. What they return in a round is, together, an outcome.
+fn both(
+    setup: &Setup<'_>,
+    first: impl FnMut(usize) -> u8 + Send,
+    second: impl FnMut(usize) -> u8 + Send,
+) -> Result<Histogram> {
+    let mut results = [KVVec::new(), KVVec::new()];
+
+    for list in &mut results {
+        list.resize(setup.rounds, 0u8, GFP_KERNEL)?;
+    }
+    let [r0, r1] = &mut results;
+    let seed = seed();
+    pair(
+        setup.cpus,
+        || side(setup, 0, seed, r0, first),
+        || side(setup, 1, !seed, r1, second),
+    )?;
+
+    let mut histogram = [0; 4];
+    for (a, b) in results[0].iter().zip(results[1].iter()) {
+        histogram[usize::from((a | b) & 3)] += 1;
+    }
+    Ok(histogram)
+}
+
+/// As many as there are rounds, each from its number.
+fn each<T>(setup: &Setup<'_>, mut make: impl FnMut(usize) -> T) -> Result<KVVec<T>> {
+    let mut list = KVVec::with_capacity(setup.rounds, GFP_KERNEL)?;
+
+    for n in 0..setup.rounds {
+        list.push(make(n), GFP_KERNEL)?;
+    }
+    Ok(list)
+}
+
+fn line(_: usize) -> Line {
+    Line(Atomic::new(0))
+}
+
+/// As [`Atomic::store`] and [`Atomic::load`], relaxed, but not the call of a C helper: what takes
+/// longer than a store buffer takes to drain shows nothing.
+impl Line {
+    #[inline(always)]
+    fn store(&self, value: u32) {
+        // SAFETY: A valid variable, and volatile accesses of it are atomic (`WRITE_ONCE()`).
+        unsafe { self.0.as_ptr().write_volatile(value) };
+    }
+
+    #[inline(always)]
+    fn load(&self) -> u32 {
+        // SAFETY: As above (`READ_ONCE()`).
+        unsafe { self.0.as_ptr().read_volatile() }
+    }
+}
+
+/// One side of a test without steps: `part` is done over and over with growing numbers, and what
+/// it saw each time is kept. The delays are short and random, so that the two drift.
+fn freely(
+    setup: &Setup<'_>,
+    me: usize,
+    seed: u32,
+    seen: &mut [u32],
+    mut part: impl FnMut(u32) -> u32,
+) {
+    let mut random = seed;
+
+    setup.meet(me, 1);
+    for (n, seen) in (1..).zip(seen.iter_mut()) {
+        *seen = part(n);
+        random = next(random);
+        for _ in 0..random % 8 {
+            // litmus: same-cpu
+            barrier();
+        }
+    }
+}
+
+fn list(setup: &Setup<'_>) -> Result<KVVec<u32>> {
+    let mut list = KVVec::new();
+
+    list.resize(setup.rounds, 0, GFP_KERNEL)?;
+    Ok(list)
+}
+
+/// Store buffering without steps: the first side stores n to x and reads y, the second stores m to
+/// y and reads x. A round of the first is looked at together with two of the second: the last
+/// that it saw, and the first that it did not see.
+fn store_buffering(setup: &Setup<'_>, first: bool, second: bool) -> Result<Histogram> {
+    let (x, y) = (&line(0), &line(0));
+    let (mut saw_y, mut saw_x) = (list(setup)?, list(setup)?);
+    let seed = seed();
+
+    pair(
+        setup.cpus,
+        || {
+            freely(setup, 0, seed, &mut saw_y, |n| {
+                if first {
+                    // litmus: wake-up
+                    smp_store_mb(&x.0, n);
+                } else {
+                    x.store(n);
+                }
+                y.load()
+            })
+        },
+        || {
+            freely(setup, 1, !seed, &mut saw_x, |m| {
+                y.store(m);
+                if second {
+                    // litmus: wake-up
+                    smp_mb(Full);
+                }
+                x.load()
+            })
+        },
+    )?;
+
+    let mut histogram = [0; 4];
+    for (n, &seen) in (1..).zip(saw_y.iter()) {
+        // What the second side's round `m` saw; its rounds count from 1.
+        let saw = |m: u32| {
+            saw_x
+                .get((m as usize).wrapping_sub(1))
+                .map(|&seen| seen >= n)
+        };
+
+        if let Some(too) = saw(seen) {
+            histogram[1 | usize::from(too) << 1] += 1;
+        }
+        if let Some(too) = saw(seen + 1) {
+            histogram[usize::from(too) << 1] += 1;
+        }
+    }
+    Ok(histogram)
+}
+
+/// Message passing without steps: n to the data, then to the flag. The reader's first number is
+/// whether it saw a flag that is new, its second whether the data was as new as that.
+fn message_passing(setup: &Setup<'_>, ordered: bool) -> Result<Histogram> {
+    let (data, ready) = (&line(0), &line(0));
+    let (mut unused, mut result) = (list(setup)?, list(setup)?);
+    let mut last = 0;
+    let seed = seed();
+
+    pair(
+        setup.cpus,
+        || {
+            freely(setup, 0, seed, &mut unused, |n| {
+                data.store(n);
+                if ordered {
+                    // litmus: message
+                    ready.0.store(n, Release);
+                } else {
+                    ready.store(n);
+                }
+                0
+            })
+        },
+        || {
+            freely(setup, 1, !seed, &mut result, |_| {
+                let flag = if ordered {
+                    // litmus: message
+                    ready.0.load(Acquire)
+                } else {
+                    ready.load()
+                };
+                let right = data.load() >= flag;
+                let new = flag != core::mem::replace(&mut last, flag);
+                u32::from(new) | u32::from(right) << 1
+            })
+        },
+    )?;
+
+    let mut histogram = [0; 4];
+    for &state in result.iter() {
+        histogram[(state & 3) as usize] += 1;
+    }
+    Ok(histogram)
+}
+
+/// Store buffering in steps, which is what says whether steps show anything.
+fn in_steps(setup: &Setup<'_>) -> Result<Histogram> {
+    let (x, y) = (&each(setup, line)?, &each(setup, line)?);
+
+    both(
+        setup,
+        |n| {
+            x[n].store(1);
+            y[n].load() as u8
+        },
+        |n| {
+            y[n].store(1);
+            (x[n].load() << 1) as u8
+        },
+    )
+}
+
+fn wake_up(setup: &Setup<'_>) -> Result<Histogram> {
+    let mut shared = each(setup, |_| WakeUp::new())?;
+    let mut sides = shared.iter_mut().map(WakeUp::split);
+    let (mut sleepers, mut wakers) = (KVVec::new(), KVVec::new());
+
+    while let Some((sleeper, waker)) = sides.next() {
+        sleepers.push(sleeper, GFP_KERNEL)?;
+        wakers.push(waker, GFP_KERNEL)?;
+    }
+    both(
+        setup,
+        |n| match sleepers[n].prepare() {
+            // Waking up, here, would hide it from a waker that comes late.
+            Some(asleep) => {
+                core::mem::forget(asleep);
+                0
+            }
+            None => 1,
+        },
+        |n| u8::from(wakers[n].set()) << 1,
+    )
+}
+
+fn cancel(setup: &Setup<'_>) -> Result<Histogram> {
+    let mut shared = each(setup, |_| Cancel::new())?;
+    let mut sides = shared.iter_mut().map(Cancel::split);
+    let (mut workers, mut cancellers) = (KVVec::new(), KVVec::new());
+
+    while let Some((worker, canceller)) = sides.next() {
+        workers.push(worker, GFP_KERNEL)?;
+        cancellers.push(canceller, GFP_KERNEL)?;
+    }
+    both(
+        setup,
+        |n| match workers[n].start() {
+            Some(running) => {
+                core::mem::forget(running);
+                0
+            }
+            None => 1,
+        },
+        |n| u8::from(cancellers[n].cancel() == Cancelled::StillRunning) << 1,
+    )
+}
+
+fn message(setup: &Setup<'_>) -> Result<Histogram> {
+    let mut shared = each(setup, |_| Message::new())?;
+    let mut sides = shared.iter_mut().map(Message::split);
+    let (mut senders, mut receivers) = (KVVec::new(), KVVec::new());
+
+    while let Some((sender, receiver)) = sides.next() {
+        senders.push(Some(sender), GFP_KERNEL)?;
+        receivers.push(receiver, GFP_KERNEL)?;
+    }
+    both(
+        setup,
+        |n| {
+            if let Some(sender) = senders[n].take() {
+                sender.send(!n);
+            }
+            0
+        },
+        |n| match receivers[n].receive() {
+            Some(received) => 1 | u8::from(received == !n) << 1,
+            None => 0,
+        },
+    )
+}
+
+struct Outcome {
+    histogram: Histogram,
+    nanoseconds: u64,
+}
+
+impl Outcome {
+    fn add(&mut self, more: Outcome) {
+        for (sum, count) in self.histogram.iter_mut().zip(more.histogram) {
+            *sum += count;
+        }
+        self.nanoseconds += more.nanoseconds;
+    }
+
+    fn marked(&self, test: &Test) -> u64 {
+        self.histogram[(test.marked[0] | test.marked[1] << 1) as usize]
+    }
+
+    fn rounds(&self) -> u64 {
+        self.histogram.iter().sum()
+    }
+}
+
+#[derive(PartialEq)]
+enum Verdict {
+    Passed(&'static str),
+    Failed(&'static str),
+    /// Nothing was seen that would say anything.
+    Nothing(&'static str),
+}
+
+struct Results(KVec<Outcome>);
+
+impl Results {
+    fn verdict(&self, n: usize) -> Verdict {
+        let test = &TESTS[n];
+        let seen = self.0[n].marked(test);
+
+        match test.expect {
+            Expect::Seen if seen > 0 => Verdict::Passed("seen, as it has to be"),
+            Expect::Seen => Verdict::Failed("not seen: neither is anything proven by the others"),
+            Expect::Maybe if seen > 0 => Verdict::Passed("seen; it is allowed"),
+            Expect::Maybe => {
+                Verdict::Nothing("not seen, though allowed: this machine shows nothing")
+            }
+            Expect::Never(_) if seen > 0 => Verdict::Failed("SEEN, though the barriers forbid it"),
+            Expect::Never(bare) if self.0[bare].marked(&TESTS[bare]) > 0 => {
+                Verdict::Passed("never, and seen without the barriers")
+            }
+            Expect::Never(_) => Verdict::Nothing("never, but neither without the barriers"),
+        }
+    }
+
+    fn histogram(&self, n: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (test, outcome) = (&TESTS[n], &self.0[n]);
+        let states = outcome.histogram.iter().filter(|&&count| count > 0);
+        let (seen, rounds) = (outcome.marked(test), outcome.rounds());
+        let [left, right] = test.shown;
+        let observation = match seen {
+            0 => "Never",
+            _ if seen == rounds => "Always",
+            _ => "Sometimes",
+        };
+
+        writeln!(f, "Test {} Allowed", test.name)?;
+        writeln!(f, "Histogram ({} states)", states.count())?;
+        for (state, &count) in outcome.histogram.iter().enumerate() {
+            let (a, b) = (state as u32 & 1, state as u32 >> 1);
+            let mark = if [a, b] == test.marked { '*' } else { ':' };
+
+            if count > 0 {
+                writeln!(f, "{count:<8}{mark}>{left}={a}; {right}={b};")?;
+            }
+        }
+        writeln!(f, "{}", if seen > 0 { "Ok" } else { "No" })?;
+        writeln!(
+            f,
+            "Witnesses\nPositive: {seen}, Negative: {}",
+            rounds - seen
+        )?;
+        let [a, b] = test.marked;
+        writeln!(f, "Condition exists ({left}={a} /\\ {right}={b})")?;
+        writeln!(
+            f,
+            "Observation {} {observation} {seen} {}",
+            test.name,
+            rounds - seen
+        )?;
+        let ms = outcome.nanoseconds / 1_000_000;
+        writeln!(f, "Time {} {}.{:03}", test.name, ms / 1000, ms % 1000)?;
+        match self.verdict(n) {
+            Verdict::Passed(why) => writeln!(f, "ok {}: {why}", test.name),
+            Verdict::Failed(why) => writeln!(f, "not ok {}: {why}", test.name),
+            Verdict::Nothing(why) => writeln!(f, "nothing {}: {why}", test.name),
+        }
+    }
+
+    fn sum(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mut passed, mut failed, mut nothing) = (0, 0, 0);
+
+        for n in 0..self.0.len() {
+            match self.verdict(n) {
+                Verdict::Passed(_) => passed += 1,
+                Verdict::Failed(_) => failed += 1,
+                Verdict::Nothing(_) => nothing += 1,
+            }
+        }
+        if nothing > 0 {
+            writeln!(f, "{nothing} saw nothing that would prove anything")?;
+        }
+        write!(f, "{passed} passed, {failed} failed")
+    }
+}
+
+/// Something to print that a function writes.
+struct Show<F: Fn(&mut fmt::Formatter<'_>) -> fmt::Result>(F);
+
+impl<F: Fn(&mut fmt::Formatter<'_>) -> fmt::Result> fmt::Display for Show<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.0)(f)
+    }
+}
+
+/// Keeps CPUs from going offline.
+struct CpusHeld;
+
+impl CpusHeld {
+    fn new() -> CpusHeld {
+        // SAFETY: Sleeps, and is dropped by the same task.
+        unsafe { cpus_read_lock() };
+        CpusHeld
+    }
+}
+
+impl Drop for CpusHeld {
+    fn drop(&mut self) {
+        // SAFETY: Locked by `new`.
+        unsafe { cpus_read_unlock() };
+    }
+}
+
+fn is_online(cpu: u32) -> bool {
+    // SAFETY: The mask is there as long as the kernel is, and does not change while CPUs are held.
+    let online = unsafe { Cpumask::from_raw(&raw const __cpu_online_mask) };
+
+    CpuId::from_u32(cpu).is_some_and(|cpu| online.test(cpu))
+}
+
+/// Runs a test on neighbouring CPUs, all pairs in turn.
+fn run(test: &Test, cpus: &[u32], rounds: u64) -> Result<Outcome> {
+    let at = [line(0), line(1)];
+    let start = Ticks::now();
+    let mut histogram = [0; 4];
+    let mut left = rounds;
+
+    for pair in cpus.windows(2).cycle() {
+        let setup = Setup {
+            cpus: [pair[0], pair[1]],
+            rounds: left.min(BATCH as u64) as usize,
+            at: &at,
+        };
+        for at in &at {
+            at.store(0);
+        }
+        for (sum, count) in histogram.iter_mut().zip((test.run)(&setup)?) {
+            *sum += count;
+        }
+        left -= setup.rounds as u64;
+        if left == 0 {
+            break;
+        }
+    }
+    Ok(Outcome {
+        histogram,
+        nanoseconds: Ticks::now().since(start),
+    })
+}
+
+const LOOPS: u64 = 1_000_000;
+
+/// What doing something costs: the least of a few runs. The loop is in it.
+#[inline(always)]
+fn cost(name: &str, harts: usize, op: impl Fn()) {
+    let mut least = u64::MAX;
+
+    for _ in 0..5 {
+        let start = Ticks::now();
+        for _ in 0..LOOPS {
+            op();
+            // Only so that the compiler keeps the loop. litmus: same-cpu
+            barrier();
+        }
+        least = least.min(Ticks::now().since(start));
+    }
+    let ps = least * 1000 / LOOPS;
+    pr_info!(
+        "bench: barrier-{name} harts={harts} loops={LOOPS} ns={}.{:03}\n",
+        ps / 1000,
+        ps % 1000
+    );
+}
+
+/// What each barrier costs here, the call of the C helper included where there is one.
+fn costs(harts: usize) {
+    let x = Atomic::new(0u32);
+
+    // These pair with nothing.
+    // litmus: wake-up, message, doorbell, completion, same-cpu, rendezvous+arrive
+    cost("none", harts, || ());
+    cost("compiler", harts, barrier);
+    cost("store-relaxed", harts, || x.store(1, Relaxed));
+    cost("store-release", harts, || x.store(1, Release));
+    cost("load-relaxed", harts, || _ = x.load(Relaxed));
+    cost("load-acquire", harts, || _ = x.load(Acquire));
+    cost("smp-mb", harts, || smp_mb(Full));
+    cost("smp-rmb", harts, || smp_mb(Read));
+    cost("smp-wmb", harts, || smp_mb(Write));
+    cost("mb", harts, || mb(Full));
+    cost("wmb", harts, || mb(Write));
+    cost("dma-rmb", harts, || dma_mb(Read));
+    cost("dma-wmb", harts, || dma_mb(Write));
+    cost("smp-store-mb", harts, || smp_store_mb(&x, 1));
+    cost("fetch-add-relaxed", harts, || _ = x.fetch_add(1, Relaxed));
+    cost("fetch-add-full", harts, || _ = x.fetch_add(1, Full));
+}
+
+struct RustLitmus(#[expect(dead_code)] Pin<KBox<Scope<Results>>>);
+
+impl kernel::Module for RustLitmus {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let rounds = riscv::parameter::<u64>(module_parameters::rounds.value()).max(1);
+        let steps = riscv::parameter::<u64>(module_parameters::steps.value()).max(1);
+        let mut results = Results(KVec::new());
+        {
+            let _held = CpusHeld::new();
+            let mut cpus = KVec::new();
+            for cpu in (0..nr_cpu_ids()).filter(|&cpu| is_online(cpu)) {
+                cpus.push(cpu, GFP_KERNEL)?;
+            }
+            if cpus.len() < 2 {
+                pr_err!("one hart alone shows nothing\n");
+                return Err(ENODEV);
+            }
+            costs(cpus.len());
+            for (n, test) in TESTS.iter().enumerate() {
+                let rounds = if test.steps { steps } else { rounds };
+                let mut outcome = run(test, &cpus, rounds)?;
+
+                // On a busy host a guest's harts may not have run at the same time at all.
+                for _ in 0..RETRIES {
+                    if test.expect != Expect::Seen || outcome.marked(test) > 0 {
+                        break;
+                    }
+                    outcome.add(run(test, &cpus, rounds)?);
+                }
+                results.0.push(outcome, GFP_KERNEL)?;
+                pr_info!("{}", Show(|f| results.histogram(n, f)));
+            }
+            pr_info!("{} harts, {rounds} rounds, {steps} in steps\n", cpus.len());
+        }
+        pr_info!("{}\n", Show(|f| results.sum(f)));
+
+        let files = Scope::dir(results, c"rust_litmus", |results, dir| {
+            dir.read_callback_file(c"results", results, &|results, f| {
+                for n in 0..results.0.len() {
+                    results.histogram(n, f)?;
+                    writeln!(f)?;
+                }
+                results.sum(f)?;
+                writeln!(f)
+            });
+        });
+        Ok(RustLitmus(KBox::pin_init(files, GFP_KERNEL)?))
+    }
+}
