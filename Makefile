@@ -68,3 +68,9 @@ clean-cache:
 
 help:
 	@cat scripts/help.txt
+
+# Memory-model tests, and what the barriers became in our objects.
+.PHONY: litmus
+litmus:
+	@$(bootstrap)
+	@python3 scripts/litmus.py

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from rr import host, kernel, matrix, modules, paths, progress, suite, toolchain
 from rr.guest import Machine
+from rr.lock import locked
 from rr.progress import Step, StepFailed
 from rr.results import Results
 
@@ -88,8 +89,9 @@ def failed(defect: Defect, tools: dict, step: Step) -> tuple:
     k = kernel.build(defect.flavour, False, tools)
     built = modules.build(k, tools, tree, WORK / defect.flavour,
                           paths.LOGS / f"modules-defect-{defect.name}.log")
-    kunit = ()
     machine = defect.machine
+    # A check of the guest's is made after all suites have been at work.
+    kunit = suite.kunit_modules(built)
     if defect.suite != "guest":
         kunit = with_suite(built, defect.suite)
         test = defect.expect.split(".")[-1]
@@ -98,8 +100,12 @@ def failed(defect: Defect, tools: dict, step: Step) -> tuple:
         machine.append = f"kunit.filter_glob={glob}"
     boot = suite.boot(k, tools, built, f"defect-{defect.name}", machine, matrix.SLOW, step,
                       kunit=kunit, parameters=defect.parameters)
-    results = suite.results(k, boot, kunit)
-    return [r.name for r in results.failures()], boot.log
+    names = [r.name for r in suite.results(k, boot, kunit).failures()]
+    # Just this test ran: if the guest did not survive its suite, it was this test.
+    if boot.outcome != "exit" and \
+       any(line.endswith(f"# Subtest: {defect.suite}") for line in boot.lines):
+        names.append(defect.expect)
+    return names, boot.log
 
 
 def seen(defect: Defect, failures: list) -> bool:
@@ -130,9 +136,10 @@ def run_all(tools: dict, only: str) -> Results:
     patches = [p for p in sorted(FOLDER.glob("*.patch")) if only in p.stem]
     if not patches:
         results.add("defects", False, f"there is no {only or 'patch'} in {FOLDER}")
-    for patch in patches:
-        results.extend(run_one(read(patch), tools))
-    shutil.rmtree(WORK, ignore_errors=True)
+    with locked(paths.BUILD / "defects.lock", "defects"):
+        for patch in patches:
+            results.extend(run_one(read(patch), tools))
+        shutil.rmtree(WORK, ignore_errors=True)
     return results
 
 

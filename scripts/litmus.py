@@ -12,19 +12,24 @@ comment says, one a line:
   Superfluous: ORDERING ...   mutated, and the verdict must stay
   Kernel: TEST ...            riscv/: the tests whose RISC-V code this is
 
-Ends with "N passed, N failed"; the exit status is 0 only if nothing failed.
+Then the rendezvous' core under loom (rust/tests/loom/), and the barriers in
+compiled code (disassembly.py). Ends with "N passed, N failed"; the exit status is 0 only if nothing failed.
 """
 
 import argparse
 import os
 import re
+import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
-from rr import herd, paths, progress, source
+import disassembly
+from rr import herd, paths, progress, source, toolchain
 from rr.results import Results
 
 TESTS = paths.TOP / "Documentation/litmus-tests"
+LOOM = paths.TOP / "rust/tests/loom"
 SOURCES = ("rust", "samples/rust")
 # Test programs order as the code they test; generated and host code is none.
 SKIPPED = ("rust/tests/", "rust/bindings/")
@@ -188,10 +193,28 @@ def check_sources(tests: dict, results: Results) -> None:
                         "no ordering in the sources names it")
 
 
+def check_loom(results: Results) -> None:
+    cargo = os.environ.get("CARGO") or shutil.which("cargo")
+    if not cargo:
+        results.add("loom", False, "cargo is not installed (CARGO= says where it is)")
+        return
+    r = subprocess.run([cargo, "test", "--locked", "--manifest-path", LOOM / "Cargo.toml",
+                        "--target-dir", paths.BUILD / "loom"], stdin=subprocess.DEVNULL,
+                       capture_output=True, text=True, check=False,
+                       env=toolchain.environment() | {"RUST_BACKTRACE": "0"})
+    lines = re.findall(r"^test (\S+) \.\.\. (ok|FAILED)$", r.stdout, re.MULTILINE)
+    for name, verdict in lines:
+        results.add(f"loom: {name}", verdict == "ok", r.stdout[-2000:])
+    if not lines or (r.returncode and not results.failures()):
+        results.add("loom", False, r.stdout[-1000:] + r.stderr[-2000:])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--verbose", action="store_true", help="show what passed, too")
+    parser.add_argument("--models", action="store_true",
+                        help="only what needs no kernel built: not the compiled code")
     args = parser.parse_args()
 
     kernel = Path(os.environ["LKMM"]) if os.environ.get("LKMM") else source.get().tree
@@ -216,6 +239,15 @@ def main() -> int:
             check_mutations(t, run, Path(folder), results)
     check_sources(tests, results)
     step.done(results.short())
+    step = progress.Step("the rendezvous under loom")
+    models = Results()
+    check_loom(models)
+    step.done(models.short())
+    results.extend(models)
+    if not args.models:
+        compiled = disassembly.check_ours()
+        print(f"the barriers in compiled code: {compiled.short()}", flush=True)
+        results.extend(compiled)
     for r in results.all:
         if r.status == "fail":
             print(f"  FAILED {r.name}: {r.detail}")

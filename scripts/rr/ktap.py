@@ -43,7 +43,8 @@ def parse(kernel: Kernel, lines: list, module: str) -> Results:
     status = kunit.TestStatus
     found = 0
     for path, test in leaves(root):
-        name = ".".join(path) or module
+        # A test the guest died in has told no name.
+        name = ".".join(part or "(died)" for part in path) or module
         if test.status == status.SUCCESS:
             results.add(name, True)
             found += 1

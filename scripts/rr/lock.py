@@ -7,14 +7,14 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+from rr import progress
 from rr.progress import Step
 
 
 @contextmanager
 def locked(path: Path, what: str):
-    """Hold an exclusive lock; the kernel drops it however this process ends."""
+    """Hold an exclusive lock; the kernel drops it however we and our commands end."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Inheritable is what it must not be: a surviving child would hold the lock.
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
@@ -31,6 +31,8 @@ def locked(path: Path, what: str):
                     step.update()
                     time.sleep(0.5)
             step.done()
+        progress.held.add(fd)
         yield
     finally:
+        progress.held.discard(fd)
         os.close(fd)

@@ -8,6 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+# Locks that a command started now has to hold, too: if we are killed and it is
+# not, it still writes to what the lock guards.
+held: set = set()
+
 
 class StepFailed(Exception):
     """A step failed; its message says all there is to say to the user."""
@@ -70,7 +74,7 @@ def run(message: str, command: list, log: Path, hint: str = "", **kwargs) -> Non
     with log.open("w") as out:
         process = subprocess.Popen(
             [str(c) for c in command], stdin=subprocess.DEVNULL, stdout=out,
-            stderr=subprocess.STDOUT, start_new_session=True, **kwargs)
+            stderr=subprocess.STDOUT, start_new_session=True, pass_fds=tuple(held), **kwargs)
         try:
             while True:
                 try:
@@ -88,8 +92,15 @@ def run(message: str, command: list, log: Path, hint: str = "", **kwargs) -> Non
     step.done()
 
 
+def terminate(signum, _frame) -> None:
+    # As an exception, so that what was started is ended on the way out.
+    sys.exit(128 + signum)
+
+
 def main(function) -> None:
     """Run a script's main function: failed steps are messages, not tracebacks."""
+    signal.signal(signal.SIGTERM, terminate)
+    signal.signal(signal.SIGHUP, terminate)
     try:
         sys.exit(function())
     except StepFailed as e:

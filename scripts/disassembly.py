@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""The instructions in Documentation/choosing-a-barrier.rst, checked in compiled code.
+
+Reads the page's table of barriers, functions and instructions, and compares it
+with what is in the kernel's Rust helpers and in our own modules ("..." stands for
+more that is not about order). Ends with
+"N passed, N failed"; the exit status is 0 only if nothing failed.
+
+usage: disassembly.py [KERNEL-BUILD-FOLDER MODULES-FOLDER]
+
+Without arguments, the ordinary kernel of the cache and the modules for it.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from rr import kernel, modules, paths, progress, toolchain
+from rr.results import Results
+
+PAGE = paths.TOP / "Documentation/choosing-a-barrier.rst"
+ROW = re.compile(r"^``(?P<barrier>[^`]+)`` +``(?P<function>[\w:]+)`` +``(?P<code>[^`]+)``$",
+                 re.MULTILINE)
+FUNCTION = re.compile(r"^[0-9a-f]{8,} <(.+)>:$")
+INSTRUCTION = re.compile(r"^ +[0-9a-f]+: +\t?([a-z][\w.]*)\s*(.*)$")
+CALL = re.compile(r"R_RISCV_CALL_PLT\s+(\S+)")
+# What orders or is ordered; the stack is nobody else's.
+MEMORY = re.compile(r"^(l[bhwd]u?|s[bhwd]|(lr|sc)\.[wd].*|amo.*)$")
+STACK = re.compile(r"\(sp\)|-0x[0-9a-f]+\(s0\)")
+FENCE = re.compile(r"^s?fence")
+
+
+def objdump(tools: dict, path: Path) -> str:
+    llvm = tools["LLVM"]
+    program = {"1": "llvm-objdump"}.get(
+        llvm, f"{llvm}llvm-objdump" if llvm.endswith("/") else f"llvm-objdump{llvm}")
+    r = subprocess.run([program, "-drC", "--no-show-raw-insn", path],
+                       capture_output=True, text=True, check=False)
+    if r.returncode:
+        raise progress.StepFailed(f"{program} {path}: {r.stderr.strip()}")
+    return r.stdout
+
+
+def functions(text: str) -> dict:
+    """Of each function, what of it has to do with memory order, in order."""
+    found = {}
+    code = None
+    for line in text.splitlines():
+        if m := FUNCTION.match(line):
+            if m.group(1).startswith(".L"):
+                continue
+            code = found.setdefault(m.group(1), [])
+        elif code is None:
+            continue
+        elif m := CALL.search(line):
+            code.append(f"call {m.group(1)}")
+        elif m := INSTRUCTION.match(line):
+            name, operands = m.group(1), m.group(2).split("<")[0].strip()
+            if FENCE.match(name):
+                # The assembler's short form.
+                operands = operands or ("iorw, iorw" if name == "fence" else "")
+                code.append(f"{name} {operands.replace(', ', ',')}".strip())
+            elif MEMORY.match(name) and not STACK.search(operands):
+                code.append(name)
+    return found
+
+
+def check(tools: dict, obj: Path, built: list) -> Results:
+    code = functions(objdump(tools, obj / "rust/helpers/helpers.o"))
+    for path in built:
+        code.update(functions(objdump(tools, path)))
+
+    results = Results()
+    rows = list(ROW.finditer(PAGE.read_text()))
+    results.add("the table", len(rows) >= 20, f"{len(rows)} rows of {PAGE} can be read")
+    for row in rows:
+        function = row["function"]
+        expected = [c.strip() for c in row["code"].split(";")]
+        found = code.get(function)
+        if expected[-1] == "...":
+            expected.pop()
+            same = found is not None and found[:len(expected)] == expected
+        else:
+            same = found == expected
+        results.add(f"{row['barrier']}: {row['code']}", same,
+                    f"{function} is not there" if found is None else f"is {'; '.join(found)}")
+    return results
+
+
+def check_ours() -> Results:
+    """The ordinary kernel of the cache and the modules for it, built if need be."""
+    tools = toolchain.load()
+    k = kernel.build("ordinary", kernel.hooks_wanted(), tools)
+    return check(tools, k.obj, list(modules.build(k, tools).values()))
+
+
+def main() -> int:
+    if len(sys.argv) == 3:
+        obj, folder = map(Path, sys.argv[1:])
+        results = check(toolchain.load(), obj, sorted(folder.rglob("*.ko")))
+    elif len(sys.argv) == 1:
+        results = check_ours()
+    else:
+        print(__doc__, file=sys.stderr)
+        return 2
+    for r in results.failures():
+        print(f"  FAILED {r.name}: {r.detail}")
+    return results.report()
+
+
+if __name__ == "__main__":
+    progress.main(main)
