@@ -109,7 +109,8 @@ def failed(defect: Defect, tools: dict, step: Step) -> tuple:
 
 
 def seen(defect: Defect, failures: list) -> bool:
-    return any(name == defect.expect or name.endswith(f".{defect.expect}") for name in failures)
+    wanted = f".{defect.expect}."
+    return any(wanted in f".{name}." for name in failures)
 
 
 def run_one(defect: Defect, tools: dict) -> Results:

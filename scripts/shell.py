@@ -4,7 +4,7 @@
 
 import os
 
-from rr import guest, initramfs, kernel, matrix, modules, paths, progress, toolchain
+from rr import guest, initramfs, kernel, matrix, modules, paths, progress, suite, toolchain
 from rr.guest import Machine
 
 
@@ -19,7 +19,8 @@ def main() -> int:
     image.parent.mkdir(parents=True, exist_ok=True)
     # All modules are in /modules; the KUnit ones are for the user to load.
     initramfs.build(image, paths.SCRIPTS / "guest/shell.sh", list(built.values()),
-                    {"LOAD": " ".join(load)})
+                    {"LOAD": " ".join(load),
+                     **suite.module_parameters(tools, built, tuple(load), {})})
     args = [str(a) for a in guest.command(k, tools, image, machine)]
     args[args.index("stdio")] = "mon:stdio"
     print(f"{machine}; ctrl-a x ends QEMU", flush=True)

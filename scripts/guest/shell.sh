@@ -7,7 +7,7 @@
 . /functions
 
 for m in $LOAD; do
-	insmod "/modules/$m.ko"
+	load "$m"
 done
 
 cat << END

@@ -13,15 +13,20 @@ from rr.results import Results
 SCRIPT = paths.SCRIPTS / "guest/test.sh"
 
 
+def module_parameters(tools: dict, built: dict, names: tuple, parameters: dict) -> dict:
+    """What the guest's "load" gives each module: QEMU's, and those of parameters it has."""
+    wanted = {**matrix.emulated(tools["QEMU_VERSION"]), **parameters}
+    return {f"PARAMS_{name}": " ".join(f"{k}={v}" for k, v in wanted.items()
+                                       if k in modules.parameters(built[name]))
+            for name in names}
+
+
 def boot(kernel: Kernel, tools: dict, built: dict, name: str, machine: Machine, limits: Limits,
          step: Step, *, script: Path = SCRIPT, load: tuple = matrix.MODULES, kunit: tuple = (),
          parameters: dict | None = None, settings: dict | None = None) -> Boot:
     """Boot a guest that runs script with these modules."""
     given = {"LOAD": " ".join(load), "KUNIT": " ".join(kunit), "CHECK_PAGES": "1"}
-    wanted = {**matrix.emulated(tools["QEMU_VERSION"]), **(parameters or {})}
-    for module in (*load, *kunit):
-        known = modules.parameters(built[module])
-        given[f"PARAMS_{module}"] = " ".join(f"{k}={v}" for k, v in wanted.items() if k in known)
+    given.update(module_parameters(tools, built, (*load, *kunit), parameters or {}))
     given.update(settings or {})
     image = paths.BUILD / "initramfs" / f"{name}.cpio.gz"
     image.parent.mkdir(parents=True, exist_ok=True)
