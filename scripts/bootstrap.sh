@@ -270,7 +270,8 @@ install_all() {
 	# shellcheck disable=SC2046 # a list of packages
 	set -- $(packages_for)
 	if [ $# -gt 0 ]; then
-		step "$logs/apt-install.log" "installing $*" apt_install "$@"
+		echo "missing:$missing"
+		step "$logs/apt-install.log" "installing $# packages" apt_install "$@"
 	fi
 	find_all
 	case " $missing " in

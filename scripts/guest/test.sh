@@ -17,6 +17,8 @@ failslab=/sys/kernel/debug/failslab
 if [ -d $failslab ]; then
 	echo N > $failslab/ignore-gfp-wait
 	echo 0 > $failslab/verbose
+	# Pages fail by themselves where stacks are recorded, not where we ask.
+	echo 20 > /sys/kernel/debug/fail_page_alloc/min-order
 fi
 
 # Each suite between marks of its own: one that crashes does not hide another.
