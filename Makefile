@@ -62,6 +62,7 @@ ifdef KDIR
 	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
 endif
 	rm -rf build
+	rm -f rust/*.rmeta
 
 clean-cache:
 	@scripts/clean-cache.sh
