@@ -8,8 +8,8 @@ export LLVM RUSTC BINDGEN QEMU OPENSBI BUSYBOX DEBIAN_MIRROR
 # Python comes from here on a machine that has none.
 bootstrap := scripts/bootstrap.sh build/toolchain
 
-.PHONY: run test test-full host-test defects shell modules modules_install \
-	kernel lint clean clean-cache help
+.PHONY: run test test-full host-test defects bench litmus shell modules \
+	modules_install kernel lint clean clean-cache help
 
 run:
 	@$(bootstrap)
@@ -30,6 +30,15 @@ host-test:
 defects:
 	@$(bootstrap)
 	@python3 scripts/defects.py $(ONLY)
+
+bench:
+	@$(bootstrap)
+	@python3 scripts/bench.py
+
+# Memory-model tests, and what the barriers became in our objects.
+litmus:
+	@$(bootstrap)
+	@python3 scripts/litmus.py
 
 shell:
 	@$(bootstrap)
@@ -69,9 +78,3 @@ clean-cache:
 
 help:
 	@cat scripts/help.txt
-
-# Memory-model tests, and what the barriers became in our objects.
-.PHONY: litmus
-litmus:
-	@$(bootstrap)
-	@python3 scripts/litmus.py

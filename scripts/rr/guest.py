@@ -22,10 +22,16 @@ class Machine:
     aia: str = "none"
     memory: str = ""
     append: str = ""
+    # One instruction, one nanosecond: to count instructions by time.
+    icount: bool = False
+
+    @property
+    def ipi(self) -> str:
+        return "imsic" if self.aia == "imsic" else "sbi"
 
     def __str__(self) -> str:
-        ipi = "IMSIC" if self.aia == "imsic" else "SBI"
-        return f"{self.smp} hart{'s' if self.smp > 1 else ''}, {ipi} IPIs"
+        counted = ", instructions counted" if self.icount else ""
+        return f"{self.smp} hart{'s' if self.smp > 1 else ''}, {self.ipi.upper()} IPIs{counted}"
 
 
 @dataclass
@@ -70,7 +76,8 @@ def command(kernel: Kernel, tools: dict, initramfs: Path, machine: Machine) -> l
     virt = "virt,aia=aplic-imsic" if machine.aia == "imsic" else "virt"
     return [tools["QEMU"], "-machine", virt, "-cpu", "rv64", "-smp", machine.smp,
             "-m", machine.memory or ("2G" if debug else "1G"),
-            "-accel", "tcg,thread=multi", "-bios", tools["OPENSBI"],
+            *(["-accel", "tcg,thread=single", "-icount", "shift=0"] if machine.icount else
+              ["-accel", "tcg,thread=multi"]), "-bios", tools["OPENSBI"],
             "-kernel", kernel.image, "-initrd", initramfs,
             "-append", " ".join(a for a in append if a),
             "-nographic", "-no-reboot", "-nodefaults", "-serial", "stdio"]

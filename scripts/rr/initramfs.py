@@ -5,7 +5,7 @@ here, since device nodes in one need neither root nor a tool."""
 import gzip
 import os
 import stat
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from rr import paths, progress, store
 from rr.lock import locked
@@ -64,7 +64,7 @@ class Cpio:
         self.add("TRAILER!!!", 0)
 
 
-def fill(cpio: Cpio, script: Path, modules: list, settings: dict) -> None:
+def fill(cpio: Cpio, script: Path, modules: list, settings: dict, files: dict) -> None:
     for folder in ("bin", "dev", "proc", "sys", "tmp", "modules"):
         cpio.add(folder, stat.S_IFDIR | 0o755)
     # Before devtmpfs is mounted, init's output goes here.
@@ -79,12 +79,25 @@ def fill(cpio: Cpio, script: Path, modules: list, settings: dict) -> None:
     cpio.add("settings", stat.S_IFREG | 0o644, lines.encode())
     for module in modules:
         cpio.add(f"modules/{module.name}", stat.S_IFREG | 0o644, module.read_bytes())
+    folders = set()
+    for name, source in sorted(files.items()):
+        for folder in reversed(PurePosixPath(name).parents[:-1]):
+            if folder not in folders:
+                folders.add(folder)
+                cpio.add(str(folder), stat.S_IFDIR | 0o755)
+        mode = stat.S_IFREG | (0o755 if os.access(source, os.X_OK) else 0o644)
+        cpio.add(name, mode, source.read_bytes())
     cpio.finish()
 
 
-def build(path: Path, script: Path, modules: list, settings: dict) -> None:
-    """Write an initramfs whose /init runs script with settings in its environment."""
+def build(path: Path, script: Path, modules: list, settings: dict,
+          files: dict | None = None) -> None:
+    """Write an initramfs whose /init runs script with settings in its environment.
+
+    files are further ones: their paths in the guest, such as "programs/fault",
+    and here.
+    """
     partial = path.with_suffix(f".{os.getpid()}")
     with gzip.open(partial, "wb", compresslevel=1) as file:
-        fill(Cpio(file), script, modules, settings)
+        fill(Cpio(file), script, modules, settings, files or {})
     partial.rename(path)

@@ -212,4 +212,5 @@ def build(flavour: str, hooked: bool, tools: dict) -> Kernel:
 
 
 def hooks_wanted() -> bool:
-    return os.environ.get("HOOKS", "0") == "1"
+    """Whether the user wants our hook series in the kernel: yes, unless HOOKS=0."""
+    return (os.environ.get("HOOKS") or "1") != "0"

@@ -71,3 +71,34 @@ def emulated(qemu_version: str) -> dict:
 def select(text: str, rows: tuple) -> tuple:
     """The rows whose name has all the words of text in it."""
     return tuple(r for r in rows if all(w in r.name for w in text.split()))
+
+
+@dataclass
+class Bench:
+    """A guest of "make bench": scripts/guest/bench/NAME.sh on a machine."""
+
+    name: str
+    machine: Machine
+    load: tuple = MODULES
+    parameters: dict = field(default_factory=dict)
+    hooked: bool = True
+    pairs: int = 5
+    limits: Limits = field(default_factory=lambda: USUAL)
+
+    @property
+    def label(self) -> str:
+        m = self.machine
+        return f"{self.name}-smp{m.smp}-{m.ipi}" + ("-icount" if m.icount else "")
+
+
+BENCH = ()
+
+# What a figure has to reach: its name, keys it must have, the ratio.
+MINIMA = ()
+
+
+def minimum(name: str, keys: dict) -> float | None:
+    for wanted, having, ratio in MINIMA:
+        if name == wanted and having.items() <= keys.items():
+            return ratio
+    return None

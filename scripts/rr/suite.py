@@ -23,14 +23,15 @@ def module_parameters(tools: dict, built: dict, names: tuple, parameters: dict) 
 
 def boot(kernel: Kernel, tools: dict, built: dict, name: str, machine: Machine, limits: Limits,
          step: Step, *, script: Path = SCRIPT, load: tuple = matrix.MODULES, kunit: tuple = (),
-         parameters: dict | None = None, settings: dict | None = None) -> Boot:
+         parameters: dict | None = None, settings: dict | None = None,
+         files: dict | None = None) -> Boot:
     """Boot a guest that runs script with these modules."""
     given = {"LOAD": " ".join(load), "KUNIT": " ".join(kunit), "CHECK_PAGES": "1"}
     given.update(module_parameters(tools, built, (*load, *kunit), parameters or {}))
     given.update(settings or {})
     image = paths.BUILD / "initramfs" / f"{name}.cpio.gz"
     image.parent.mkdir(parents=True, exist_ok=True)
-    initramfs.build(image, script, [built[m] for m in (*load, *kunit)], given)
+    initramfs.build(image, script, [built[m] for m in (*load, *kunit)], given, files)
     args = guest.command(kernel, tools, image, machine)
     return guest.boot(args, paths.LOGS / f"guest-{name}.log", limits, step)
 

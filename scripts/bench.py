@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""C against Rust, in turn in the same boot: medians and ratios.
+
+Prints "bench: NAME key=value ... ratio=R" a figure (ratio = C / Rust: above 1
+is better), and writes build/bench/results.json and results.md. The exit status
+is 0 only if every figure could be measured and reaches its minimum.
+"""
+
+import argparse
+import json
+import os
+import sys
+
+from rr import (
+    figures,
+    guest,
+    kernel,
+    kernlog,
+    matrix,
+    modules,
+    paths,
+    programs,
+    progress,
+    suite,
+    toolchain,
+)
+from rr.progress import Step, StepFailed, tail
+
+OUT = paths.BUILD / "bench"
+
+
+def run(bench: matrix.Bench, tools: dict) -> tuple:
+    """Boot one guest: its figures, and what was wrong with it."""
+    k = kernel.build("ordinary", bench.hooked, tools)
+    built = modules.build(k, tools)
+    step = Step(f"{bench.name}: {bench.machine}")
+    boot = suite.boot(k, tools, built, f"bench-{bench.label}", bench.machine, bench.limits, step,
+                      script=paths.SCRIPTS / f"guest/bench/{bench.name}.sh", load=bench.load,
+                      parameters=bench.parameters, settings={"PAIRS": bench.pairs},
+                      files=programs.build(k, tools))
+    keys = {"harts": bench.machine.smp, "ipi": bench.machine.ipi}
+    if bench.machine.icount:
+        keys["counted"] = "instructions"
+    found = figures.parse(guest.said(boot.lines), keys)
+    for figure in found:
+        figure.minimum = matrix.minimum(figure.name, figure.keys)
+    problems = [f"{r.name}: {r.detail}" for r in suite.guest_checks(boot).failures()]
+    if complaints := kernlog.complaints(boot.lines):
+        problems.append(f"the kernel complains, in {boot.log}:\n"
+                        f"{kernlog.excerpt(boot.lines, complaints[0])}")
+    if not boot.ok:
+        problems.append(f"{boot.ended}; the end of {boot.log}:\n{tail(boot.log)}")
+    if not found:
+        problems.append(f"measured nothing; see {boot.log}")
+    step.done(f"{len(found)} figures" + (", PROBLEMS" if problems else ""))
+    return found, problems
+
+
+def table(found: list) -> str:
+    lines = ["| figure | where | C or other | Rust | ratio | at least |", "|---|---|---|---|---|---|"]
+    for f in found:
+        sides = [f"{side} {figures.number(f.json()['medians'][side])} {f.unit}"
+                 if side in f.sides else "–" for side in (f.base, "rust")]
+        ratio = "–" if f.ratio is None else f"{f.ratio:.3g}"
+        least = "–" if f.minimum is None else f"{f.minimum:g}"
+        where = " ".join(f"{k}={v}" for k, v in f.keys.items())
+        lines.append(f"| {f.name} | {where} | {sides[0]} | {sides[1]} | {ratio} | {least} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default=os.environ.get("ONLY", ""),
+                        help="only guests with these words in their names")
+    args = parser.parse_args()
+    tools = toolchain.load()
+    chosen = [b for b in matrix.BENCH if all(w in b.label for w in args.only.split())]
+    if not chosen:
+        raise StepFailed(f"no benchmark is called {args.only}; there are "
+                         f"{', '.join(b.label for b in matrix.BENCH)}")
+    found, wrong = [], 0
+    for bench in chosen:
+        got, problems = run(bench, tools)
+        found += got
+        for problem in problems:
+            print(f"  FAILED {bench.label}: {problem}", flush=True)
+        wrong += len(problems)
+        for figure in got:
+            print(figure.line() + (f"  # {figure.problem}" if figure.problem else ""), flush=True)
+            wrong += bool(figure.problem)
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "results.json").write_text(json.dumps([f.json() for f in found], indent=1) + "\n")
+    (OUT / "results.md").write_text(table(found))
+    print(f"{OUT / 'results.json'}: {len(found)} figures; "
+          f"{sum(bool(f.problem) for f in found)} fall short, {wrong} problems in all")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)
+    progress.main(main)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Figures of "make bench": from samples that guests send to ratios.
+
+A guest's script says one line a sample,
+
+    sample NAME [KEY=VALUE ...] UNIT SIDE NUMBER
+
+such as "sample ftrace-enable sites=12293 ms c 2701.5", the two sides in turn.
+SIDE is "rust" or what it is measured against: "c", most often. A figure is a
+NAME and its keys; its ratio is the other side's median over Rust's, so that
+above 1 is better.
+"""
+
+import re
+from dataclasses import dataclass, field
+from statistics import median
+
+SAMPLE = re.compile(r"sample (\S+)((?: \S+=\S+)*) (\w+) (\w+) ([0-9.]+)$")
+
+
+@dataclass
+class Figure:
+    name: str
+    keys: dict
+    unit: str
+    sides: dict = field(default_factory=dict)
+    minimum: float | None = None
+
+    @property
+    def base(self) -> str:
+        """What Rust is measured against."""
+        others = [side for side in self.sides if side != "rust"]
+        return others[0] if len(others) == 1 else ""
+
+    @property
+    def ratio(self) -> float | None:
+        if not self.base or "rust" not in self.sides:
+            return None
+        rust = median(self.sides["rust"])
+        return median(self.sides[self.base]) / rust if rust else None
+
+    @property
+    def problem(self) -> str:
+        """Why this figure does not do; empty if it does."""
+        if self.ratio is None:
+            return "there are not two sides to compare"
+        if self.minimum is not None and self.ratio < self.minimum:
+            return f"ratio below {self.minimum:g}"
+        return ""
+
+    def line(self) -> str:
+        words = [f"bench: {self.name}"] + [f"{k}={v}" for k, v in self.keys.items()]
+        words += [f"{side}_{self.unit}={number(median(self.sides[side]))}"
+                  for side in (self.base, "rust") if side in self.sides]
+        words.append(f"samples={min(map(len, self.sides.values()))}")
+        if self.ratio is not None:
+            words.append(f"ratio={self.ratio:.3g}" if self.ratio < 100 else
+                         f"ratio={self.ratio:.0f}")
+        return " ".join(words)
+
+    def json(self) -> dict:
+        return {"name": self.name, **self.keys, "unit": self.unit, "samples": self.sides,
+                "medians": {side: median(s) for side, s in self.sides.items()},
+                "ratio": self.ratio, "minimum": self.minimum, "problem": self.problem}
+
+
+def number(value: float) -> str:
+    return f"{value:.0f}" if value >= 1000 else f"{value:.4g}"
+
+
+def parse(said: list, machine: dict) -> list:
+    """The figures in what a guest said; machine has the keys that name the guest."""
+    found = {}
+    for line in said:
+        if m := SAMPLE.match(line):
+            name, keys, unit, side, value = m.groups()
+            figure = found.setdefault((name, keys), Figure(
+                name, {**machine, **dict(k.split("=", 1) for k in keys.split())}, unit))
+            figure.sides.setdefault(side, []).append(float(value))
+    return list(found.values())
