@@ -5,6 +5,7 @@
  */
 #include <linux/kthread.h>
 #include <linux/mm.h>
+#include <linux/text-patching.h>
 #include <asm/delay.h>
 #include <linux/vmalloc.h>
 #include <asm/page.h>

@@ -19,6 +19,17 @@ u32 rr_counter_read_acquire(const atomic_t *counter);
 void rr_cpu_relax(void);
 u32 rr_num_online_cpus(void);
 int rr_stop_online_cpus(int (*fn)(void *data), void *data);
+int rr_stop_online_cpus_locked(int (*fn)(void *data), void *data);
+
+/* text.c */
+void rr_text_lock(void);
+void rr_text_unlock(void);
+
+/* guard.c */
+void rr_guard_publish(const void *edits, size_t count);
+void rr_guard_withdraw(void);
+const void *rr_guard_edits(size_t *count);
+void rr_synchronize_rcu_tasks(void);
 
 /* smp.c */
 void rr_on_each_cpu(void (*fn)(void *info), void *info);

@@ -43,3 +43,13 @@ int rr_stop_online_cpus(int (*fn)(void *data), void *data)
 {
 	return stop_machine(fn, data, cpu_online_mask);
 }
+
+/* Under rr_text_lock(), which holds cpus_read_lock() if there are hooks. */
+int rr_stop_online_cpus_locked(int (*fn)(void *data), void *data)
+{
+#ifdef RUST_RISCV_TEXT_HOOKS
+	return stop_machine_cpuslocked(fn, data, cpu_online_mask);
+#else
+	return stop_machine(fn, data, cpu_online_mask);
+#endif
+}

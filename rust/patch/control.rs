@@ -14,11 +14,12 @@ use kernel::{
 use riscv::plan::Strategy;
 
 /// The names, and what a batch that asks for no strategy itself then asks for.
-const CHOICES: [(&str, Option<Strategy>); 4] = [
+const CHOICES: [(&str, Option<Strategy>); 5] = [
     ("cheapest", None),
     ("live", Some(Strategy::Live)),
     ("phased", Some(Strategy::Phased)),
     ("rendezvous", Some(Strategy::Rendezvous)),
+    ("guarded", Some(Strategy::Guarded)),
 ];
 
 /// The index of the choice. Relaxed: nothing is read through it.

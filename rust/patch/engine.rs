@@ -2,16 +2,20 @@
 
 //! Committing a batch.
 //!
-//! One commit at a time, under the engine's lock. Upstream's lock for this, `text_mutex`, is not
-//! exported: that the kernel itself writes to the same place at the same time is what the
-//! verification before each store turns into an error.
+//! One commit at a time, under the engine's lock, inside that of kernel text. The latter takes our
+//! hooks in the kernel: without them, that the kernel itself writes to the same place at the same
+//! time is what the verification before each store turns into an error.
 
 use kernel::{
     bindings::{
         ENODATA,
         EOPNOTSUPP, //
     },
-    prelude::*, //
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
 };
 
 use riscv::{
@@ -38,17 +42,38 @@ use riscv::{
         Work, //
     },
     stop_machine::Stopped,
-    text::Owners,
+    text::{
+        Allowed,
+        Owners, //
+    },
+    text_lock::TextLock,
     window::{
         Closed,
         Window, //
     }, //
 };
 
+#[cfg(rust_riscv_text_hooks)]
+use core::ops::Range;
+
+#[cfg(rust_riscv_text_hooks)]
+use riscv::{
+    fence::{
+        self,
+        Pages, //
+    },
+    pgtable::PAGE_SIZE,
+    window::OpenHere, //
+};
+
 use crate::{
     batch::{
         Options,
         Report, //
+    },
+    guard::{
+        self,
+        Guard, //
     },
     module_parameters,
     stats::STATS, //
@@ -57,6 +82,29 @@ use crate::{
 kernel::sync::global_lock! {
     // SAFETY: Initialised by `Registration::new`, before anything else uses it.
     unsafe(uninit) static ENGINE: Mutex<Option<Window>> = None;
+}
+
+/// Whether our breakpoints are told to us.
+const GUARDS: bool = cfg!(rust_riscv_text_hooks);
+
+/// How many of the next commits shall fail. Relaxed: nothing is read through it.
+static FAIL: Atomic<u32> = Atomic::new(0);
+
+/// Makes the next `commits` fail with `-EIO` before they write anything: for tests, and only in a
+/// kernel with KUnit.
+pub fn fail_next(commits: u32) {
+    FAIL.store(commits, Relaxed);
+}
+
+/// Fails if [`fail_next`] wants it so. The caller holds the engine's lock.
+fn fail_if_asked() -> Result {
+    match FAIL.load(Relaxed) {
+        commits if cfg!(CONFIG_KUNIT) && commits > 0 => {
+            FAIL.store(commits - 1, Relaxed);
+            Err(EIO)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Keeps the engine's window reserved.
@@ -95,7 +143,124 @@ pub(crate) fn commit(
     if edits.is_empty() {
         return Err(nowhere(errno(ENODATA)));
     }
-    let strategy = plan(edits, options.strategy).map_err(|bad| match bad {
+    let strategy = plan(edits, options.strategy, GUARDS).map_err(bad_plan)?;
+
+    // Before the engine's own lock: the kernel calls us under this one.
+    let lock = TextLock::lock();
+
+    // SAFETY: `plan` and `owners` have accepted the edits, and `owners` outlives the call. The code
+    // that results is what those who added the edits answer for.
+    unsafe { write(edits, Allowed::Text, strategy, options, Some(&lock)) }
+}
+
+/// Makes all of `edits`, which the kernel's own users want, or none.
+///
+/// # Errors
+///
+/// Those of [`crate::batch::Batch`]'s commit.
+///
+/// # Safety
+///
+/// The text stays; the caller holds `text_mutex`, and `lock` is what else it holds; what results is
+/// valid code.
+#[cfg(rust_riscv_text_hooks)]
+pub(crate) unsafe fn commit_for_kernel(
+    edits: &mut [Edit],
+    lock: Option<&TextLock>,
+) -> Result<Report, Failure> {
+    // What was asked for in debugfs, if that is safe.
+    let strategy = plan(edits, crate::control::strategy(), GUARDS)
+        .or_else(|_| plan(edits, None, GUARDS))
+        .map_err(bad_plan)?;
+
+    // SAFETY: By the function's requirements.
+    unsafe { write(edits, Allowed::Memory, strategy, Options::default(), lock) }
+}
+
+/// Writes `bytes` at `addr` for this CPU, or for all, whatever runs there.
+///
+/// # Errors
+///
+/// `-EFAULT` if there is no memory. Some of the bytes may be written then.
+///
+/// # Safety
+///
+/// `bytes.len()` bytes at `addr` are memory that the caller may write, text or what becomes text.
+#[cfg(rust_riscv_text_hooks)]
+pub(crate) unsafe fn poke(addr: usize, bytes: &[u8], everywhere: bool) -> Result {
+    // SAFETY: By the function's requirements.
+    let poke = || unsafe {
+        on_pages(addr, bytes.len(), |open, at, part| {
+            open.write(at, &bytes[part])
+        })
+    };
+
+    poke()?;
+    if everywhere {
+        synchronise();
+        if write_twice() {
+            poke()?;
+            synchronise();
+        }
+    }
+    Ok(())
+}
+
+/// Makes `len` bytes at `addr` `byte`, for all CPUs.
+///
+/// # Errors
+///
+/// As for [`poke`].
+///
+/// # Safety
+///
+/// As for [`poke`].
+#[cfg(rust_riscv_text_hooks)]
+pub(crate) unsafe fn fill(addr: usize, byte: u8, len: usize) -> Result {
+    // SAFETY: By the function's requirements.
+    unsafe { on_pages(addr, len, |open, at, part| open.fill(at, byte, part.len())) }?;
+    synchronise();
+    Ok(())
+}
+
+/// Has every CPU run its instruction fetches after what was written.
+#[cfg(rust_riscv_text_hooks)]
+pub(crate) fn synchronise() {
+    fence::everywhere(Pages { start: 0, count: 0 });
+}
+
+/// Opens each page of a range in turn: `f` gets the offset in the page, and which part of the range
+/// that is.
+///
+/// # Safety
+///
+/// As for [`poke`].
+#[cfg(rust_riscv_text_hooks)]
+unsafe fn on_pages(
+    addr: usize,
+    len: usize,
+    mut f: impl FnMut(&mut OpenHere<'_>, usize, Range<usize>) -> Result,
+) -> Result {
+    let mut window = ENGINE.lock();
+    let window = window.as_mut().ok_or(ENODEV)?;
+    let mut done = 0;
+
+    fail_if_asked()?;
+
+    while done < len {
+        let offset = (addr + done) % PAGE_SIZE;
+        let part = done..len.min(done + PAGE_SIZE - offset);
+
+        done = part.end;
+        // SAFETY: By the function's requirement.
+        let mut open = unsafe { window.open_here(addr + part.start - offset) }?;
+        f(&mut open, offset, part)?;
+    }
+    Ok(())
+}
+
+fn bad_plan(bad: BadPlan) -> Failure {
+    match bad {
         BadPlan::Overlap(addr) => Failure {
             addr,
             ..nowhere(EEXIST)
@@ -104,19 +269,43 @@ pub(crate) fn commit(
             addr,
             ..nowhere(errno(EOPNOTSUPP))
         },
-    })?;
+    }
+}
 
+/// Makes all of `edits`, or none.
+///
+/// # Safety
+///
+/// As for [`batch::Batch::new`]; `strategy` is safe for the edits.
+unsafe fn write(
+    edits: &[Edit],
+    allowed: Allowed,
+    strategy: Strategy,
+    options: Options,
+    lock: Option<&TextLock>,
+) -> Result<Report, Failure> {
     let mut window = ENGINE.lock();
     let window = window.as_mut().ok_or(nowhere(ENODEV))?;
+    fail_if_asked().map_err(nowhere)?;
 
-    // SAFETY: `plan` and `owners` have accepted the edits, and `owners` outlives the batch. The
-    // engine is locked. The code that results is what those who added the edits answer for.
-    let batch = unsafe { batch::Batch::new(edits) };
+    // SAFETY: By the function's requirements; the engine is locked.
+    let batch = unsafe { batch::Batch::new(edits, allowed) };
     let ready = batch.verify()?.open(window).map_err(nowhere)?;
 
-    let stopped_ns = match strategy {
-        Strategy::Live | Strategy::Phased => write_live(&ready, options).map(|()| 0),
-        Strategy::Rendezvous => write_stopped(ready),
+    let stopped_ns = match (strategy, lock) {
+        (Strategy::Live | Strategy::Phased, _) => write_live(&ready, options).map(|()| 0),
+        (Strategy::Guarded, _) => {
+            let guard = Guard::new(edits);
+            let result = write_live(&ready, options);
+
+            // The last flush, after which nobody runs into a breakpoint any more.
+            drop(ready);
+            drop(guard);
+            result.map(|()| 0)
+        }
+        (Strategy::Rendezvous, Some(lock)) => write_stopped(ready, lock),
+        // CPUs may come and go.
+        (Strategy::Rendezvous, None) => Err(nowhere(errno(EOPNOTSUPP))),
     }?;
     let report = Report {
         strategy,
@@ -154,7 +343,9 @@ fn write_live(ready: &Ready<'_, '_>, options: Options) -> Result<(), Failure> {
             undo_before(ready, phase)?;
             return Err(failure);
         }
-        again(ready, || ready.begin_unchecked(phase, Direction::Forth))?;
+        again(ready, phase, || {
+            ready.begin_unchecked(phase, Direction::Forth)
+        })?;
         finish(ready, phase, Direction::Forth)?;
     }
     Ok(())
@@ -165,12 +356,20 @@ fn write_live(ready: &Ready<'_, '_>, options: Options) -> Result<(), Failure> {
 /// QEMU's multi-threaded TCG needs it: while one thread stores, another may be translating the old
 /// bytes, and links the stale translation after the store has discarded those that there were. By
 /// the end of a flush it has been linked, so that the second store discards it.
-fn again(ready: &Ready<'_, '_>, step: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
-    if riscv::parameter::<u8>(module_parameters::write_twice.value()) == 0 {
+fn again(
+    ready: &Ready<'_, '_>,
+    phase: u8,
+    step: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    if !ready.has_code(phase) || !write_twice() {
         return Ok(());
     }
     ready.synchronise();
     step()
+}
+
+fn write_twice() -> bool {
+    riscv::parameter::<u8>(module_parameters::write_twice.value()) != 0 && riscv::online_cpus() > 1
 }
 
 /// The later steps of the edits of `phase` whose first step was a breakpoint.
@@ -182,8 +381,11 @@ fn finish(ready: &Ready<'_, '_>, phase: u8, direction: Direction) -> Result<(), 
     // litmus: batch+phases
     for parcel in [Parcel::Tail, Parcel::Head] {
         ready.synchronise();
+        if parcel == Parcel::Tail {
+            guard::wait_for_tasks(ready);
+        }
         ready.finish(phase, parcel, direction)?;
-        again(ready, || ready.finish(phase, parcel, direction))?;
+        again(ready, phase, || ready.finish(phase, parcel, direction))?;
     }
     Ok(())
 }
@@ -193,19 +395,21 @@ fn undo_before(ready: &Ready<'_, '_>, phase: u8) -> Result<(), Failure> {
     for earlier in (0..phase).rev() {
         ready.synchronise();
         ready.begin_unchecked(earlier, Direction::Back)?;
-        again(ready, || ready.begin_unchecked(earlier, Direction::Back))?;
+        again(ready, earlier, || {
+            ready.begin_unchecked(earlier, Direction::Back)
+        })?;
         finish(ready, earlier, Direction::Back)?;
     }
     Ok(())
 }
 
 /// Writes while every other CPU is stopped, and returns for how many nanoseconds.
-fn write_stopped(ready: Ready<'_, '_>) -> Result<u64, Failure> {
-    let (writing, held) = rendezvous(Writing {
+fn write_stopped(ready: Ready<'_, '_>, lock: &TextLock) -> Result<u64, Failure> {
+    let writing = Writing {
         ready: OnlyMaster(ready),
         outcome: None,
-    })
-    .map_err(nowhere)?;
+    };
+    let (writing, held) = rendezvous(writing, lock).map_err(nowhere)?;
 
     STATS.count_stop(held.nanoseconds);
     match writing.outcome {

@@ -5,6 +5,9 @@
 //! - [`batch`]: what Rust users call;
 //! - [`abi`]: what C users call, see `include/rust_riscv/patch.h`;
 //! - `engine`: committing, by the cheapest strategy that is safe;
+//! - `guard`, `breakpoint`: breakpoints in front of instructions that are replaced together, and
+//!   running into one;
+//! - `provider`, `queue`: writing what the kernel's own users write, if it has our hooks;
 //! - `control`: overriding the strategy, for measurements;
 //! - `stats`: the counters in debugfs.
 
@@ -12,9 +15,18 @@ use kernel::prelude::*;
 
 pub mod abi;
 pub mod batch;
+#[cfg(rust_riscv_text_hooks)]
+mod breakpoint;
 mod control;
 mod engine;
-mod stats;
+mod guard;
+#[cfg(rust_riscv_text_hooks)]
+mod provider;
+#[cfg(rust_riscv_text_hooks)]
+mod queue;
+pub mod stats;
+
+pub use engine::fail_next;
 
 module! {
     type: RustRiscvPatch,
@@ -27,6 +39,10 @@ module! {
             default: 8192,
             description: "Pages of text that one batch can touch (4 KiB each, address space only)",
         },
+        queue_edits: u32 {
+            default: 32768,
+            description: "Edits of the kernel's own users that make up a batch (32 bytes each)",
+        },
         write_twice: u8 {
             default: 0,
             description: "Write live edits again after their flush, for QEMU's multi-threaded TCG",
@@ -35,13 +51,31 @@ module! {
 }
 
 struct RustRiscvPatch {
-    // Dropped in this order: nobody can look at the engine's counters once it is gone.
+    // Dropped in this order: first the kernel writes its text itself again, and nobody can look at
+    // the engine's counters once it is gone.
+    #[cfg(rust_riscv_text_hooks)]
+    _provider: riscv::provider::Registration<provider::TextProvider>,
     _stats: Pin<KBox<stats::Files>>,
     _engine: engine::Registration,
 }
 
+/// Has the kernel's own users patch through us.
+#[cfg(rust_riscv_text_hooks)]
+fn take_over(pages: usize) -> Result<riscv::provider::Registration<provider::TextProvider>> {
+    let edits = riscv::parameter::<u32>(module_parameters::queue_edits.value()) as usize;
+    let provider = provider::TextProvider::new(edits, pages)
+        .inspect_err(|_| pr_err!("no queue of {edits} edits\n"))?;
+
+    riscv::provider::Registration::new(provider)
+        .inspect_err(|_| pr_err!("somebody else writes the kernel's text already\n"))
+        .inspect(|_| pr_info!("writing the kernel's text\n"))
+}
+
 impl kernel::Module for RustRiscvPatch {
     fn init(_module: &'static ThisModule) -> Result<Self> {
+        if cfg!(not(rust_riscv_text_hooks)) {
+            pr_info!("no hooks in this kernel: patching for our own users only\n");
+        }
         if cfg!(not(CONFIG_STRICT_KERNEL_RWX)) || cfg!(not(CONFIG_STRICT_MODULE_RWX)) {
             pr_err!("needs CONFIG_STRICT_KERNEL_RWX and CONFIG_STRICT_MODULE_RWX\n");
             return Err(riscv::errno(kernel::bindings::EOPNOTSUPP));
@@ -52,9 +86,10 @@ impl kernel::Module for RustRiscvPatch {
         let engine = unsafe { engine::Registration::new(pages) }
             .inspect_err(|_| pr_err!("no window of {pages} pages\n"))?;
 
-        pr_info!("no hooks in this kernel: patching for our own users only\n");
         Ok(RustRiscvPatch {
             _stats: stats::Files::new()?,
+            #[cfg(rust_riscv_text_hooks)]
+            _provider: take_over(pages)?,
             _engine: engine,
         })
     }

@@ -31,6 +31,13 @@ pub(crate) static STATS: Stats = Stats::new();
 /// Upper bounds of the histogram, in microseconds, are the powers of two; the last has no bound.
 const BUCKETS: usize = 20;
 
+const STRATEGIES: [(&str, Strategy); 4] = [
+    ("live", Strategy::Live),
+    ("phased", Strategy::Phased),
+    ("rendezvous", Strategy::Rendezvous),
+    ("guarded", Strategy::Guarded),
+];
+
 /// The errors that have a counter of their own.
 const ERRORS: [(&str, u32); 13] = [
     ("ENODATA", bindings::ENODATA),
@@ -48,6 +55,21 @@ const ERRORS: [(&str, u32); 13] = [
     ("ENODEV", bindings::ENODEV),
 ];
 
+/// What the kernel's own users ask for.
+#[derive(Clone, Copy)]
+pub enum Call {
+    /// A write that may be live.
+    Write,
+    /// Many bytes of one value.
+    Set,
+    /// A write that must not be seen half.
+    Patch,
+    /// A write that is one of many.
+    Queue,
+}
+
+const CALLS: [&str; 4] = ["write", "set", "patch", "queue"];
+
 struct PerStrategy {
     batches: Atomic<u64>,
     edits: Atomic<u64>,
@@ -64,7 +86,9 @@ impl PerStrategy {
 
 /// Counters. All are relaxed: each is a number of its own, and nothing is read through them.
 pub(crate) struct Stats {
-    strategies: [PerStrategy; 3],
+    strategies: [PerStrategy; STRATEGIES.len()],
+    calls: [Atomic<u64>; CALLS.len()],
+    fallbacks: Atomic<u64>,
     rollbacks: Atomic<u64>,
     errors: [Atomic<u64>; ERRORS.len()],
     other_errors: Atomic<u64>,
@@ -78,7 +102,9 @@ pub(crate) struct Stats {
 impl Stats {
     const fn new() -> Stats {
         Stats {
-            strategies: [const { PerStrategy::new() }; 3],
+            strategies: [const { PerStrategy::new() }; STRATEGIES.len()],
+            calls: [const { Atomic::new(0) }; CALLS.len()],
+            fallbacks: Atomic::new(0),
             rollbacks: Atomic::new(0),
             errors: [const { Atomic::new(0) }; ERRORS.len()],
             other_errors: Atomic::new(0),
@@ -96,6 +122,18 @@ impl Stats {
 
         counters.batches.fetch_add(1, Relaxed);
         counters.edits.fetch_add(report.edits as u64, Relaxed);
+    }
+
+    /// Counts `number` calls of the kernel's own users.
+    #[cfg_attr(not(rust_riscv_text_hooks), expect(dead_code, reason = "nobody calls"))]
+    pub(crate) fn count_calls(&self, call: Call, number: usize) {
+        self.calls[call as usize].fetch_add(number as u64, Relaxed);
+    }
+
+    /// Counts a write that was left to the kernel.
+    #[cfg_attr(not(rust_riscv_text_hooks), expect(dead_code, reason = "nobody calls"))]
+    pub(crate) fn count_fallback(&self) {
+        self.fallbacks.fetch_add(1, Relaxed);
     }
 
     /// Counts a batch that was begun and taken back.
@@ -131,17 +169,22 @@ impl Stats {
     }
 }
 
+/// How often the kernel's own users have asked for `call`.
+pub fn calls(call: Call) -> u64 {
+    STATS.calls[call as usize].load(Relaxed)
+}
+
+/// How many writes were left to the kernel.
+pub fn fallbacks() -> u64 {
+    STATS.fallbacks.load(Relaxed)
+}
+
 struct View;
 
 impl Writer for View {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for strategy in [Strategy::Live, Strategy::Phased, Strategy::Rendezvous] {
+        for (name, strategy) in STRATEGIES {
             let counters = &STATS.strategies[strategy as usize];
-            let name = match strategy {
-                Strategy::Live => "live",
-                Strategy::Phased => "phased",
-                Strategy::Rendezvous => "rendezvous",
-            };
 
             writeln!(
                 f,
@@ -151,6 +194,12 @@ impl Writer for View {
             )?;
         }
         writeln!(f, "rollbacks: {}", STATS.rollbacks.load(Relaxed))?;
+
+        write!(f, "provider:")?;
+        for (name, counter) in CALLS.iter().zip(&STATS.calls) {
+            write!(f, " {name}={}", counter.load(Relaxed))?;
+        }
+        writeln!(f, " c_fallbacks={}", STATS.fallbacks.load(Relaxed))?;
 
         write!(f, "errors:")?;
         let named = ERRORS.iter().map(|(name, _)| *name).zip(&STATS.errors);

@@ -15,12 +15,17 @@ use kernel::{
 use crate::{
     edit::{
         Edit,
-        Way, //
+        Kind,
+        Way,
+        MAX_PHASE, //
     },
     pgtable::PAGE_SIZE,
     plan,
     stop_machine::Stopped,
-    text,
+    text::{
+        self,
+        Allowed, //
+    },
     window::{
         Closed,
         Open,
@@ -62,8 +67,8 @@ impl Failure {
 /// # Invariants
 ///
 /// The edits are in the order of their addresses and do not overlap; their bytes are kernel text,
-/// and stay so for `'e`.
-pub struct Batch<'e>(&'e [Edit]);
+/// or where allowed memory, and stay so for `'e`.
+pub struct Batch<'e>(&'e [Edit], Allowed);
 
 impl<'e> Batch<'e> {
     /// Takes planned edits.
@@ -71,12 +76,13 @@ impl<'e> Batch<'e> {
     /// # Safety
     ///
     /// - [`plan::plan`] accepted the edits.
-    /// - [`text::Owners::pin`] accepted each, and the `Owners` are kept for `'e`.
+    /// - [`text::Owners::pin`] accepted each, and the `Owners` are kept for `'e`; or, with
+    ///   [`Allowed::Memory`], the caller answers for each that it may be written, and stays.
     /// - Nobody else writes to the same text, but by mistake.
     /// - What is there after any number of the edits, in the order of their phases, is valid code.
-    pub unsafe fn new(edits: &'e [Edit]) -> Batch<'e> {
+    pub unsafe fn new(edits: &'e [Edit], allowed: Allowed) -> Batch<'e> {
         // INVARIANT: By the function's requirements.
-        Batch(edits)
+        Batch(edits, allowed)
     }
 
     /// Checks that the old bytes of every edit are what is there now.
@@ -87,7 +93,7 @@ impl<'e> Batch<'e> {
     #[inline(always)]
     pub fn verify(self) -> Result<Verified<'e>, Failure> {
         check(self.0)?;
-        Ok(Verified(self.0))
+        Ok(Verified(self.0, self.1))
     }
 }
 
@@ -104,7 +110,7 @@ fn check(edits: &[Edit]) -> Result<(), Failure> {
 #[inline(always)]
 fn holds_old(edit: &Edit) -> bool {
     // SAFETY: By the invariant of `Batch`, from which all edits here come.
-    unsafe { text::read(edit) == edit.old() }
+    unsafe { text::read(edit.addr(), edit.len()) == edit.old() }
 }
 
 /// A batch whose old bytes were all there.
@@ -112,7 +118,7 @@ fn holds_old(edit: &Edit) -> bool {
 /// # Invariants
 ///
 /// Those of [`Batch`].
-pub struct Verified<'e>(&'e [Edit]);
+pub struct Verified<'e>(&'e [Edit], Allowed);
 
 impl<'e> Verified<'e> {
     /// Opens `window` for the pages of the batch.
@@ -121,12 +127,13 @@ impl<'e> Verified<'e> {
     ///
     /// Those of [`Window::open`].
     pub fn open<'w>(self, window: &'w mut Window) -> Result<Ready<'e, 'w>> {
-        // SAFETY: By the type invariants the pages are text, in ascending order, and stay so.
-        let open = unsafe { window.open(plan::pages(self.0, PAGE_SIZE)) }?;
+        // SAFETY: By the type invariants the pages are in ascending order, and stay what they are.
+        let open = unsafe { window.open(plan::pages(self.0, PAGE_SIZE), self.1) }?;
 
         Ok(Ready {
             edits: self.0,
             open,
+            shape: Shape::of(self.0),
         })
     }
 }
@@ -137,14 +144,38 @@ impl<'e> Verified<'e> {
 pub struct Ready<'e, 'w> {
     edits: &'e [Edit],
     open: Open<'w>,
+    shape: [Shape; MAX_PHASE as usize + 1],
 }
 
-/// The parcel of an edit of [`Way::Breakpoint`] that a step is about.
+/// What there is in one phase of a batch.
+#[derive(Clone, Copy, Default)]
+struct Shape {
+    any: bool,
+    code: bool,
+    breakpoints: bool,
+}
+
+impl Shape {
+    fn of(edits: &[Edit]) -> [Shape; MAX_PHASE as usize + 1] {
+        let mut shapes = [Shape::default(); MAX_PHASE as usize + 1];
+
+        for edit in edits {
+            let shape = &mut shapes[usize::from(edit.phase())];
+
+            shape.any = true;
+            shape.code |= edit.kind() == Kind::Code;
+            shape.breakpoints |= edit.way() != Way::Store;
+        }
+        shapes
+    }
+}
+
+/// The part of an edit behind a breakpoint that a step is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parcel {
-    /// The second.
+    /// All but the first parcel.
     Tail,
-    /// The first, after the second.
+    /// The first, after the others.
     Head,
 }
 
@@ -171,7 +202,8 @@ const C_EBREAK: u16 = 0x9002;
 
 impl Ready<'_, '_> {
     /// Makes the first step of every edit of `phase`, each after checking once more that its old
-    /// bytes are there: the whole edit, or the breakpoint in its first parcel.
+    /// bytes are there: the whole edit, or, unless it is of [`Way::Store`], the breakpoint in its
+    /// first parcel.
     ///
     /// # Errors
     ///
@@ -200,9 +232,9 @@ impl Ready<'_, '_> {
                 continue;
             }
             match edit.way() {
+                Way::Store => first_step(&mut writer, edit, Direction::Back)?,
                 // Only the first parcel was touched.
-                Way::Breakpoint => store(&mut writer, edit, 0, 2, edit.old())?,
-                _ => first_step(&mut writer, edit, Direction::Back)?,
+                _ => store(&mut writer, edit, 0, 2, edit.old())?,
             }
         }
         Ok(())
@@ -218,33 +250,48 @@ impl Ready<'_, '_> {
         Ok(())
     }
 
-    /// Writes one parcel of every edit of `phase` that is of [`Way::Breakpoint`].
+    /// Writes what is behind the breakpoint of every edit of `phase` that has one, or over it.
     pub fn finish(&self, phase: u8, parcel: Parcel, direction: Direction) -> Result<(), Failure> {
         let mut writer = self.open.writer();
 
         for edit in self.edits.iter().filter(|edit| edit.phase() == phase) {
-            if edit.way() != Way::Breakpoint {
+            if edit.way() == Way::Store {
                 continue;
             }
             let bytes = direction.bytes(edit);
             match parcel {
-                Parcel::Tail => store(&mut writer, edit, 2, 2, bytes >> 16)?,
+                Parcel::Tail => store(&mut writer, edit, 2, edit.len() - 2, bytes >> 16)?,
                 Parcel::Head => store(&mut writer, edit, 0, 2, bytes)?,
             }
         }
         Ok(())
     }
 
-    /// Whether `phase` has edits at all.
-    pub fn has_phase(&self, phase: u8) -> bool {
-        self.edits.iter().any(|edit| edit.phase() == phase)
+    /// Whether a task may be between two instructions that are both replaced.
+    pub fn is_splittable(&self) -> bool {
+        self.edits.iter().any(Edit::is_splittable)
     }
 
-    /// Whether `phase` has edits of [`Way::Breakpoint`].
+    fn shape(&self, phase: u8) -> Shape {
+        self.shape
+            .get(usize::from(phase))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Whether `phase` has edits at all.
+    pub fn has_phase(&self, phase: u8) -> bool {
+        self.shape(phase).any
+    }
+
+    /// Whether `phase` has edits of instructions.
+    pub fn has_code(&self, phase: u8) -> bool {
+        self.shape(phase).code
+    }
+
+    /// Whether `phase` has edits that are written behind a breakpoint.
     pub fn has_breakpoints(&self, phase: u8) -> bool {
-        self.edits
-            .iter()
-            .any(|edit| edit.phase() == phase && edit.way() == Way::Breakpoint)
+        self.shape(phase).breakpoints
     }
 
     /// Has every CPU see what was written so far.
@@ -281,8 +328,8 @@ impl Ready<'_, '_> {
 #[inline(always)]
 fn first_step(writer: &mut Writer<'_>, edit: &Edit, to: Direction) -> Result<(), Failure> {
     match edit.way() {
-        Way::Breakpoint => store(writer, edit, 0, 2, u64::from(C_EBREAK)),
-        _ => store(writer, edit, 0, edit.len(), to.bytes(edit)),
+        Way::Store => store(writer, edit, 0, edit.len(), to.bytes(edit)),
+        _ => store(writer, edit, 0, 2, u64::from(C_EBREAK)),
     }
 }
 
@@ -298,10 +345,11 @@ fn store(
 ) -> Result<(), Failure> {
     let addr = edit.addr() + offset;
 
-    if len.is_power_of_two() && addr % len == 0 {
+    if edit.way() == Way::Store || len.is_power_of_two() && addr % len == 0 {
         let alias = writer.alias(addr).ok_or(Failure::not_open(edit))?;
 
-        // SAFETY: `alias` is `len` writable bytes: they are naturally aligned, hence in one page.
+        // SAFETY: `alias` is `len` writable bytes: they are naturally aligned, as all of an edit of
+        // `Way::Store` is, hence in one page.
         unsafe { store_once(alias, len, bytes) };
         return Ok(());
     }

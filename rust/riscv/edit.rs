@@ -4,7 +4,10 @@
 //!
 //! Plain logic, no machine: this file is also compiled and tested on the host.
 
-use super::insn::insn_len;
+use super::{
+    emulate,
+    insn::insn_len, //
+};
 
 /// The most bytes one edit replaces: two 4-byte instructions, or one 8-byte literal.
 pub const MAX_LEN: usize = 8;
@@ -49,7 +52,8 @@ pub enum Way {
     /// `c.ebreak` in the first parcel, then the second parcel, then the first, with an icache
     /// flush between.
     Breakpoint,
-    /// Only while every other hart is stopped.
+    /// Only while every other hart is stopped; or, if [`Edit::can_guard`], by a breakpoint as above
+    /// whose handler runs the old instructions, and once no task is between these.
     Stop,
 }
 
@@ -70,6 +74,7 @@ pub struct Edit {
     len: u8,
     phase: u8,
     kind: Kind,
+    way: Way,
 }
 
 const _: () = assert!(core::mem::size_of::<Edit>() <= 32);
@@ -112,15 +117,53 @@ impl Edit {
         if phase > MAX_PHASE {
             return Err(BadEdit::NoSuchPhase);
         }
-        // INVARIANT: Just checked; `pack` fills up with zeroes.
-        Ok(Edit {
+        Ok(Edit::of_words(
             addr,
-            old: pack(old),
-            new: pack(new),
-            len: new.len() as u8,
+            pack(old),
+            pack(new),
+            new.len(),
             phase,
             kind,
-        })
+        ))
+    }
+
+    /// As [`Edit::new`] for a number of bytes that is right: `len` is 2, 4, 6 or 8, and the bytes of
+    /// the words beyond it are zero; `addr` is even, `phase` exists.
+    #[inline(always)]
+    fn of_words(addr: usize, old: u64, new: u64, len: usize, phase: u8, kind: Kind) -> Edit {
+        // INVARIANT: By the function's requirements.
+        Edit {
+            addr,
+            old,
+            new,
+            len: len as u8,
+            phase,
+            kind,
+            way: way(addr, old, new, len, kind),
+        }
+    }
+
+    /// An edit that makes the 2, 4 or 8 naturally aligned bytes at `addr`, now `old`, `new`.
+    ///
+    /// `None` for any other number, any other address, or a phase that there is not.
+    #[inline(always)]
+    pub fn aligned(
+        addr: usize,
+        old: impl FnOnce() -> u64,
+        new: &[u8],
+        phase: u8,
+        kind: Kind,
+    ) -> Option<Edit> {
+        let (bytes, len) = match *new {
+            [a, b] => (u64::from(u16::from_le_bytes([a, b])), 2),
+            [a, b, c, d] => (u64::from(u32::from_le_bytes([a, b, c, d])), 4),
+            [a, b, c, d, e, f, g, h] => (u64::from_le_bytes([a, b, c, d, e, f, g, h]), 8),
+            _ => return None,
+        };
+        if addr % len != 0 || phase > MAX_PHASE {
+            return None;
+        }
+        Some(Edit::of_words(addr, old(), bytes, len, phase, kind))
     }
 
     /// The address of the first byte.
@@ -160,38 +203,60 @@ impl Edit {
         self.phase
     }
 
+    /// What its bytes are.
+    #[inline(always)]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// Whether one naturally aligned store covers the edit.
     #[inline(always)]
     pub fn is_single_store(&self) -> bool {
         self.len.is_power_of_two() && self.addr % self.len() == 0
     }
 
+    /// Whether it replaces more than one instruction, so that a task may be between two of them.
+    #[inline(always)]
+    pub fn is_splittable(&self) -> bool {
+        self.kind == Kind::Code && self.way == Way::Stop && {
+            let first = insn_len(self.old as u16);
+
+            first.map_or(true, |first| first < self.len())
+        }
+    }
+
+    /// Whether a breakpoint on its first parcel can stand in for its old instructions.
+    #[inline(always)]
+    pub fn can_guard(&self) -> bool {
+        self.kind == Kind::Code && emulate::can_run(self.old, self.len())
+    }
+
     /// The cheapest safe way to write this edit.
     #[inline(always)]
     pub fn way(&self) -> Way {
-        if self.kind == Kind::Literal {
-            return if self.is_single_store() {
-                Way::Store
-            } else {
-                Way::Stop
-            };
-        }
+        self.way
+    }
+}
 
-        let whole = |bytes: u64| insn_len(bytes as u16) == Some(self.len());
-        let whole_by_whole = whole(self.old) && whole(self.new);
+#[inline(always)]
+fn way(addr: usize, old: u64, new: u64, len: usize, kind: Kind) -> Way {
+    let single_store = len.is_power_of_two() && addr % len == 0;
 
-        match self.len {
-            // The first parcel of a longer instruction may become a breakpoint and back: what
-            // follows it stays, so a hart sees the breakpoint or the whole instruction.
-            2 if whole_by_whole
-                || self.old == u64::from(C_EBREAK)
-                || self.new == u64::from(C_EBREAK) =>
-            {
-                Way::Store
-            }
-            4 if whole_by_whole && self.is_single_store() => Way::Store,
-            4 if whole_by_whole && (self.old == EBREAK || self.new == EBREAK) => Way::Breakpoint,
-            _ => Way::Stop,
+    if kind == Kind::Literal {
+        return if single_store { Way::Store } else { Way::Stop };
+    }
+
+    let whole = |bytes: u64| insn_len(bytes as u16) == Some(len);
+    let whole_by_whole = whole(old) && whole(new);
+
+    match len {
+        // The first parcel of a longer instruction may become a breakpoint and back: what follows
+        // it stays, so a hart sees the breakpoint or the whole instruction.
+        2 if whole_by_whole || old == u64::from(C_EBREAK) || new == u64::from(C_EBREAK) => {
+            Way::Store
         }
+        4 if whole_by_whole && single_store => Way::Store,
+        4 if whole_by_whole && (old == EBREAK || new == EBREAK) => Way::Breakpoint,
+        _ => Way::Stop,
     }
 }

@@ -96,6 +96,21 @@ pub struct Found {
     pub level: u32,
 }
 
+impl Found {
+    /// What a walk would find for `to`, if this was found for `from` and one large page maps both.
+    pub fn beside(&self, from: usize, to: usize) -> Option<Found> {
+        let (from, to) = (from as u64 >> PAGE_SHIFT, to as u64 >> PAGE_SHIFT);
+        let bits = INDEX_BITS * self.level;
+        let below = (1 << bits) - 1;
+
+        // At the lowest level even the next page has an entry of its own.
+        (self.level > 0 && from >> bits == to >> bits).then_some(Found {
+            pte: Pte(self.pte.bits() & !(below << 10) | (to & below) << 10),
+            ..*self
+        })
+    }
+}
+
 /// Walks from the table at the physical address `root` to the entry for `addr`.
 ///
 /// `levels` is 3 for Sv39, 4 for Sv48, 5 for Sv57. Returns the last entry on the way, a leaf or an

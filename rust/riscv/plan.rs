@@ -19,6 +19,12 @@ pub enum Strategy {
     Phased,
     /// Every other hart stopped, one writes.
     Rendezvous,
+    /// As [`Strategy::Live`] behind a breakpoint, once no task is between two instructions that
+    /// are both replaced.
+    ///
+    /// Stopping the machine is no help to a task that was preempted there: it would go on in the
+    /// middle of the new code.
+    Guarded,
 }
 
 /// Why a batch cannot be planned.
@@ -31,12 +37,19 @@ pub enum BadPlan {
 }
 
 /// Puts the edits in the order of their addresses and finds the cheapest strategy that is safe for
-/// all of them, or checks that `wanted` is.
+/// all of them, or checks that `wanted` is. `guards` says whether there is [`Strategy::Guarded`].
+///
+/// A rendezvous that is asked for is made even where it is not safe for a task between two
+/// instructions; without guards there is nothing better.
 ///
 /// # Errors
 ///
 /// See [`BadPlan`].
-pub fn plan(edits: &mut [Edit], wanted: Option<Strategy>) -> Result<Strategy, BadPlan> {
+pub fn plan(
+    edits: &mut [Edit],
+    wanted: Option<Strategy>,
+    guards: bool,
+) -> Result<Strategy, BadPlan> {
     edits.sort_unstable_by_key(Edit::addr);
 
     for pair in edits.windows(2) {
@@ -49,6 +62,9 @@ pub fn plan(edits: &mut [Edit], wanted: Option<Strategy>) -> Result<Strategy, Ba
     let phases = edits.iter().any(|edit| edit.phase() > 0);
 
     match (wanted, needs_stop) {
+        (Some(Strategy::Guarded), _) if guards => guarded(edits),
+        (None, Some(_)) if guards && edits.iter().any(Edit::is_splittable) => guarded(edits),
+        (Some(Strategy::Guarded), _) => Err(BadPlan::Unsafe(first_addr(edits))),
         (Some(Strategy::Rendezvous), _) | (None, Some(_)) => Ok(Strategy::Rendezvous),
         (Some(_), Some(edit)) => Err(BadPlan::Unsafe(edit.addr())),
         // Leaving out the flush between two phases is what may not be asked for.
@@ -62,6 +78,24 @@ pub fn plan(edits: &mut [Edit], wanted: Option<Strategy>) -> Result<Strategy, Ba
         (None, None) if phases => Ok(Strategy::Phased),
         (None, None) => Ok(Strategy::Live),
     }
+}
+
+/// Whether all that is not written live can be guarded.
+fn guarded(edits: &[Edit]) -> Result<Strategy, BadPlan> {
+    let last = edits.iter().map(Edit::phase).max();
+
+    // What is written early may have to be taken back, when a task can be in the new code.
+    match edits
+        .iter()
+        .find(|edit| edit.way() == Way::Stop && (!edit.can_guard() || Some(edit.phase()) != last))
+    {
+        Some(edit) => Err(BadPlan::Unsafe(edit.addr())),
+        None => Ok(Strategy::Guarded),
+    }
+}
+
+fn first_addr(edits: &[Edit]) -> usize {
+    edits.first().map_or(0, Edit::addr)
 }
 
 /// The pages that the edits touch, each once, ascending.

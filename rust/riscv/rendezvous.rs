@@ -23,10 +23,11 @@ use crate::{
     bindings,
     fence,
     stop_machine::{
-        stop_machine,
+        stop_machine_locked,
         Stop,
         Stopped, //
     },
+    text_lock::TextLock,
     time::Ticks, //
 };
 
@@ -149,12 +150,12 @@ impl<W: Work + Send + Sync> Stop for Meeting<W> {
 ///
 /// # Errors
 ///
-/// Those of [`stop_machine`]; then `work` has not run.
+/// Those of [`stop_machine_locked`]; then `work` has not run.
 ///
 /// # Context
 ///
-/// As for [`stop_machine`].
-pub fn rendezvous<W: Work + Send + Sync>(work: W) -> Result<(W, Held)> {
+/// As for [`stop_machine_locked`].
+pub fn rendezvous<W: Work + Send + Sync>(work: W, lock: &TextLock) -> Result<(W, Held)> {
     let now = Ticks::now();
     let meeting = Meeting {
         counter: KernelCounter::new(),
@@ -163,7 +164,7 @@ pub fn rendezvous<W: Work + Send + Sync>(work: W) -> Result<(W, Held)> {
         done: UnsafeCell::new(now),
     };
 
-    stop_machine(&meeting)?;
+    stop_machine_locked(&meeting, lock)?;
 
     let held = Held {
         nanoseconds: meeting.done.into_inner().since(meeting.first.into_inner()),

@@ -7,7 +7,10 @@
 //!
 //! - [`insn`]: encoding and decoding of instructions;
 //! - [`edit`], [`plan`]: an edit of kernel text, and the order and strategy of a batch of them;
+//! - [`emulate`]: running a few instructions on a saved set of registers;
 //! - [`text`]: which addresses are kernel text, and keeping them so;
+//! - [`text_lock`]: keeping others from writing it;
+//! - [`provider`]: writing it in place of the kernel, where the kernel has our hooks;
 //! - [`pgtable`]: walking page tables;
 //! - [`window`]: writable aliases of text that close themselves;
 //! - [`batch`]: verify every edit, then write;
@@ -18,7 +21,7 @@
 //! - [`thread`]: two kernel threads on two CPUs, for tests and samples;
 //! - [`time`]: the `time` CSR.
 //!
-//! The first three and [`pgtable`] are plain logic, also tested on the host.
+//! The first four and [`pgtable`] are plain logic, also tested on the host.
 
 use core::borrow::Borrow;
 
@@ -32,14 +35,19 @@ pub mod barrier;
 pub mod batch;
 mod bindings;
 pub mod edit;
+pub mod emulate;
 pub mod fence;
+pub mod guards;
 pub mod insn;
 pub mod meet;
 pub mod pgtable;
 pub mod plan;
+#[cfg(rust_riscv_text_hooks)]
+pub mod provider;
 pub mod rendezvous;
 pub mod stop_machine;
 pub mod text;
+pub mod text_lock;
 pub mod thread;
 pub mod time;
 pub mod window;
@@ -70,6 +78,12 @@ pub fn errno(number: u32) -> Error {
 /// The value of a module parameter, which Linux 7.2 lends and 7.3 copies.
 pub fn parameter<T: Copy>(value: impl Borrow<T>) -> T {
     *value.borrow()
+}
+
+/// The number of CPUs that are online now. Any context.
+pub fn online_cpus() -> u32 {
+    // SAFETY: No requirements.
+    unsafe { bindings::rr_num_online_cpus() }
 }
 
 /// Whether one more line about refused edits may go to the log now.

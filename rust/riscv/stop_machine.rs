@@ -16,7 +16,10 @@ use kernel::{
     types::NotThreadSafe, //
 };
 
-use crate::bindings;
+use crate::{
+    bindings,
+    text_lock::TextLock, //
+};
 
 /// What every CPU runs while all are stopped.
 ///
@@ -93,4 +96,21 @@ pub fn stop_machine<T: Stop>(work: &T) -> Result {
     // SAFETY: `trampoline::<T>` takes a pointer to a `T` and only reads it; `work` outlives the
     // call, which returns after the last CPU has left the trampoline.
     to_result(unsafe { bindings::rr_stop_online_cpus(Some(trampoline::<T>), data) })
+}
+
+/// As [`stop_machine`], for those who hold the lock of kernel text, and with it, where the kernel
+/// has our hooks, `cpus_read_lock`.
+///
+/// # Errors
+///
+/// Those of [`stop_machine`].
+///
+/// # Context
+///
+/// Sleeps.
+pub fn stop_machine_locked<T: Stop>(work: &T, _lock: &TextLock) -> Result {
+    let data = core::ptr::from_ref(work).cast_mut().cast();
+
+    // SAFETY: As for `stop_machine`; `_lock` is what the function wants to be held.
+    to_result(unsafe { bindings::rr_stop_online_cpus_locked(Some(trampoline::<T>), data) })
 }

@@ -10,11 +10,7 @@ use core::ptr::NonNull;
 use kernel::{
     bindings as kernel_bindings,
     error::to_result,
-    prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
-    }, //
+    prelude::*, //
 };
 
 use crate::{
@@ -35,9 +31,12 @@ struct KernelTables;
 
 impl Tables for KernelTables {
     fn read(&self, phys: u64) -> Pte {
+        // Volatile rather than the kernel crate's `Atomic`, whose loads are calls of a traced
+        // function: there are thousands in an update of ftrace.
+        //
         // SAFETY: `phys` comes from a page table, so that it is a table's entry in memory that the
-        // linear map covers; others may write it, but atomically.
-        Pte::new(unsafe { Atomic::from_ptr(entry_at(phys)) }.load(Relaxed))
+        // linear map covers; others may write it, but in one store.
+        Pte::new(unsafe { entry_at(phys).read_volatile() })
     }
 }
 
@@ -151,25 +150,70 @@ fn is_image(addr: usize) -> bool {
 ///
 /// `-EFAULT` if there is no text.
 pub(crate) fn look_up_text(addr: usize) -> Result<Pte> {
-    look_up(addr)
-        .map(|found| found.pte)
-        .filter(|pte| pte.is_text())
-        .ok_or(EFAULT)
+    Lookups::default().look_up(addr, Allowed::Text)
 }
 
-/// The bytes that are at `edit`'s address now, little-endian.
+/// Lookups of many addresses, most of them near the one before.
+#[derive(Default)]
+pub(crate) struct Lookups(Option<(usize, Found)>);
+
+impl Lookups {
+    fn find(&mut self, addr: usize) -> Option<Found> {
+        let found = match self.0 {
+            Some((last, found)) => found.beside(last, addr).or_else(|| look_up(addr)),
+            None => look_up(addr),
+        }?;
+
+        self.0 = Some((addr, found));
+        Some(found)
+    }
+
+    /// The page-table entry of what must be `allowed` at `addr`.
+    ///
+    /// # Errors
+    ///
+    /// `-EFAULT` if it is not.
+    pub(crate) fn look_up(&mut self, addr: usize, allowed: Allowed) -> Result<Pte> {
+        self.find(addr)
+            .map(|found| found.pte)
+            .filter(|pte| match allowed {
+                Allowed::Text => pte.is_text(),
+                Allowed::Memory => pte.is_valid(),
+            })
+            .ok_or(EFAULT)
+    }
+}
+
+/// What may be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowed {
+    /// Kernel text.
+    Text,
+    /// Any memory of the kernel: the kernel's own users also write what is still to become text.
+    Memory,
+}
+
+/// The `len` bytes at `addr`, little-endian; `len` is 2, 4, 6 or 8 and `addr` even.
 ///
 /// # Safety
 ///
-/// The edit's bytes are kernel text, and stay so during the call.
+/// The bytes are readable memory of the kernel, and stay so during the call.
 #[inline(always)]
-pub(crate) unsafe fn read(edit: &Edit) -> u64 {
-    let text = core::ptr::with_exposed_provenance::<u16>(edit.addr());
+pub unsafe fn read(addr: usize, len: usize) -> u64 {
+    let text = core::ptr::with_exposed_provenance::<u16>(addr);
+
+    // Volatile throughout, because others may write it.
+    match len {
+        // SAFETY: By the function's requirement readable; aligned, as just checked.
+        4 if addr & 3 == 0 => return u64::from(unsafe { text.cast::<u32>().read_volatile() }),
+        // SAFETY: As above.
+        8 if addr & 7 == 0 => return unsafe { text.cast::<u64>().read_volatile() },
+        _ => {}
+    }
     let mut bytes = 0;
 
-    for parcel in 0..edit.len() / 2 {
-        // SAFETY: By the function's requirement text, which is readable; `addr` is even. Volatile,
-        // because others may write it.
+    for parcel in 0..len / 2 {
+        // SAFETY: As above; `addr` is even.
         let bits = unsafe { text.add(parcel).read_volatile() };
         bytes |= u64::from(bits) << (16 * parcel);
     }

@@ -13,10 +13,6 @@ use kernel::{
     bindings as kernel_bindings,
     page::Page,
     prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
-    },
     types::NotThreadSafe, //
 };
 
@@ -31,7 +27,11 @@ use crate::{
         PAGE_SIZE, //
     },
     stop_machine::Stopped,
-    text, //
+    text::{
+        self,
+        Allowed,
+        Lookups, //
+    }, //
 };
 
 /// One page of the window.
@@ -45,9 +45,10 @@ struct Slot {
 impl Slot {
     fn set(&mut self, page: usize, pte: Pte) {
         self.page = page;
-        // SAFETY: By the invariant of `Window` the entry is ours and valid for writes. Atomic,
-        // because the hart's page-table walker reads it.
-        unsafe { Atomic::from_ptr(self.entry.as_ptr()) }.store(pte.bits(), Relaxed);
+        // SAFETY: By the invariant of `Window` the entry is ours and valid for writes. A single
+        // aligned store, since the hart's page-table walker reads it; no call, since there are
+        // many, and a traced one takes long.
+        unsafe { self.entry.as_ptr().write_volatile(pte.bits()) };
     }
 
     /// As [`Slot::set`] with an invalid entry, without a call: for a stopped machine.
@@ -142,21 +143,26 @@ impl Window {
         }
     }
 
-    /// Maps `pages`, pages of kernel text in ascending order, writable.
+    /// Maps `pages`, in ascending order, writable.
     ///
     /// # Errors
     ///
-    /// `-E2BIG` for more pages than [`Window::capacity`], `-EFAULT` for one that is not kernel
-    /// text. Then the window is closed.
+    /// `-E2BIG` for more pages than [`Window::capacity`], `-EFAULT` for one that is not what is
+    /// `allowed`. Then the window is closed.
     ///
     /// # Safety
     ///
-    /// The pages stay kernel text until the window is closed: their modules are pinned.
+    /// The pages stay what they are until the window is closed: their modules are pinned. What is
+    /// [`Allowed::Memory`] is the caller's to write.
     ///
     /// # Context
     ///
     /// Interrupts on. Allocates nothing. The task stays on its CPU while the window is open.
-    pub unsafe fn open(&mut self, pages: impl Iterator<Item = usize>) -> Result<Open<'_>> {
+    pub unsafe fn open(
+        &mut self,
+        pages: impl Iterator<Item = usize>,
+        allowed: Allowed,
+    ) -> Result<Open<'_>> {
         // SAFETY: No requirements. Undone when `open` is dropped.
         unsafe { bindings::rr_migrate_disable() };
         let mut open = Open {
@@ -165,8 +171,10 @@ impl Window {
             _here: NotThreadSafe,
         };
 
+        let mut lookups = Lookups::default();
+
         for page in pages {
-            let pte = text::look_up_text(page)?.to_writable();
+            let pte = lookups.look_up(page, allowed)?.to_writable();
             let used = open.used;
 
             open.window.slots.get_mut(used).ok_or(E2BIG)?.set(page, pte);
@@ -174,6 +182,115 @@ impl Window {
         }
         open.prepare_here();
         Ok(open)
+    }
+}
+
+impl Window {
+    /// Maps the one page `page`, memory that is or will be text, for this CPU only.
+    ///
+    /// # Errors
+    ///
+    /// `-EFAULT` if there is no memory.
+    ///
+    /// # Safety
+    ///
+    /// The memory stays until the window is closed, and writing to it is the caller's right.
+    ///
+    /// # Context
+    ///
+    /// Any but NMI-like ones. Allocates nothing. The task stays on its CPU while the window is
+    /// open.
+    pub unsafe fn open_here(&mut self, page: usize) -> Result<OpenHere<'_>> {
+        let pte = Lookups::default()
+            .look_up(page, Allowed::Memory)?
+            .to_writable();
+
+        // SAFETY: No requirements. Undone when the result is dropped.
+        unsafe { bindings::rr_migrate_disable() };
+        if let Some(slot) = self.slots.get_mut(0) {
+            slot.set(page, pte);
+        }
+        fence::translations_here(self.range(1));
+        Ok(OpenHere {
+            window: self,
+            _here: NotThreadSafe,
+        })
+    }
+}
+
+/// One page, open on this CPU only. Closes itself.
+///
+/// Other CPUs do not use the alias, so that none of them has to forget it: whoever opens the
+/// window next begins with a flush of his own, as upstream's fixmap does.
+pub struct OpenHere<'w> {
+    window: &'w mut Window,
+    _here: NotThreadSafe,
+}
+
+impl OpenHere<'_> {
+    /// Writes `bytes` at `offset` in the page, in stores as wide as their alignment allows.
+    ///
+    /// # Errors
+    ///
+    /// `-EFAULT` if they are not all in the page.
+    pub fn write(&mut self, offset: usize, bytes: &[u8]) -> Result {
+        let mut at = self.place(offset, bytes.len())?;
+        let mut rest = bytes;
+
+        while !rest.is_empty() {
+            let width = 1 << at.addr().trailing_zeros().min(rest.len().ilog2()).min(3);
+            let (these, others) = rest.split_at(width);
+
+            // SAFETY: `place` has checked that all bytes are in the page, which is mapped; `at` is
+            // aligned to `width`, which is 1, 2, 4 or 8. Volatile, since harts may fetch it.
+            unsafe {
+                match *these {
+                    [a, b] => at.cast().write_volatile(u16::from_le_bytes([a, b])),
+                    [a, b, c, d] => at.cast().write_volatile(u32::from_le_bytes([a, b, c, d])),
+                    [a, b, c, d, e, f, g, h] => at
+                        .cast()
+                        .write_volatile(u64::from_le_bytes([a, b, c, d, e, f, g, h])),
+                    _ => at.write_volatile(these[0]),
+                }
+                at = at.add(width);
+            }
+            rest = others;
+        }
+        Ok(())
+    }
+
+    /// Writes `byte` `len` times at `offset` in the page.
+    ///
+    /// # Errors
+    ///
+    /// `-EFAULT` if they are not all in the page.
+    pub fn fill(&mut self, offset: usize, byte: u8, len: usize) -> Result {
+        let at = self.place(offset, len)?;
+
+        // SAFETY: `place` has checked that all bytes are in the page, which is mapped.
+        unsafe { at.write_bytes(byte, len) };
+        Ok(())
+    }
+
+    fn place(&self, offset: usize, len: usize) -> Result<NonNull<u8>> {
+        if len > PAGE_SIZE || offset > PAGE_SIZE - len {
+            return Err(EFAULT);
+        }
+        // SAFETY: Within the first page of the area.
+        Ok(unsafe { self.window.base.add(offset) })
+    }
+}
+
+impl Drop for OpenHere<'_> {
+    /// Closes the window; this CPU sees what was written.
+    fn drop(&mut self) {
+        if let Some(slot) = self.window.slots.first() {
+            slot.clear();
+        }
+        fence::translations_here(self.window.range(1));
+        fence::instructions_here();
+        // SAFETY: `Window::open_here` disabled migration, on this task.
+        unsafe { bindings::rr_migrate_enable() };
     }
 }
 

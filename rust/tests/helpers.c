@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/cpu.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/kprobes.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
+#include <linux/stop_machine.h>
+#include <linux/string.h>
+#include <linux/text-patching.h>
+#include <linux/timex.h>
+#include <asm/delay.h>
 
 #include "helpers.h"
 
@@ -50,7 +57,8 @@ void rr_test_thread_stop(struct task_struct *task)
 
 bool rr_test_thread_should_stop(void)
 {
-	cond_resched();
+	/* A task that is always busy must say when it is in nobody's code. */
+	cond_resched_tasks_rcu_qs();
 	return kthread_should_stop();
 }
 
@@ -66,7 +74,19 @@ int rr_test_cpu_down(unsigned int cpu)
 
 int rr_test_cpu_up(unsigned int cpu)
 {
-	return add_cpu(cpu);
+	int tries, ret;
+
+	/*
+	 * A hart tells that it stops before it has. Where harts are threads of
+	 * a busy host that takes a while, and until then it cannot be started.
+	 */
+	for (tries = 0; tries < 200; tries++) {
+		ret = add_cpu(cpu);
+		if (!ret)
+			break;
+		msleep(20);
+	}
+	return ret;
 }
 
 static atomic_long_t probe_hits;
@@ -135,4 +155,118 @@ bool rr_test_allocate(void)
 int rr_test_module_refs(void)
 {
 	return module_refcount(THIS_MODULE);
+}
+
+#ifdef RUST_RISCV_TEXT_HOOKS
+/* Like the kernel's own users, with what they hold. */
+int rr_test_kernel_writes(enum rr_test_call call, void *addr,
+			  const void *insns, size_t len)
+{
+	int ret = -EINVAL;
+
+	patch_text_lock();
+	switch (call) {
+	case RR_TEST_INSN_WRITE:
+		ret = patch_insn_write(addr, insns, len);
+		break;
+	case RR_TEST_NOSYNC:
+		ret = patch_text_nosync(addr, insns, len);
+		break;
+	case RR_TEST_SET:
+		ret = patch_text_set_nosync(addr, *(const u8 *)insns, len);
+		break;
+	case RR_TEST_PATCH:
+		ret = patch_text(addr, (u32 *)insns, len);
+		break;
+	case RR_TEST_QUEUE:
+		ret = patch_text_queue(addr, insns, len, false);
+		break;
+	case RR_TEST_QUEUE_FIRST:
+		ret = patch_text_queue(addr, insns, len, true);
+		break;
+	}
+	if (call == RR_TEST_INSN_WRITE)
+		patch_text_sync();
+	patch_text_unlock();
+	return ret;
+}
+
+/* What is queued stays so until here: the lock is not taken through rr_text. */
+int rr_test_kernel_queues(const struct rr_test_write *writes, size_t count)
+{
+	size_t n;
+	int ret = 0;
+
+	patch_text_lock();
+	for (n = 0; n < count && !ret; n++)
+		ret = patch_text_queue(writes[n].addr, writes[n].insns,
+				       writes[n].len, writes[n].first);
+	patch_text_sync();
+	patch_text_unlock();
+	return ret;
+}
+
+static int write_nothing(struct riscv_patch_provider *self, void *addr,
+			 const void *insns, size_t len, bool sync)
+{
+	return -EOPNOTSUPP;
+}
+
+/* Whether a second provider is refused. */
+int rr_test_second_provider(void)
+{
+	static struct riscv_patch_provider second = {
+		.write = write_nothing,
+	};
+	int ret = riscv_patch_provider_register(&second);
+
+	if (!ret)
+		riscv_patch_provider_unregister(&second);
+	return ret;
+}
+#endif
+
+static atomic_t flushed;
+
+static void flush_there(void *info)
+{
+	atomic_set(&flushed, 1);
+}
+
+static int flush_inside(void *data)
+{
+	static call_single_data_t csd = CSD_INIT(flush_there, NULL);
+	unsigned int *asked = data;
+	u64 end;
+
+	if (smp_processor_id() != cpumask_first(cpu_online_mask))
+		return 0;
+	*asked = cpumask_next(smp_processor_id(), cpu_online_mask);
+	if (smp_call_function_single_async(*asked, &csd))
+		return -EBUSY;
+	/* A provider that waits would wait here for ever. */
+	end = get_cycles64() + riscv_timebase / 5;
+	while (get_cycles64() < end && !atomic_read(&flushed))
+		cpu_relax();
+	return atomic_read(&flushed);
+}
+
+/*
+ * Stop the machine and flush another CPU's icache by an IPI from inside.
+ *
+ * Returns 0 if it was not answered as long as the machine stood still, though
+ * it was right after; 1 if it was answered; else an error.
+ */
+int rr_test_flush_inside_stop(void)
+{
+	unsigned int asked = nr_cpu_ids;
+	int ret;
+
+	atomic_set(&flushed, 0);
+	ret = stop_machine(flush_inside, &asked, cpu_online_mask);
+	if (ret)
+		return ret;
+	/* Another function there runs after the first. */
+	smp_call_function_single(asked, flush_there, NULL, 1);
+	return atomic_read(&flushed) ? 0 : -EIO;
 }

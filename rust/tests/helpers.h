@@ -30,6 +30,31 @@ void rr_test_fail_nth(unsigned int nth);
 /* End that, and tell whether an allocation has failed. */
 bool rr_test_has_failed(void);
 
+/* What users of text patching in the kernel call. */
+enum rr_test_call {
+	RR_TEST_INSN_WRITE,
+	RR_TEST_NOSYNC,
+	RR_TEST_SET,
+	RR_TEST_PATCH,
+	RR_TEST_QUEUE,
+	RR_TEST_QUEUE_FIRST,
+};
+
+struct rr_test_write {
+	void *addr;
+	const void *insns;
+	size_t len;
+	bool first;
+};
+
+/* Only with our hooks in the kernel. */
+int rr_test_kernel_writes(enum rr_test_call call, void *addr,
+			  const void *insns, size_t len);
+int rr_test_kernel_queues(const struct rr_test_write *writes, size_t count);
+int rr_test_second_provider(void);
+
+int rr_test_flush_inside_stop(void);
+
 int rr_test_module_refs(void);
 /* An allocation of this task that fails if one was to fail. */
 bool rr_test_allocate(void);

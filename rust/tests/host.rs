@@ -12,6 +12,8 @@
 
 #[path = "../riscv/edit.rs"]
 mod edit;
+#[path = "../riscv/emulate.rs"]
+mod emulate;
 #[path = "../riscv/insn.rs"]
 mod insn;
 #[path = "../riscv/pgtable.rs"]
@@ -21,6 +23,8 @@ mod plan;
 
 #[path = "host/edit.rs"]
 mod edit_tests;
+#[path = "host/emulate.rs"]
+mod emulate_tests;
 #[path = "host/insn.rs"]
 mod insn_tests;
 #[path = "host/pgtable.rs"]

@@ -19,6 +19,8 @@ use riscv::errno;
 
 mod bindings;
 mod hammer;
+#[cfg(rust_riscv_text_hooks)]
+mod provider;
 mod targets;
 
 module! {
@@ -612,7 +614,10 @@ mod tearing_tests {
 #[kunit_tests(rust_riscv_window)]
 mod window_tests {
     use riscv::{
-        text::look_up,
+        text::{
+            look_up,
+            Allowed, //
+        },
         window::Window, //
     };
 
@@ -637,7 +642,7 @@ mod window_tests {
         assert!((0..4).all(|n| bits(start + n * 4096) == 0));
         for _ in 0..3 {
             // SAFETY: This module's own text stays.
-            let open = unsafe { window.open([page, page + 4096].into_iter()) }?;
+            let open = unsafe { window.open([page, page + 4096].into_iter(), Allowed::Text) }?;
 
             assert_eq!(bits(start) & (W | X), W);
             assert_eq!(bits(start + 4096) & (W | X), W);
@@ -657,7 +662,7 @@ mod window_tests {
         let page = many(0) & !(kernel::page::PAGE_SIZE - 1);
 
         // SAFETY: This module's own text stays.
-        let error = unsafe { window.open([page, page + 4096].into_iter()) }.err();
+        let error = unsafe { window.open([page, page + 4096].into_iter(), Allowed::Text) }.err();
         assert_eq!(error, Some(E2BIG));
         assert_eq!(bits(start), 0);
         assert_eq!(Window::new(0).err(), Some(EINVAL));
@@ -672,7 +677,7 @@ mod window_tests {
         let page = many(0) & !(kernel::page::PAGE_SIZE - 1);
 
         // SAFETY: This module's own text stays; the other page is refused.
-        let error = unsafe { window.open([page, data].into_iter()) }.err();
+        let error = unsafe { window.open([page, data].into_iter(), Allowed::Text) }.err();
         assert_eq!(error, Some(EFAULT));
         assert_eq!(bits(start), 0);
         Ok(())

@@ -52,6 +52,15 @@ core::arch::global_asm!(
     "nop",
     ".endr",
     "ret",
+    // Many pairs of instructions, after an odd one: whatever looks for interrupts after an even
+    // number of instructions then finds itself between the two of a pair.
+    ".balign 4096",
+    "rr_target_pairs:",
+    "li a0, 0",
+    ".rept 1020",
+    "nop",
+    ".endr",
+    "ret",
     ".option rvc",
     // One compressed, in the second half of a word.
     ".balign 8",
@@ -68,6 +77,8 @@ extern "C" {
     pub(crate) fn rr_target_probed() -> c_ulong;
     pub(crate) fn rr_target_across() -> c_ulong;
     pub(crate) fn rr_target_half() -> c_ulong;
+    #[cfg(rust_riscv_text_hooks)]
+    pub(crate) fn rr_target_pairs() -> c_ulong;
     fn rr_target_load_base() -> c_ulong;
     static rr_target_literal: u64;
     static rr_target_load: u32;
@@ -112,6 +123,16 @@ pub(crate) fn literal() -> usize {
 /// Where the instruction is that loads it.
 pub(crate) fn load() -> usize {
     core::ptr::addr_of!(rr_target_load).addr()
+}
+
+/// The number of pairs of `nop`s.
+#[cfg(rust_riscv_text_hooks)]
+pub(crate) const PAIRS: usize = 510;
+
+/// Where the `n`th pair is.
+#[cfg(rust_riscv_text_hooks)]
+pub(crate) fn pair(n: usize) -> usize {
+    addr(rr_target_pairs) + 4 + 8 * n
 }
 
 /// Where the `n`th of the many `nop`s is.

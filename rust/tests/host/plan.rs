@@ -42,7 +42,7 @@ fn edits_are_sorted() {
     // A permutation: 7 and 1000 have no common divisor.
     let mut edits: Vec<_> = (0..1000).map(|n| one(AT + n * 7 % 1000 * 4, 0)).collect();
 
-    assert_eq!(plan(&mut edits, None), Ok(Strategy::Live));
+    assert_eq!(plan(&mut edits, None, false), Ok(Strategy::Live));
     let expected: Vec<_> = (0..1000).map(|n| AT + n * 4).collect();
     assert_eq!(addresses(&edits), expected);
 }
@@ -58,7 +58,7 @@ fn overlap() {
                 }
                 // Adjacent is not overlapping.
                 let expected = distance < first;
-                let planned = plan(&mut edits, None);
+                let planned = plan(&mut edits, None, false);
 
                 assert_eq!(
                     planned.err(),
@@ -76,7 +76,7 @@ fn overlap_is_found_anywhere() {
         let mut edits: Vec<_> = (0..64).map(|n| one(AT + n * 4, 0)).collect();
         edits.push(any(AT + n * 4 + 2, 2));
 
-        let planned = plan(&mut edits, None);
+        let planned = plan(&mut edits, None, false);
         assert_eq!(planned, Err(BadPlan::Overlap(AT + n * 4 + 2)));
     }
 }
@@ -85,7 +85,7 @@ fn overlap_is_found_anywhere() {
 #[test]
 fn overlap_is_refused_for_every_strategy() {
     for wanted in [Strategy::Live, Strategy::Phased, Strategy::Rendezvous] {
-        let planned = plan(&mut [one(AT, 0), one(AT, 1)], Some(wanted));
+        let planned = plan(&mut [one(AT, 0), one(AT, 1)], Some(wanted), false);
         assert_eq!(planned, Err(BadPlan::Overlap(AT)));
     }
 }
@@ -93,7 +93,7 @@ fn overlap_is_refused_for_every_strategy() {
 #[test]
 fn overlap_at_the_end_of_the_address_space() {
     let mut edits = [any(usize::MAX - 1, 2), any(usize::MAX - 3, 4)];
-    let planned = plan(&mut edits, None);
+    let planned = plan(&mut edits, None, false);
 
     assert_eq!(planned, Err(BadPlan::Overlap(usize::MAX - 1)));
 }
@@ -117,7 +117,11 @@ fn cheapest_strategy() {
     ];
 
     for (n, (edits, expected)) in cases.into_iter().enumerate() {
-        assert_eq!(plan(&mut edits.to_vec(), None), Ok(expected), "case {n}");
+        assert_eq!(
+            plan(&mut edits.to_vec(), None, false),
+            Ok(expected),
+            "case {n}"
+        );
     }
 }
 
@@ -147,7 +151,7 @@ fn wanted_strategy() {
     ];
 
     for (n, (edits, wanted, expected)) in cases.into_iter().enumerate() {
-        let planned = plan(&mut edits.to_vec(), Some(wanted));
+        let planned = plan(&mut edits.to_vec(), Some(wanted), false);
         assert_eq!(planned, expected, "case {n}");
     }
 }

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the handler of patching's breakpoints looks at. It runs in any context,
+ * at the first instruction of a function that may be the kernel crate's own
+ * atomics: nothing here is traced or probed.
+ */
+#include <linux/atomic.h>
+#include <linux/kprobes.h>
+#include <linux/rcupdate.h>
+
+#include "helpers.h"
+
+static const void *guarded_edits;
+static size_t guarded_count;
+
+/*
+ * Before any breakpoint of these edits is written. litmus: guard+publish
+ */
+void rr_guard_publish(const void *edits, size_t count)
+{
+	guarded_count = count;
+	/* The count before the pointer to what it counts. */
+	smp_store_release(&guarded_edits, edits);
+}
+
+/*
+ * After every CPU has run a function since the last breakpoint went away.
+ */
+void rr_guard_withdraw(void)
+{
+	WRITE_ONCE(guarded_edits, NULL);
+}
+
+/* litmus: guard+publish */
+notrace __kprobes const void *rr_guard_edits(size_t *count)
+{
+	/* Pairs with the release in rr_guard_publish(). */
+	const void *edits = smp_load_acquire(&guarded_edits);
+
+	*count = guarded_count;
+	return edits;
+}
+
+void rr_synchronize_rcu_tasks(void)
+{
+	synchronize_rcu_tasks();
+}

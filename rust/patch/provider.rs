@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Writing what ftrace, kprobes, jump labels, BPF and alternatives write.
+//!
+//! Needs our hooks in the kernel. What cannot be done here is declined, or handed back to the
+//! kernel, and counted: no write is ever lost.
+
+use kernel::{
+    bindings::pt_regs,
+    prelude::*, //
+};
+
+use riscv::{
+    batch::Failure,
+    edit::{
+        Edit,
+        Kind,
+        Way,
+        MAX_LEN, //
+    },
+    provider::{
+        Declined,
+        Kernel,
+        Provider,
+        Synced, //
+    },
+    text_lock::TextLock, //
+};
+
+use crate::{
+    breakpoint,
+    engine,
+    queue::{
+        Full,
+        Queue, //
+    },
+    stats::{
+        Call,
+        STATS, //
+    }, //
+};
+
+/// The one provider of this module.
+pub(crate) struct TextProvider {
+    queue: Queue,
+}
+
+impl TextProvider {
+    /// A provider whose queue holds `edits` edits in up to `pages` pages of text.
+    ///
+    /// # Errors
+    ///
+    /// `-ENOMEM`.
+    pub(crate) fn new(edits: usize, pages: usize) -> Result<TextProvider> {
+        Ok(TextProvider {
+            queue: Queue::new(edits, pages)?,
+        })
+    }
+
+    /// Writes what is queued, by the kernel's means if ours fail.
+    fn drain(&mut self, kernel: Kernel<'_>) -> Synced {
+        let edits = self.queue.edits();
+
+        if edits.is_empty() {
+            return Synced::Empty;
+        }
+        STATS.count_calls(Call::Queue, edits.len());
+        // SAFETY: The queue keeps its edits apart. The kernel's users have them queued only while
+        // their text cannot go away.
+        let synced = match unsafe { engine::commit_for_kernel(edits, None) } {
+            Ok(_) => Synced::Everywhere,
+            Err(failure) => hand_back(kernel, edits, failure),
+        };
+        self.queue.clear();
+        synced
+    }
+}
+
+/// Has the kernel write edits of which none was written.
+fn hand_back(kernel: Kernel<'_>, edits: &[Edit], failure: Failure) -> Synced {
+    gave_up(failure.errno, failure.addr);
+    let mut lost = None;
+
+    for phase in 0..=riscv::edit::MAX_PHASE {
+        if phase > 0 {
+            // litmus: batch+phases
+            engine::synchronise();
+        }
+        for edit in edits.iter().filter(|edit| edit.phase() == phase) {
+            let bytes = edit.new_bytes().to_le_bytes();
+
+            STATS.count_fallback();
+            if let Err(error) = kernel.write(edit.addr(), &bytes[..edit.len()]) {
+                lost = Some(error);
+            }
+        }
+    }
+    lost.map_or(Synced::Flush, Synced::Lost)
+}
+
+fn gave_up(errno: kernel::ffi::c_int, addr: usize) {
+    STATS.count_error(errno);
+    if riscv::may_log() {
+        pr_notice!("left to the kernel: errno {} at {addr:#x}\n", -errno);
+    }
+}
+
+fn declined(error: Error, addr: usize) -> Declined {
+    STATS.count_fallback();
+    gave_up(error.to_errno(), addr);
+    Declined
+}
+
+/// An edit that makes what is at `addr` now `bytes`.
+fn edit_of(addr: usize, bytes: &[u8]) -> Result<Edit> {
+    let len = bytes.len();
+
+    if len > MAX_LEN || len % 2 != 0 || addr % 2 != 0 {
+        return Err(EINVAL);
+    }
+    // SAFETY: The kernel's users patch memory that they own, which is text or becomes text.
+    let old = unsafe { riscv::text::read(addr, len) }.to_le_bytes();
+
+    Edit::new(addr, &old[..len], bytes, 0, Kind::Code).map_err(|_| EINVAL)
+}
+
+impl Provider for TextProvider {
+    fn write(
+        &mut self,
+        kernel: Kernel<'_>,
+        addr: usize,
+        bytes: &[u8],
+        everywhere: bool,
+    ) -> Result<(), Declined> {
+        self.drain(kernel);
+        STATS.count_calls(Call::Write, 1);
+        // SAFETY: The kernel's users write to memory that they own.
+        unsafe { engine::poke(addr, bytes, everywhere) }.map_err(|error| declined(error, addr))
+    }
+
+    fn set(
+        &mut self,
+        kernel: Kernel<'_>,
+        addr: usize,
+        byte: u8,
+        len: usize,
+    ) -> Result<(), Declined> {
+        self.drain(kernel);
+        STATS.count_calls(Call::Set, 1);
+        // SAFETY: As in `write`.
+        unsafe { engine::fill(addr, byte, len) }.map_err(|error| declined(error, addr))
+    }
+
+    fn patch(
+        &mut self,
+        kernel: Kernel<'_>,
+        addr: usize,
+        bytes: &[u8],
+        lock: &TextLock,
+    ) -> Result<(), Declined> {
+        self.drain(kernel);
+        STATS.count_calls(Call::Patch, 1);
+        let mut edits = [edit_of(addr, bytes).map_err(|error| declined(error, addr))?];
+
+        // SAFETY: One edit, of text that the kernel's user owns.
+        unsafe { engine::commit_for_kernel(&mut edits, Some(lock)) }
+            .map_err(|failure| declined(Error::from_errno(failure.errno), failure.addr))?;
+        Ok(())
+    }
+
+    fn queue(
+        &mut self,
+        kernel: Kernel<'_>,
+        addr: usize,
+        bytes: &[u8],
+        first: bool,
+    ) -> Result<(), Declined> {
+        let (phase, kind) = if first {
+            (0, Kind::Literal)
+        } else {
+            (1, Kind::Code)
+        };
+        // Nothing that needs a stop: here CPUs may come and go.
+        let edit = || {
+            // SAFETY: The kernel's users patch memory that they own.
+            let old = || unsafe { riscv::text::read(addr, bytes.len()) };
+
+            Edit::aligned(addr, old, bytes, phase, kind)
+                .filter(|edit| edit.way() == Way::Store)
+                .ok_or(Declined)
+        };
+
+        if let Err(Full) = self.queue.push(edit()?) {
+            self.drain(kernel);
+            // What is there now may be what was queued before.
+            return self.queue.push(edit()?).map_err(|Full| Declined);
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self, kernel: Kernel<'_>) -> Synced {
+        self.drain(kernel)
+    }
+
+    #[inline(always)]
+    fn breakpoint(regs: &mut pt_regs) -> bool {
+        breakpoint::handle(regs)
+    }
+}

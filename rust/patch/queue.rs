@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Edits that the kernel's users have queued.
+
+use kernel::{
+    alloc::KVVec,
+    prelude::*, //
+};
+
+use riscv::{
+    edit::Edit,
+    pgtable::PAGE_SIZE, //
+};
+
+/// Edits that do not overlap, in memory that was reserved beforehand.
+///
+/// ftrace's and jump labels' sites come in ascending order, but for those of modules: in few runs
+/// of ascending edits.
+pub(crate) struct Queue {
+    edits: KVVec<Edit>,
+    capacity: usize,
+    /// At least the number of pages the edits are in, at most `max_pages`.
+    pages: usize,
+    max_pages: usize,
+    /// Where the last edit ends.
+    end: usize,
+    /// Where each run begins.
+    starts: [usize; MAX_RUNS],
+    runs: usize,
+}
+
+/// The most runs in one batch. Each edit is looked for in each run but its own.
+const MAX_RUNS: usize = 32;
+
+/// The queue has to be emptied before it can take this edit.
+pub(crate) struct Full;
+
+impl Queue {
+    /// An empty queue for `capacity` edits, 32 bytes each, in up to `max_pages` pages.
+    ///
+    /// # Errors
+    ///
+    /// `-ENOMEM`.
+    pub(crate) fn new(capacity: usize, max_pages: usize) -> Result<Queue> {
+        Ok(Queue {
+            edits: KVVec::with_capacity(capacity, GFP_KERNEL)?,
+            capacity,
+            pages: 0,
+            max_pages,
+            end: 0,
+            starts: [0; MAX_RUNS],
+            runs: 0,
+        })
+    }
+
+    /// Adds `edit`. Allocates nothing.
+    pub(crate) fn push(&mut self, edit: Edit) -> Result<(), Full> {
+        let page = |addr: usize| addr / PAGE_SIZE;
+        // An edit can lie in two pages, and the first of them can be the last one's.
+        let pages = self.pages + page(edit.end() - 1) - page(edit.addr())
+            + usize::from(self.edits.is_empty() || page(edit.addr()) != page(self.end - 1));
+
+        if self.edits.len() == self.capacity || pages > self.max_pages {
+            return Err(Full);
+        }
+        let new_run = self.runs == 0 || edit.addr() < self.end;
+        if (new_run || self.runs > 1) && self.overlaps(&edit) {
+            return Err(Full);
+        }
+        if new_run {
+            *self.starts.get_mut(self.runs).ok_or(Full)? = self.edits.len();
+            self.runs += 1;
+        }
+        self.edits.push_within_capacity(edit).map_err(|_| Full)?;
+        self.end = edit.end();
+        self.pages = pages;
+        Ok(())
+    }
+
+    /// Whether `edit` touches a byte that a queued one does.
+    fn overlaps(&self, edit: &Edit) -> bool {
+        let mut rest = &self.edits[..];
+
+        self.starts[..self.runs].iter().rev().any(|&start| {
+            let (before, run) = rest.split_at(start);
+            let next = run.partition_point(|queued| queued.end() <= edit.addr());
+
+            rest = before;
+            run.get(next)
+                .is_some_and(|queued| queued.addr() < edit.end())
+        })
+    }
+
+    /// The edits, in the order of their addresses if the runs allow that cheaply: if each can be
+    /// put before, after or between two of those queued earlier.
+    pub(crate) fn edits(&mut self) -> &mut [Edit] {
+        for run in 1..self.runs {
+            let start = self.starts[run];
+            let end = *self.starts[..self.runs]
+                .get(run + 1)
+                .unwrap_or(&self.edits.len());
+            let first = self.edits[start].addr();
+            let to = self.edits[..start].partition_point(|edit| edit.addr() < first);
+
+            self.edits[to..end].rotate_right(end - start);
+        }
+        self.starts[0] = 0;
+        self.runs = self.runs.min(1);
+        &mut self.edits
+    }
+
+    /// Forgets all edits.
+    pub(crate) fn clear(&mut self) {
+        self.edits.clear();
+        self.pages = 0;
+        self.end = 0;
+        self.runs = 0;
+    }
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Writing kernel text in place of the kernel.
+//!
+//! Only with our hooks in the kernel. What ftrace, kprobes, jump labels, BPF and alternatives
+//! write goes to a [`Provider`] from [`Registration::new`] until the registration is dropped.
+//!
+//! C header: `arch/riscv/include/asm/text-patching.h`, as the hook series leaves it.
+
+use core::{
+    cell::UnsafeCell,
+    ptr::NonNull, //
+};
+
+use kernel::{
+    bindings::pt_regs,
+    error::to_result,
+    ffi::{
+        c_int,
+        c_void, //
+    },
+    prelude::*, //
+};
+
+use crate::{
+    bindings::{
+        self,
+        riscv_patch_provider, //
+    },
+    text_lock::TextLock, //
+};
+
+/// The provider has changed nothing: the kernel shall write itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Declined;
+
+/// What became of the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Synced {
+    /// There was nothing in it.
+    Empty,
+    /// All of it, and all written before, is visible to every CPU.
+    Everywhere,
+    /// All of it is written by the kernel's own means: flush.
+    Flush,
+    /// Some of it could not be written by any means.
+    Lost(Error),
+}
+
+/// The kernel's own way to write, for what a provider cannot.
+#[derive(Clone, Copy)]
+pub struct Kernel<'a>(&'a riscv_patch_provider);
+
+impl Kernel<'_> {
+    /// Writes `bytes` at `addr`, visible to this CPU only.
+    ///
+    /// # Errors
+    ///
+    /// `-EFAULT` if there is no memory at `addr`.
+    pub fn write(&self, addr: usize, bytes: &[u8]) -> Result {
+        let fallback = self.0.fallback.ok_or(ENODEV)?;
+        let addr = core::ptr::with_exposed_provenance_mut(addr);
+
+        // SAFETY: The kernel set it when it registered us. `text_mutex` is held, as `Kernel` is
+        // only lent to a provider that is being called.
+        to_result(unsafe { fallback(addr, bytes.as_ptr().cast(), bytes.len()) })
+    }
+}
+
+/// Writes kernel text.
+///
+/// All methods but [`Provider::breakpoint`] are called under `text_mutex`, one at a time, and may
+/// sleep. Addresses and bytes are those of the kernel's own users, who answer for what the code
+/// does that results.
+///
+/// Every method but [`Provider::queue`] first writes what is queued.
+pub trait Provider: Send + Sized + 'static {
+    /// Writes `bytes` at `addr`: visible to this CPU, or `everywhere`.
+    fn write(
+        &mut self,
+        kernel: Kernel<'_>,
+        addr: usize,
+        bytes: &[u8],
+        everywhere: bool,
+    ) -> Result<(), Declined>;
+
+    /// Makes `len` bytes at `addr` `byte`, visible everywhere.
+    fn set(
+        &mut self,
+        kernel: Kernel<'_>,
+        addr: usize,
+        byte: u8,
+        len: usize,
+    ) -> Result<(), Declined>;
+
+    /// Writes `bytes` at `addr` so that no CPU runs a mixture of old and new, visible everywhere.
+    fn patch(
+        &mut self,
+        kernel: Kernel<'_>,
+        addr: usize,
+        bytes: &[u8],
+        lock: &TextLock,
+    ) -> Result<(), Declined>;
+
+    /// Writes `bytes` at `addr` by the next [`Provider::sync`]; what is `first` is visible
+    /// everywhere before anything that is not is written.
+    fn queue(
+        &mut self,
+        kernel: Kernel<'_>,
+        addr: usize,
+        bytes: &[u8],
+        first: bool,
+    ) -> Result<(), Declined>;
+
+    /// Writes what is queued.
+    fn sync(&mut self, kernel: Kernel<'_>) -> Synced;
+
+    /// Whether the breakpoint at `regs` is ours, and was dealt with.
+    ///
+    /// Called in any context, as an NMI is: it must not lock or call what is traced, and is in
+    /// `.kprobes.text` with all that it calls.
+    fn breakpoint(regs: &mut pt_regs) -> bool;
+}
+
+#[repr(C)]
+struct Inner<P> {
+    ops: UnsafeCell<riscv_patch_provider>,
+    provider: UnsafeCell<P>,
+}
+
+/// A provider that the kernel calls until this is dropped.
+///
+/// # Invariants
+///
+/// The pointer comes from [`KBox::into_raw`], is ours, and its `ops` are registered.
+pub struct Registration<P: Provider>(NonNull<Inner<P>>);
+
+// SAFETY: Dropping it, which is all one can do with it, may be done by any task; so may dropping
+// `P`.
+unsafe impl<P: Provider> Send for Registration<P> {}
+
+// SAFETY: A shared reference gives access to nothing.
+unsafe impl<P: Provider> Sync for Registration<P> {}
+
+impl<P: Provider> Registration<P> {
+    /// Has the kernel call `provider`.
+    ///
+    /// # Errors
+    ///
+    /// `-EBUSY` if there is a provider already, `-ENOMEM` without memory.
+    ///
+    /// # Context
+    ///
+    /// Sleeps. The caller does not hold `text_mutex`.
+    pub fn new(provider: P) -> Result<Registration<P>> {
+        let inner = KBox::new(
+            Inner {
+                ops: UnsafeCell::new(riscv_patch_provider {
+                    fallback: None,
+                    write: Some(write::<P>),
+                    set: Some(set::<P>),
+                    patch: Some(patch::<P>),
+                    queue: Some(queue::<P>),
+                    sync: Some(sync::<P>),
+                    breakpoint: Some(breakpoint::<P>),
+                }),
+                provider: UnsafeCell::new(provider),
+            },
+            GFP_KERNEL,
+        )?;
+
+        // SAFETY: `inner` stays where it is, and `ops` is all set, until it is unregistered. The
+        // kernel publishes it under `text_mutex`. litmus: provider+publish
+        to_result(unsafe { bindings::riscv_patch_provider_register(inner.ops.get()) })?;
+
+        // INVARIANT: Just registered; `into_raw` never returns null.
+        Ok(Registration(
+            NonNull::new(KBox::into_raw(inner)).ok_or(ENOMEM)?,
+        ))
+    }
+}
+
+impl<P: Provider> Drop for Registration<P> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant. On return nobody calls us any more.
+        unsafe {
+            bindings::riscv_patch_provider_unregister((*self.0.as_ptr()).ops.get());
+            drop(KBox::from_raw(self.0.as_ptr()));
+        }
+    }
+}
+
+/// The provider that a callback is for, and the kernel's own way.
+///
+/// # Safety
+///
+/// `ops` is what the kernel was given by [`Registration::new`] of the same `P`; `text_mutex` is
+/// held for `'a`.
+unsafe fn called<'a, P: Provider>(ops: *mut riscv_patch_provider) -> (&'a mut P, Kernel<'a>) {
+    let inner = ops.cast::<Inner<P>>();
+
+    // SAFETY: `ops` is the first field of a `repr(C)` struct, which outlives the registration. The
+    // lock makes this the only reference to the provider; `ops` itself is written by the kernel
+    // only when it is registered.
+    unsafe { (&mut *(*inner).provider.get(), Kernel(&*ops)) }
+}
+
+fn answer(result: Result<(), Declined>) -> c_int {
+    match result {
+        Ok(()) => 0,
+        Err(Declined) => -(kernel::bindings::EOPNOTSUPP as c_int),
+    }
+}
+
+/// # Safety
+///
+/// `bytes` is valid for reads of `len` bytes for `'a`.
+unsafe fn slice<'a>(bytes: *const c_void, len: usize) -> &'a [u8] {
+    // SAFETY: By the function's requirement.
+    unsafe { core::slice::from_raw_parts(bytes.cast(), len) }
+}
+
+unsafe extern "C" fn write<P: Provider>(
+    ops: *mut riscv_patch_provider,
+    addr: *mut c_void,
+    bytes: *const c_void,
+    len: usize,
+    everywhere: bool,
+) -> c_int {
+    // SAFETY: This is what the kernel calls, under `text_mutex`, with ops it was given.
+    let (provider, kernel) = unsafe { called::<P>(ops) };
+    // SAFETY: The kernel's caller passes a buffer of this length.
+    let bytes = unsafe { slice(bytes, len) };
+
+    answer(provider.write(kernel, addr.addr(), bytes, everywhere))
+}
+
+unsafe extern "C" fn set<P: Provider>(
+    ops: *mut riscv_patch_provider,
+    addr: *mut c_void,
+    byte: u8,
+    len: usize,
+) -> c_int {
+    // SAFETY: As in `write`.
+    let (provider, kernel) = unsafe { called::<P>(ops) };
+
+    answer(provider.set(kernel, addr.addr(), byte, len))
+}
+
+unsafe extern "C" fn patch<P: Provider>(
+    ops: *mut riscv_patch_provider,
+    addr: *mut c_void,
+    bytes: *const c_void,
+    len: usize,
+) -> c_int {
+    // SAFETY: As in `write`.
+    let (provider, kernel) = unsafe { called::<P>(ops) };
+    // SAFETY: As in `write`.
+    let bytes = unsafe { slice(bytes, len) };
+    // SAFETY: Callers of `patch_text()` hold `cpus_read_lock`, and `text_mutex`.
+    let lock = unsafe { TextLock::held_by_caller() };
+
+    answer(provider.patch(kernel, addr.addr(), bytes, &lock))
+}
+
+unsafe extern "C" fn queue<P: Provider>(
+    ops: *mut riscv_patch_provider,
+    addr: *mut c_void,
+    bytes: *const c_void,
+    len: usize,
+    first: bool,
+) -> c_int {
+    // SAFETY: As in `write`.
+    let (provider, kernel) = unsafe { called::<P>(ops) };
+    // SAFETY: As in `write`.
+    let bytes = unsafe { slice(bytes, len) };
+
+    answer(provider.queue(kernel, addr.addr(), bytes, first))
+}
+
+unsafe extern "C" fn sync<P: Provider>(ops: *mut riscv_patch_provider) -> c_int {
+    // SAFETY: As in `write`.
+    let (provider, kernel) = unsafe { called::<P>(ops) };
+
+    match provider.sync(kernel) {
+        Synced::Empty => -(kernel::bindings::ENODATA as c_int),
+        Synced::Everywhere => 0,
+        Synced::Flush => -(kernel::bindings::EOPNOTSUPP as c_int),
+        Synced::Lost(error) => error.to_errno(),
+    }
+}
+
+#[link_section = ".kprobes.text"]
+unsafe extern "C" fn breakpoint<P: Provider>(regs: *mut pt_regs) -> bool {
+    // SAFETY: The kernel passes the registers of the context that ran into the breakpoint.
+    P::breakpoint(unsafe { &mut *regs })
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The expected results are the manual's, not the code's: Volume I, "RV64I" and "C".
+
+use crate::emulate::{
+    can_run,
+    run,
+    Registers, //
+};
+use crate::insn::Reg;
+
+struct File([u64; 32]);
+
+impl Registers for File {
+    fn get(&self, reg: Reg) -> u64 {
+        self.0[reg.number() as usize]
+    }
+
+    fn set(&mut self, reg: Reg, value: u64) {
+        if reg != Reg::ZERO {
+            self.0[reg.number() as usize] = value;
+        }
+    }
+}
+
+/// Every register holds its number times 0x100, but for `x0`.
+fn file() -> File {
+    File(core::array::from_fn(|n| n as u64 * 0x100))
+}
+
+fn pair(first: u32, second: u32) -> u64 {
+    u64::from(first) | u64::from(second) << 32
+}
+
+const NOP: u32 = 0x0000_0013;
+const PC: u64 = 0xffff_ffff_8000_1000;
+
+#[test]
+fn nops_change_nothing() {
+    let mut regs = file();
+
+    assert_eq!(run(pair(NOP, NOP), 8, PC, &mut regs), Some(PC + 8));
+    assert_eq!(regs.0, file().0);
+    // c.nop four times
+    assert_eq!(run(0x0001_0001_0001_0001, 8, PC, &mut regs), Some(PC + 8));
+    assert_eq!(regs.0, file().0);
+}
+
+#[test]
+fn a_call_through_t0() {
+    let mut regs = file();
+
+    // auipc t0, 0x12; jalr t0, -4(t0)
+    assert_eq!(
+        run(pair(0x0001_2297, 0xffc2_82e7), 8, PC, &mut regs),
+        Some(PC + 0x12000 - 4)
+    );
+    // The link, not the target.
+    assert_eq!(regs.0[5], PC + 8);
+    assert_eq!(regs.0[1], 0x100);
+}
+
+#[test]
+fn a_jump_leaves_the_rest_alone() {
+    let mut regs = file();
+
+    // jal zero, 16; li a0, 1
+    assert_eq!(
+        run(pair(0x0100_006f, 0x0010_0513), 8, PC, &mut regs),
+        Some(PC + 16)
+    );
+    assert_eq!(regs.0[10], 0xa00);
+    assert_eq!(regs.0[0], 0);
+    // jal ra, -16
+    assert_eq!(run(0xff1f_f0ef, 4, PC, &mut regs), Some(PC - 16));
+    assert_eq!(regs.0[1], PC + 4);
+}
+
+#[test]
+fn jalr_clears_the_lowest_bit() {
+    let mut regs = file();
+
+    // jalr zero, 3(a0)
+    assert_eq!(run(0x0035_0067, 4, PC, &mut regs), Some(0xa02));
+}
+
+#[test]
+fn constants() {
+    let mut regs = file();
+
+    // lui a0, 0x80000; addiw a0, a0, -1
+    assert_eq!(
+        run(pair(0x8000_0537, 0xfff5_051b), 8, PC, &mut regs),
+        Some(PC + 8)
+    );
+    assert_eq!(regs.0[10], 0x7fff_ffff);
+    // lui a0, 0x80000 alone is sign-extended
+    run(0x8000_0537, 4, PC, &mut regs);
+    assert_eq!(regs.0[10], 0xffff_ffff_8000_0000);
+    // addi a0, a1, -2048
+    run(0x8005_8513, 4, PC, &mut regs);
+    assert_eq!(regs.0[10], 0xb00 - 2048);
+    // addi zero, a1, 1
+    run(0x0015_8013, 4, PC, &mut regs);
+    assert_eq!(regs.0[0], 0);
+}
+
+#[test]
+fn compressed() {
+    let mut regs = file();
+
+    // c.li a0, -1; c.addi a0, 16
+    assert_eq!(run(0x0541_557d, 4, PC, &mut regs), Some(PC + 4));
+    assert_eq!(regs.0[10], 15);
+    // c.mv a0, a1
+    run(0x852e, 2, PC, &mut regs);
+    assert_eq!(regs.0[10], 0xb00);
+    // c.jr t0, and c.jalr t0
+    assert_eq!(run(0x8282, 2, PC, &mut regs), Some(0x500));
+    assert_eq!(run(0x9282, 2, PC, &mut regs), Some(0x500));
+    assert_eq!(regs.0[1], PC + 2);
+}
+
+#[test]
+fn what_cannot_be_run_is_said_beforehand() {
+    assert!(can_run(pair(NOP, NOP), 8));
+    // A load, a store, a branch, an ebreak, c.ebreak, c.ld, c.add, c.beqz.
+    for word in [0x0005_3503, 0x00a5_3023, 0x0005_0463, 0x0010_0073] {
+        assert!(!can_run(pair(NOP, word), 8), "{word:#x}");
+    }
+    for half in [0x9002, 0x6108, 0x952e, 0xc101] {
+        assert!(!can_run(half, 2), "{half:#x}");
+    }
+    // Half an instruction at the end.
+    assert!(!can_run(u64::from(NOP) << 16 | 0x0001, 4));
+    assert!(can_run(u64::from(NOP) << 16 | 0x0001, 6));
+}
