@@ -37,7 +37,8 @@ def run(bench: matrix.Bench, tools: dict) -> tuple:
     step = Step(f"{bench.name}: {bench.machine}")
     boot = suite.boot(k, tools, built, f"bench-{bench.label}", bench.machine, bench.limits, step,
                       script=paths.SCRIPTS / f"guest/bench/{bench.name}.sh", load=bench.load,
-                      parameters=bench.parameters, settings={"PAIRS": bench.pairs},
+                      parameters=bench.parameters,
+                      settings={"PAIRS": bench.pairs, **bench.settings},
                       files=programs.build(k, tools))
     keys = {"harts": bench.machine.smp, "ipi": bench.machine.ipi}
     if bench.machine.icount:
@@ -55,6 +56,12 @@ def run(bench: matrix.Bench, tools: dict) -> tuple:
         problems.append(f"measured nothing; see {boot.log}")
     step.done(f"{len(found)} figures" + (", PROBLEMS" if problems else ""))
     return found, problems
+
+
+def show(figure: figures.Figure) -> bool:
+    """Print a figure; whether it falls short."""
+    print(figure.line() + (f"  # {figure.problem}" if figure.problem else ""), flush=True)
+    return bool(figure.problem)
 
 
 def table(found: list) -> str:
@@ -88,8 +95,11 @@ def main() -> int:
             print(f"  FAILED {bench.label}: {problem}", flush=True)
         wrong += len(problems)
         for figure in got:
-            print(figure.line() + (f"  # {figure.problem}" if figure.problem else ""), flush=True)
-            wrong += bool(figure.problem)
+            wrong += show(figure)
+    for name in ("ftrace-enable", "ftrace-disable"):
+        for figure in figures.flatness(found, name, matrix.FLATNESS):
+            found.append(figure)
+            wrong += show(figure)
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "results.json").write_text(json.dumps([f.json() for f in found], indent=1) + "\n")
     (OUT / "results.md").write_text(table(found))

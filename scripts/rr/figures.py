@@ -25,6 +25,9 @@ class Figure:
     unit: str
     sides: dict = field(default_factory=dict)
     minimum: float | None = None
+    # For a ratio that is not of two sides, and is better when lower.
+    value: float | None = None
+    maximum: float | None = None
 
     @property
     def base(self) -> str:
@@ -34,6 +37,8 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
+        if self.value is not None:
+            return self.value
         if not self.base or "rust" not in self.sides:
             return None
         rust = median(self.sides["rust"])
@@ -46,13 +51,16 @@ class Figure:
             return "there are not two sides to compare"
         if self.minimum is not None and self.ratio < self.minimum:
             return f"ratio below {self.minimum:g}"
+        if self.maximum is not None and self.ratio > self.maximum:
+            return f"ratio above {self.maximum:g}"
         return ""
 
     def line(self) -> str:
         words = [f"bench: {self.name}"] + [f"{k}={v}" for k, v in self.keys.items()]
         words += [f"{side}_{self.unit}={number(median(self.sides[side]))}"
                   for side in (self.base, "rust") if side in self.sides]
-        words.append(f"samples={min(map(len, self.sides.values()))}")
+        if self.sides:
+            words.append(f"samples={min(map(len, self.sides.values()))}")
         if self.ratio is not None:
             words.append(f"ratio={self.ratio:.3g}" if self.ratio < 100 else
                          f"ratio={self.ratio:.0f}")
@@ -61,7 +69,8 @@ class Figure:
     def json(self) -> dict:
         return {"name": self.name, **self.keys, "unit": self.unit, "samples": self.sides,
                 "medians": {side: median(s) for side, s in self.sides.items()},
-                "ratio": self.ratio, "minimum": self.minimum, "problem": self.problem}
+                "ratio": self.ratio, "minimum": self.minimum, "maximum": self.maximum,
+                "problem": self.problem}
 
 
 def number(value: float) -> str:
@@ -78,3 +87,19 @@ def parse(said: list, machine: dict) -> list:
                 name, {**machine, **dict(k.split("=", 1) for k in keys.split())}, unit))
             figure.sides.setdefault(side, []).append(float(value))
     return list(found.values())
+
+
+def flatness(found: list, name: str, maximum: float) -> list:
+    """How much longer Rust takes for a figure on the most harts than on one: lower is better."""
+    result = []
+    for few in (f for f in found if f.name == name and f.keys["harts"] == 1):
+        more = [f for f in found if f.name == name and f.keys["ipi"] == few.keys["ipi"]
+                and f.keys["harts"] > 1 and f.keys.get("sites") == few.keys.get("sites")
+                and "rust" in f.sides]
+        if not more or "rust" not in few.sides:
+            continue
+        most = max(more, key=lambda f: f.keys["harts"])
+        ratio = median(most.sides["rust"]) / median(few.sides["rust"])
+        result.append(Figure("ftrace-flatness", {**most.keys, "of": name}, few.unit, value=ratio,
+                             maximum=maximum))
+    return result

@@ -87,6 +87,10 @@ class Bench:
     machine: Machine
     load: tuple = MODULES
     parameters: dict = field(default_factory=dict)
+    # What its script finds in its environment.
+    settings: dict = field(default_factory=dict)
+    # What is in /modules beyond what is loaded.
+    modules: tuple = ()
     hooked: bool = True
     pairs: int = 5
     limits: Limits = field(default_factory=lambda: USUAL)
@@ -97,10 +101,38 @@ class Bench:
         return f"{self.name}-smp{m.smp}-{m.ipi}" + ("-icount" if m.icount else "")
 
 
-BENCH = ()
+def patch_benches():
+    """Text patching: everything at 4 harts, what depends on their number at 1 and 8, too."""
+    few, many = "all", "10 100 1000 all"
+    for smp in (1, 4, 8):
+        for aia in ("none", "imsic"):
+            settings = {"SITES": many if smp == 4 else few, "PROBES": "1",
+                        "STOPS": "1" if smp == 4 else ""}
+            yield Bench("patch", Machine(smp=smp, aia=aia), (*MODULES, "rust_riscv_bench_patch"),
+                        settings=settings, limits=Limits(silence=400, total=3600))
+    yield Bench("patch-insns", Machine(smp=1, icount=True))
+
+
+BENCH = (*patch_benches(),)
 
 # What a figure has to reach: its name, keys it must have, the ratio.
-MINIMA = ()
+MINIMA = (
+    ("ftrace-enable", {"harts": 1}, 4),
+    ("ftrace-disable", {"harts": 1}, 4),
+    ("ftrace-enable", {"harts": 4}, 15),
+    ("ftrace-disable", {"harts": 4}, 15),
+    ("ftrace-enable", {"harts": 8}, 30),
+    ("ftrace-disable", {"harts": 8}, 30),
+    ("kprobes-arm", {"harts": 4}, 20),
+    ("kprobes-disarm", {"harts": 4}, 20),
+    ("single-edit", {"harts": 4}, 20),
+    ("stop-window", {"harts": 4}, 100),
+    ("static-key", {"harts": 4}, 2),
+    ("rendezvous-1", {"harts": 4}, 0.98),
+)
+
+# How much longer Rust may take on 8 harts than on 1 to trace all functions.
+FLATNESS = 2.5
 
 
 def minimum(name: str, keys: dict) -> float | None:

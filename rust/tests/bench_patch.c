@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What "make bench" measures of text patching: reading a file in debugfs does
+ * it, as users in the kernel do, and answers with nanoseconds. Whether the
+ * kernel patches or a provider is up to whoever loads the latter.
+ */
+#include <linux/debugfs.h>
+#include <linux/jump_label.h>
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include <linux/string.h>
+#include <linux/text-patching.h>
+
+#include "rust_riscv/patch.h"
+#include "bench_text.h"
+
+#define NOP 0x00000013
+#define LI_A5_1 0x00100793
+
+static int patch_one(void *addr, u32 insn)
+{
+	int ret;
+
+	patch_text_lock();
+	ret = patch_text(addr, &insn, sizeof(insn));
+	patch_text_unlock();
+	return ret;
+}
+
+/* Of one edit, the mean of some. */
+static int single_edit_show(struct seq_file *m, void *unused)
+{
+	const int times = 20;
+	u64 begin = ktime_get_ns();
+	int n, ret;
+
+	for (n = 0; n < times; n++) {
+		ret = patch_one(bench_aligned, n & 1 ? NOP : LI_A5_1);
+		if (ret)
+			return ret;
+	}
+	seq_printf(m, "%llu\n", (ktime_get_ns() - begin) / times);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(single_edit);
+
+/* From one of two instructions to the other, and which is there now. */
+static u32 stop_now = NOP, stop_next = LI_A5_1;
+
+static int stop_one_by_one(void)
+{
+	int n, ret;
+
+	for (n = 0; n < STOP_EDITS; n++) {
+		ret = patch_one(bench_unaligned + 4 * n, stop_next);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int stop_in_one_batch(typeof(rust_riscv_patch_begin) *begin)
+{
+	typeof(rust_riscv_patch_add) *add;
+	typeof(rust_riscv_patch_commit) *commit;
+	struct rust_riscv_batch *batch;
+	int n, ret = -ENOENT;
+
+	add = symbol_get(rust_riscv_patch_add);
+	commit = symbol_get(rust_riscv_patch_commit);
+	batch = begin();
+	if (!add || !commit || !batch)
+		goto put;
+	for (n = 0; n < STOP_EDITS; n++) {
+		ret = add(batch, bench_unaligned + 4 * n, &stop_now,
+			  &stop_next, sizeof(u32), 0);
+		if (ret)
+			break;
+	}
+	/* Commits what could be added, and frees. */
+	ret = commit(batch) ?: ret;
+put:
+	if (add)
+		symbol_put(rust_riscv_patch_add);
+	if (commit)
+		symbol_put(rust_riscv_patch_commit);
+	return ret;
+}
+
+/* Of all edits: one by one, or in one batch where there is a way. */
+static int stop_window_show(struct seq_file *m, void *unused)
+{
+	typeof(rust_riscv_patch_begin) *batch;
+	u64 begin = ktime_get_ns();
+	int ret;
+
+	batch = symbol_get(rust_riscv_patch_begin);
+	if (batch) {
+		ret = stop_in_one_batch(batch);
+		symbol_put(rust_riscv_patch_begin);
+	} else {
+		ret = stop_one_by_one();
+	}
+	if (ret)
+		return ret;
+	swap(stop_now, stop_next);
+	seq_printf(m, "%llu\n", ktime_get_ns() - begin);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(stop_window);
+
+static DEFINE_STATIC_KEY_FALSE(bench_key);
+
+#define SITE do { if (static_branch_unlikely(&bench_key)) count++; } while (0)
+#define SITES_10 do { SITE; SITE; SITE; SITE; SITE; SITE; SITE; SITE; SITE; SITE; } while (0)
+#define SITES_50 do { SITES_10; SITES_10; SITES_10; SITES_10; SITES_10; } while (0)
+#define SITES_250 do { SITES_50; SITES_50; SITES_50; SITES_50; SITES_50; } while (0)
+
+static noinline unsigned int count_sites(void)
+{
+	unsigned int count = 0;
+
+	SITES_250;
+	SITES_250;
+	SITES_250;
+	SITES_250;
+	return count;
+}
+
+/* Of one flip of a key of 1000 sites, the mean of some. */
+static int static_key_show(struct seq_file *m, void *unused)
+{
+	const int times = 4;
+	u64 total = 0;
+	int n;
+
+	for (n = 0; n < times; n++) {
+		u64 begin = ktime_get_ns();
+
+		if (n & 1)
+			static_branch_disable(&bench_key);
+		else
+			static_branch_enable(&bench_key);
+		total += ktime_get_ns() - begin;
+		if (count_sites() != (n & 1 ? 0 : 1000))
+			return -EIO;
+	}
+	seq_printf(m, "%llu\n", total / times);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(static_key);
+
+static struct dentry *folder;
+
+static int __init bench_init(void)
+{
+	folder = debugfs_create_dir("rust_riscv_bench_patch", NULL);
+	debugfs_create_file("single_edit", 0400, folder, NULL, &single_edit_fops);
+	debugfs_create_file("stop_window", 0400, folder, NULL, &stop_window_fops);
+	debugfs_create_file("static_key", 0400, folder, NULL, &static_key_fops);
+	return 0;
+}
+module_init(bench_init);
+
+static void __exit bench_exit(void)
+{
+	debugfs_remove(folder);
+}
+module_exit(bench_exit);
+
+MODULE_DESCRIPTION("Measuring text patching");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * timed_write FILE TEXT: write TEXT and a newline to FILE, and print how many
+ * nanoseconds the write took. timed_write FILE: the same of reading it.
+ */
+
+static long long now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+int main(int argc, char **argv)
+{
+	static char buffer[4096];
+	long long begin, end;
+	ssize_t done;
+	size_t len;
+	int fd;
+
+	if (argc < 2)
+		return 2;
+	fd = open(argv[1], argc > 2 ? O_WRONLY : O_RDONLY);
+	if (fd < 0) {
+		perror(argv[1]);
+		return 1;
+	}
+	begin = now();
+	if (argc > 2) {
+		len = strlen(argv[2]);
+		if (len >= sizeof(buffer))
+			return 2;
+		memcpy(buffer, argv[2], len);
+		buffer[len] = '\n';
+		done = write(fd, buffer, len + 1);
+	} else {
+		done = read(fd, buffer, sizeof(buffer));
+	}
+	end = now();
+	if (done <= 0) {
+		perror(argv[1]);
+		return 1;
+	}
+	printf("%lld\n", end - begin);
+	return 0;
+}

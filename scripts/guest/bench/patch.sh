@@ -1,0 +1,107 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# "make bench": text patching by the kernel and by Rust, in turn.
+
+# shellcheck source-path=SCRIPTDIR source=../functions
+. /functions
+
+t=/sys/kernel/tracing
+bench=/sys/kernel/debug/rust_riscv_bench_patch
+stats=/sys/kernel/debug/rust_riscv_patch
+
+# sample NAME KEYS... NANOSECONDS: for the side that patches now
+sample() {
+	sample_what=
+	while [ $# -gt 1 ]; do
+		sample_what="$sample_what $1"
+		shift
+	done
+	say "sample$sample_what ms $side $(awk "BEGIN { print $1 / 1e6 }")"
+}
+
+# timed NAME KEYS -- FILE [TEXT]: one sample of writing or reading a file
+timed() {
+	timed_what=
+	while [ "$1" != -- ]; do
+		timed_what="$timed_what $1"
+		shift
+	done
+	shift
+	timed_ns=$(/programs/timed_write "$@") || {
+		say "not ok $timed_what: $side: writing $*"
+		exit 1
+	}
+	# shellcheck disable=SC2086 # a list of words
+	sample $timed_what "$timed_ns"
+}
+
+# A file of debugfs that measures and answers with nanoseconds.
+measured() {
+	measured_ns=$(cat "$bench/$2") || exit 1
+	# shellcheck disable=SC2086 # a list of words
+	sample $1 "$measured_ns"
+}
+
+use() {
+	side=$1
+	if [ "$side" = rust ]; then
+		# shellcheck disable=SC2154,SC2086 # in /settings; a list of parameters
+		insmod /modules/rust_riscv_patch.ko $PARAMS_rust_riscv_patch || exit 1
+	else
+		rmmod rust_riscv_patch || exit 1
+	fi
+}
+
+# What a tracer costs is not what patching costs.
+echo 64 > $t/buffer_size_kb
+
+all=$(wc -l < $t/available_filter_functions)
+say "functions $all"
+i=0
+while read -r f module; do
+	[ -z "$module" ] && echo "p:b$i $f" >> $t/kprobe_events 2> /dev/null && i=$((i + 1))
+	[ "$i" -eq 400 ] && break
+done < $t/available_filter_functions
+say "probes $i"
+[ "$i" -eq 400 ] || exit 1
+
+for m in $LOAD; do
+	load "$m" || exit 1
+done
+rmmod rust_riscv_patch || exit 1
+
+pair=0
+while [ "$pair" -lt "$PAIRS" ]; do
+	for s in c rust; do
+		[ "$s" = rust ] && use rust
+		side=$s
+		# shellcheck disable=SC2153 # in /settings
+		for sites in $SITES; do
+			if [ "$sites" = all ]; then
+				n=$all
+				echo > $t/set_ftrace_filter
+			else
+				n=$sites
+				awk -v n="$n" 'NF == 1 { print $1 } ++k == n { exit }' \
+					$t/available_filter_functions > $t/set_ftrace_filter
+			fi
+			timed ftrace-enable "sites=$n" -- $t/current_tracer function
+			timed ftrace-disable "sites=$n" -- $t/current_tracer nop
+		done
+		echo > $t/set_ftrace_filter
+		if [ -n "$PROBES" ]; then
+			timed kprobes-arm probes=400 -- $t/events/kprobes/enable 1
+			timed kprobes-disarm probes=400 -- $t/events/kprobes/enable 0
+			measured "static-key sites=1000" static_key
+			measured single-edit single_edit
+		fi
+		[ -n "$STOPS" ] && measured "stop-window edits=4096" stop_window
+		if [ -n "$PROBES" ]; then
+			[ "$s" = rust ] && echo rendezvous > $stats/strategy
+			measured rendezvous-1 single_edit
+		fi
+		[ "$s" = rust ] && use c
+	done
+	pair=$((pair + 1))
+done
