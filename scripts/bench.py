@@ -3,8 +3,8 @@
 """C against Rust, in turn in the same boot: medians and ratios.
 
 Prints "bench: NAME key=value ... ratio=R" a figure (ratio = C / Rust: above 1
-is better), and writes build/bench/results.json and results.md. The exit status
-is 0 only if every figure could be measured and reaches its minimum.
+is better), and writes build/bench/results.json, results.md and results.svg. The
+exit status is 0 only if every figure could be measured and reaches its minimum.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from rr import (
     matrix,
     modules,
     paths,
+    plot,
     programs,
     progress,
     suite,
@@ -103,6 +104,8 @@ def main() -> int:
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "results.json").write_text(json.dumps([f.json() for f in found], indent=1) + "\n")
     (OUT / "results.md").write_text(table(found))
+    if picture := plot.svg(found):
+        (OUT / "results.svg").write_text(picture)
     print(f"{OUT / 'results.json'}: {len(found)} figures; "
           f"{sum(bool(f.problem) for f in found)} fall short, {wrong} problems in all")
     return 1 if wrong else 0
