@@ -7,7 +7,7 @@ A defect is a patch rust/tests/defects/NAME.patch that begins with
     # suite: a KUnit suite, or "host", or "guest" for a check of the guest's
     # expect: the test that must fail (or "guest" / "kernel log", for a defect
     #         that takes the guest down or makes its kernel complain)
-    # boot: flavour=ordinary smp=4 aia=none tearing_live=1000
+    # boot: flavour=ordinary smp=4 aia=none hooked=1 tearing_live=1000
 
 "boot" may be left out. Other words in it are parameters of the KUnit modules.
 """
@@ -36,6 +36,7 @@ class Defect:
     suite: str
     expect: str
     flavour: str = "ordinary"
+    hooked: bool = False
     machine: Machine = field(default_factory=Machine)
     parameters: dict = field(default_factory=dict)
 
@@ -51,6 +52,7 @@ def read(patch: Path) -> Defect:
     words = dict(w.split("=", 1) for w in headers.get("boot", "").split())
     defect = Defect(patch, headers["suite"], headers["expect"])
     defect.flavour = words.pop("flavour", "ordinary")
+    defect.hooked = words.pop("hooked", "0") == "1"
     defect.machine = Machine(smp=int(words.pop("smp", 4)), aia=words.pop("aia", "none"))
     defect.parameters = {**matrix.SHORT, **words}
     return defect
@@ -86,8 +88,8 @@ def failed(defect: Defect, tools: dict, step: Step) -> tuple:
     if defect.suite == "host":
         results = host.run(tools, tree, WORK)
         return [r.name for r in results.failures()], None
-    k = kernel.build(defect.flavour, False, tools)
-    built = modules.build(k, tools, tree, WORK / defect.flavour,
+    k = kernel.build(defect.flavour, defect.hooked, tools)
+    built = modules.build(k, tools, tree, WORK / (defect.flavour + "-hooked" * defect.hooked),
                           paths.LOGS / f"modules-defect-{defect.name}.log")
     machine = defect.machine
     # A check of the guest's is made after all suites have been at work.

@@ -209,12 +209,6 @@ impl Edit {
         self.kind
     }
 
-    /// Whether one naturally aligned store covers the edit.
-    #[inline(always)]
-    pub fn is_single_store(&self) -> bool {
-        self.len.is_power_of_two() && self.addr % self.len() == 0
-    }
-
     /// Whether it replaces more than one instruction, so that a task may be between two of them.
     #[inline(always)]
     pub fn is_splittable(&self) -> bool {

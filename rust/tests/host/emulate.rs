@@ -94,6 +94,9 @@ fn constants() {
         Some(PC + 8)
     );
     assert_eq!(regs.0[10], 0x7fff_ffff);
+    // addiw a0, zero, -1
+    run(0xfff0_051b, 4, PC, &mut regs);
+    assert_eq!(regs.0[10], u64::MAX);
     // lui a0, 0x80000 alone is sign-extended
     run(0x8000_0537, 4, PC, &mut regs);
     assert_eq!(regs.0[10], 0xffff_ffff_8000_0000);

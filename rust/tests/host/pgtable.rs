@@ -145,6 +145,30 @@ fn superpages() {
 }
 
 /// Svnapot: 64 KiB, with 0b1000 where the page's number within them would be.
+/// What was found for one page of a large one is what would be found for another, and only there.
+#[test]
+fn beside_in_a_superpage() {
+    for (levels, addr) in MODES {
+        for level in 1..levels {
+            let size = 4096 * 512u64.pow(level);
+            let base = 0x00fe_dcba_9876_5000 / size * size;
+            let last = ppn(base) | TEXT;
+            let found = find(levels, addr, level, last).unwrap();
+            let start = addr as u64 / size * size;
+
+            for offset in [0, 4096, size / 2, size - 4096] {
+                let to = (start + offset) as usize;
+                assert_eq!(found.beside(addr, to), find(levels, to, level, last));
+            }
+            for to in [start.wrapping_sub(4096), start.wrapping_add(size)] {
+                assert_eq!(found.beside(addr, to as usize), None);
+            }
+        }
+        let found = find(levels, addr, 0, ppn(0x1234_5000) | TEXT).unwrap();
+        assert_eq!(found.beside(addr, addr), None);
+    }
+}
+
 #[test]
 fn napot() {
     for (levels, addr) in MODES {

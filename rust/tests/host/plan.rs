@@ -156,6 +156,51 @@ fn wanted_strategy() {
     }
 }
 
+/// Two instructions are behind a guard where there is one, if its handler can run the old ones.
+#[test]
+fn guarded() {
+    use Strategy::*;
+
+    let two = |addr, first: [u8; 4], phase| {
+        let old = [first, NOP].concat();
+        let new = [ADDI, ADDI].concat();
+        Edit::new(addr, &old, &new, phase, Kind::Code).unwrap()
+    };
+    let pair = two(AT, NOP, 0);
+    let late = two(AT, NOP, 1);
+    // ld a0, 0(a0)
+    let load = two(AT + 16, 0x0005_3503u32.to_le_bytes(), 0);
+    let live = one(AT + 32, 0);
+    let phased = one(AT + 32, 1);
+    // One instruction: nobody is in its middle.
+    let unaligned = one(AT + 42, 0);
+    let no = |edit: Edit| Err(BadPlan::Unsafe(edit.addr()));
+
+    let cases: [(&[Edit], Option<Strategy>, Result<Strategy, BadPlan>); 12] = [
+        (&[pair], None, Ok(Guarded)),
+        (&[pair, live], None, Ok(Guarded)),
+        (&[pair, unaligned], None, Ok(Guarded)),
+        (&[late, live], None, Ok(Guarded)),
+        // It could have to be taken back.
+        (&[pair, phased], None, no(pair)),
+        (&[pair, load], None, no(load)),
+        (&[unaligned], None, Ok(Rendezvous)),
+        (&[live], None, Ok(Live)),
+        (&[live], Some(Guarded), Ok(Guarded)),
+        (&[load], Some(Guarded), no(load)),
+        (&[pair], Some(Live), no(pair)),
+        // For tests: to see what goes wrong.
+        (&[pair], Some(Rendezvous), Ok(Rendezvous)),
+    ];
+
+    for (n, (edits, wanted, expected)) in cases.into_iter().enumerate() {
+        assert_eq!(plan(&mut edits.to_vec(), wanted, true), expected, "case {n}");
+    }
+    // Without guards there is nothing better than a stop.
+    assert_eq!(plan(&mut [pair], None, false), Ok(Rendezvous));
+    assert_eq!(plan(&mut [pair], Some(Guarded), false), no(pair));
+}
+
 #[test]
 fn pages_of_edits() {
     let cases: [(&[Edit], &[usize]); 7] = [
