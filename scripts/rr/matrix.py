@@ -58,6 +58,14 @@ class Selftests(Row):
         return f"selftests-{super().name}"
 
 
+class Stress(Row):
+    """A guest in which everything that patches text runs at once."""
+
+    @property
+    def name(self) -> str:
+        return f"stress-{super().name}"
+
+
 TEST = (
     # The kernel as it is.
     Row("ordinary", 2, "none", FULL),
@@ -86,6 +94,21 @@ SELFTESTS_FULL = tuple(
     Selftests(flavour, smp, aia, limits=HOURS, hooked=True)
     for flavour, smp, aia in (("ordinary", 1, "none"), ("ordinary", 4, "imsic"),
                               ("ordinary", 8, "none"), ("debug", 4, "imsic"))
+)
+
+STRESS = (
+    Stress("ordinary", 4, "imsic", hooked=True),
+    Stress("debug", 2, "none", limits=SLOW, hooked=True),
+)
+# Seconds that each of them takes in "make test".
+STRESS_SECONDS = 60
+
+STRESS_FULL = (
+    *STRESS,
+    Stress("ordinary", 2, "none", hooked=True),
+    Stress("debug", 4, "imsic", limits=SLOW, hooked=True),
+    Stress("ordinary", 8, "none", hooked=True),
+    Stress("debug", 8, "imsic", limits=SLOW, hooked=True),
 )
 
 

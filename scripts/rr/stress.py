@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A guest in which everything that patches text runs at once and at random."""
+
+import re
+
+from rr import guest, matrix, modules, paths, programs, selftests, suite
+from rr import kernel as kernels
+from rr.guest import Boot, Limits
+from rr.progress import Step, StepFailed
+from rr.results import Results
+
+SCRIPT = paths.SCRIPTS / "guest/stress.sh"
+
+
+def operations(boot: Boot) -> int:
+    return sum(line.startswith("op ") for line in guest.said(boot.lines))
+
+
+def at_work(boot: Boot) -> Results:
+    """Whether our engine committed anything for the kernel."""
+    results = Results()
+    lines = guest.sent(boot.lines, "stats") or []
+    batches = sum(int(m.group(1)) for line in lines if (m := re.search(r": batches=(\d+)", line)))
+    results.add("Rust did the patching", batches > 0, "its engine has committed no batch")
+    return results
+
+
+def last_operations(boot: Boot) -> str:
+    """What was going on at the end, for one who looks for the culprit."""
+    found = [line for line in guest.said(boot.lines) if line.startswith("op ")]
+    return "".join(f"\n    {line}" for line in found[-12:])
+
+
+def boot_row(row: matrix.Stress, tools: dict, seed: int, seconds: int) -> Results:
+    """Boot a guest that is kept busy for so many seconds, in an order that seed decides."""
+    results = Results()
+    load = (*matrix.MODULES,)
+    try:
+        kernel = kernels.build(row.flavour, row.hooked, tools)
+        built = modules.build(kernel, tools)
+        files = {**selftests.files(kernel), **programs.build(kernel, tools),
+                 f"modules/{matrix.SAMPLE}.ko": built[matrix.SAMPLE]}
+    except StepFailed as e:
+        results.add("build", False, str(e))
+        return results
+    step = Step(f"stress, seed {seed}, {seconds} s, {row.title}")
+    settings = {"SEED": seed, "DURATION": seconds, "HOOKED": "1" if kernel.hooked else ""}
+    # What was begun when the time is over is still brought to its end.
+    limits = Limits(silence=row.limits.silence, total=row.limits.total + 2 * seconds)
+    boot = suite.boot(kernel, tools, built, row.name, row.machine, limits, step,
+                      script=SCRIPT, load=load, settings=settings, files=files)
+    results.extend(suite.guest_checks(boot))
+    if kernel.hooked:
+        results.extend(at_work(boot))
+    results.extend(suite.ending(boot))
+    step.done(f"{operations(boot)} operations, {results.short()}")
+    if results.failures():
+        hooks = "" if kernel.hooked else " HOOKS=0"
+        print(f"    again: make stress SEED={seed} ONLY={row.name}{hooks} DURATION={seconds}"
+              f"\n    the last operations:{last_operations(boot)}", flush=True)
+    return results
