@@ -23,14 +23,13 @@ def main() -> int:
                         help="some of ftracetest's, such as test.d/kprobe, instead of all")
     args = parser.parse_args()
     tools = toolchain.load()
-    tests = " ".join(f"/selftests/ftrace/{t}" for t in args.tests.split())
     rows = matrix.SELFTESTS
     if args.only:
         rows = matrix.select(args.only, rows + matrix.SELFTESTS_FULL)
     results = Results()
     for row in rows:
         row.hooked = kernel.hooks_wanted()
-        found = selftests.boot_row(row, tools, tests)
+        found = selftests.boot_row(row, tools, args.tests)
         for r in found.failures():
             print(f"  FAILED {row.name}: {r.name}: {r.detail}", flush=True)
         results.extend(found)

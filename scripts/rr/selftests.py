@@ -148,18 +148,20 @@ def summary(c: dict) -> str:
                                                   for n in failing)
 
 
-def boot_row(row: matrix.Selftests, tools: dict, tests: str = "") -> Results:
+def boot_row(row: matrix.Selftests, tools: dict, tests: str = "",
+             built: dict | None = None) -> Results:
     """Boot a guest that runs everything twice; tests are some of ftrace's, instead of all."""
     results = Results()
     try:
         kernel = kernels.build(row.flavour, row.hooked, tools)
-        built = modules.build(kernel, tools)
+        built = built or modules.build(kernel, tools)
         wanted = files(kernel)
     except StepFailed as e:
         results.add("build", False, str(e))
         return results
     step = Step(f"the kernel's own tests, {row.title}")
-    settings = {"SUITES": " ".join(Path(path).stem for path in KUNIT), "FTRACETESTS": tests}
+    settings = {"SUITES": " ".join(Path(path).stem for path in KUNIT),
+                "FTRACETESTS": " ".join(f"/selftests/ftrace/{t}" for t in tests.split())}
     boot = suite.boot(kernel, tools, built, row.name, row.machine, row.limits, step,
                       script=SCRIPT, settings=settings, files=wanted)
     c, rust = (outcomes(kernel, boot, side) for side in SIDES)

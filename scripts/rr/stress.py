@@ -31,13 +31,13 @@ def last_operations(boot: Boot) -> str:
     return "".join(f"\n    {line}" for line in found[-12:])
 
 
-def boot_row(row: matrix.Stress, tools: dict, seed: int, seconds: int) -> Results:
+def boot_row(row: matrix.Stress, tools: dict, seed: int, seconds: int,
+             built: dict | None = None) -> Results:
     """Boot a guest that is kept busy for so many seconds, in an order that seed decides."""
     results = Results()
-    load = (*matrix.MODULES,)
     try:
         kernel = kernels.build(row.flavour, row.hooked, tools)
-        built = modules.build(kernel, tools)
+        built = built or modules.build(kernel, tools)
         files = {**selftests.files(kernel), **programs.build(kernel, tools),
                  f"modules/{matrix.SAMPLE}.ko": built[matrix.SAMPLE]}
     except StepFailed as e:
@@ -48,7 +48,7 @@ def boot_row(row: matrix.Stress, tools: dict, seed: int, seconds: int) -> Result
     # What was begun when the time is over is still brought to its end.
     limits = Limits(silence=row.limits.silence, total=row.limits.total + 2 * seconds)
     boot = suite.boot(kernel, tools, built, row.name, row.machine, limits, step,
-                      script=SCRIPT, load=load, settings=settings, files=files)
+                      script=SCRIPT, settings=settings, files=files)
     results.extend(suite.guest_checks(boot))
     if kernel.hooked:
         results.extend(at_work(boot))
