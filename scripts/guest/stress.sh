@@ -65,12 +65,20 @@ tracer() {
 		one_of 'vfs_*' '*lock*' 'sched*' '*alloc*' 'do_*' 'version_proc_show' '*page*'
 		must "filter $one" put "$one" "$where/set_ftrace_filter"
 		;;
-	4) must "no filter" put "" "$where/set_ftrace_filter" ;;
+	4)
+		# All functions; not for long, or the others get nowhere.
+		one_of function function_graph
+		must "nop" put nop "$where/current_tracer" &&
+			must "no filter" put "" "$where/set_ftrace_filter" &&
+			must "all $one" put "$one" "$where/current_tracer" &&
+			must "nop" put nop "$where/current_tracer" &&
+			must "filter" put 'vfs_*' "$where/set_ftrace_filter"
+		;;
 	*) must "nop" put nop "$where/current_tracer" ;;
 	esac
 }
 
-# Hot and less hot ones; each exists in any kernel that this runs on.
+# Hot and less hot functions, as far as this kernel has them.
 probed="vfs_read vfs_write vfs_open do_sys_openat2 kernel_clone do_exit handle_mm_fault
 	seq_read single_open version_proc_show unmap_region mmap_region free_pgtables
 	wake_up_new_task copy_process path_openat"
@@ -82,10 +90,10 @@ kprobes() {
 		n=$((n + 1))
 		random 3
 		case $r in
-		0) append "p:stress/p$n $f" $events ;;
-		1) append "r:stress/r$n $f" $events ;;
+		0) must "kprobe $f" append "p:stress/p$n $f" $events ;;
+		1) must "kretprobe $f" append "r:stress/r$n $f" $events ;;
 		*) ;;
-		esac 2>> /tmp/refused
+		esac
 	done
 	for _ in 1 2; do
 		[ -d $tracing/events/stress ] || continue
@@ -188,6 +196,9 @@ hotplug() {
 	random 200
 	usleep $((r * 1000))
 	must "online ${cpu##*/}" put 1 "$cpu/online"
+	# What patches waits for this, and must come to its turn.
+	random 2000
+	usleep $((r * 1000))
 }
 
 faults() {
@@ -220,8 +231,18 @@ for m in $LOAD; do
 	load "$m" || exit 1
 done
 mkdir $tracing/instances/stress || exit 1
-echo 64 > $tracing/buffer_size_kb
-echo 64 > $tracing/instances/stress/buffer_size_kb
+for top in $tracing $tracing/instances/stress; do
+	echo 64 > "$top/buffer_size_kb"
+	echo 'vfs_*' > "$top/set_ftrace_filter"
+done
+
+here=
+grep -v '\[' $tracing/available_filter_functions > /tmp/functions
+for f in $probed; do
+	[ "$(grep -cx "$f" /tmp/functions)" -eq 1 ] && here="$here $f"
+done
+probed=$here
+check "stress.functions to probe" test -n "$probed"
 
 say "seed $SEED"
 number=0
@@ -248,13 +269,12 @@ echo nop > $tracing/current_tracer
 echo > $tracing/set_ftrace_filter
 check "stress.instance" rmdir $tracing/instances/stress
 check "stress.functions" test ! -s $tracing/enabled_functions
-cat /sys/kernel/debug/rust_riscv_patch/stats > /tmp/stats
-send stats /tmp/stats
-send refused /tmp/refused
 for a in $actors; do
 	check "stress.$a made steps" test -s "/tmp/steps.$a"
 done
 check "stress.counts" /programs/bpf_fentry 500 0
+cat /sys/kernel/debug/rust_riscv_patch/stats > /tmp/stats
+send stats-after /tmp/stats
 check "check_wx_pages" grep -q '^SUCCESS' /sys/kernel/debug/check_wx_pages
 
 reverse=

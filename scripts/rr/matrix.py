@@ -21,7 +21,7 @@ LONG_DEBUG = {"tearing_live": 20_000, "tearing_rendezvous": 2_000, "count_rounds
 
 USUAL = Limits(silence=240, total=900)
 SLOW = Limits(silence=600, total=1500)
-SELFTEST = Limits(silence=300, total=1500)
+SELFTEST = Limits(silence=600, total=2400)
 HOURS = Limits(silence=3600, total=4 * 3600)
 
 

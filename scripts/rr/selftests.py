@@ -122,20 +122,22 @@ def whole(kernel: Kernel, found: dict, side: str) -> Results:
     return results
 
 
-def batches(boot: Boot, when: str) -> int | None:
-    """How many batches our engine has committed, by its own counters."""
-    lines = guest.sent(boot.lines, f"stats-{when}")
-    if lines is None:
-        return None
-    return sum(int(m.group(1)) for line in lines if (m := re.search(r": batches=(\d+)", line)))
+def calls(boot: Boot, when: str) -> dict:
+    """What the kernel's users have asked our module for, by its own counters."""
+    for line in guest.sent(boot.lines, f"stats-{when}") or []:
+        if line.startswith("provider:"):
+            return {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", line)}
+    return {}
 
 
 def at_work(boot: Boot) -> Results:
     """Whether it was Rust that patched: without hooks both sides are C."""
     results = Results()
-    before, after = batches(boot, "before"), batches(boot, "after")
-    results.add("Rust did the patching", None not in (before, after) and after > before,
-                f"batches before {before}, after {after}")
+    before, after = calls(boot, "before"), calls(boot, "after")
+    made = {kind: n - before.get(kind, 0) for kind, n in after.items()}
+    results.add("Rust did the patching",
+                all(made.get(kind) for kind in ("write", "patch", "queue")), f"calls: {made}")
+    results.add("nothing was left to C", made.get("c_fallbacks") == 0, f"calls: {made}")
     return results
 
 
