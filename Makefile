@@ -2,13 +2,13 @@
 #
 # From a fresh machine to live kernel text patched by Rust; see "make help".
 
-export SMP AIA FLAVOUR HOOKS JOBS CACHE KERNEL_SRC ONLY TOGGLES APPEND INSTALL
+export SMP AIA FLAVOUR HOOKS JOBS CACHE KERNEL_SRC ONLY TOGGLES APPEND INSTALL TESTS DURATION SEED
 export LLVM RUSTC BINDGEN QEMU OPENSBI BUSYBOX DEBIAN_MIRROR
 
 # Python comes from here on a machine that has none.
 bootstrap := scripts/bootstrap.sh build/toolchain
 
-.PHONY: run test test-full host-test defects bench litmus shell modules \
+.PHONY: run test test-full host-test selftests stress defects bench litmus shell modules \
 	modules_install kernel lint clean clean-cache help
 
 run:
@@ -26,6 +26,14 @@ test-full:
 host-test:
 	@$(bootstrap)
 	@python3 scripts/test.py --host
+
+selftests:
+	@$(bootstrap)
+	@python3 scripts/selftests.py
+
+stress:
+	@$(bootstrap)
+	@python3 scripts/stress.py
 
 defects:
 	@$(bootstrap)

@@ -4,12 +4,15 @@
 
 A defect is a patch rust/tests/defects/NAME.patch that begins with
 
-    # suite: a KUnit suite, or "host", or "guest" for a check of the guest's
+    # suite: a KUnit suite, or "host", or "guest" for a check of the guest's, or
+    #        "selftests" or "stress" for the guests of that name
     # expect: the test that must fail (or "guest" / "kernel log", for a defect
     #         that takes the guest down or makes its kernel complain)
     # boot: flavour=ordinary smp=4 aia=none hooked=1 tearing_live=1000
 
-"boot" may be left out. Other words in it are parameters of the KUnit modules.
+"boot" may be left out. "hooked=1" boots the kernel with our hook series. Other
+words are parameters of the KUnit modules; "tests" are those of ftracetest that
+are to run (tests=test.d/kprobe), "seed" and "seconds" are for stress.
 """
 
 import argparse
@@ -20,7 +23,18 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rr import host, kernel, matrix, modules, paths, progress, suite, toolchain
+from rr import (
+    host,
+    kernel,
+    matrix,
+    modules,
+    paths,
+    progress,
+    selftests,
+    stress,
+    suite,
+    toolchain,
+)
 from rr.guest import Machine
 from rr.lock import locked
 from rr.progress import Step, StepFailed
@@ -81,6 +95,20 @@ def with_suite(built: dict, name: str) -> tuple:
     return found or kunit
 
 
+def row_failed(defect: Defect, tools: dict, built: dict) -> tuple:
+    """What fails in a guest that has no suites of ours."""
+    kind = {"selftests": matrix.Selftests, "stress": matrix.Stress}[defect.suite]
+    row = kind(defect.flavour, defect.machine.smp, defect.machine.aia, limits=matrix.SLOW,
+               hooked=defect.hooked)
+    words = defect.parameters
+    if defect.suite == "selftests":
+        results = selftests.boot_row(row, tools, words.get("tests", "test.d/00basic"), built)
+    else:
+        results = stress.boot_row(row, tools, int(words.get("seed", 1)),
+                                  int(words.get("seconds", 60)), built)
+    return [r.name for r in results.failures()], paths.LOGS / f"guest-{row.name}.log"
+
+
 def failed(defect: Defect, tools: dict, step: Step) -> tuple:
     """What fails with the defect in: names, and where the log is."""
     tree = WORK / "tree"
@@ -92,6 +120,8 @@ def failed(defect: Defect, tools: dict, step: Step) -> tuple:
     built = modules.build(k, tools, tree, WORK / (defect.flavour + "-hooked" * defect.hooked),
                           paths.LOGS / f"modules-defect-{defect.name}.log")
     machine = defect.machine
+    if defect.suite in ("selftests", "stress"):
+        return row_failed(defect, tools, built)
     # A check of the guest's is made after all suites have been at work.
     kunit = suite.kunit_modules(built)
     if defect.suite != "guest":

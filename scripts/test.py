@@ -7,10 +7,11 @@ Ends with "N passed, N failed"; the exit status is 0 only if nothing failed.
 
 import argparse
 import os
+import secrets
 import sys
 import time
 
-from rr import host, kernel, matrix, modules, progress, stopped, suite, toolchain
+from rr import host, kernel, matrix, modules, progress, selftests, stopped, stress, suite, toolchain
 from rr.progress import Step, StepFailed
 from rr.results import Results
 
@@ -40,7 +41,7 @@ def run_row(row: matrix.Row, tools: dict, prepared: dict) -> Results:
         results.add("build", False, f"no {', '.join(missing)} came of it")
         return results
     kunit = suite.kunit_modules(built)
-    step = Step(f"{row.flavour}{' hooked' if row.hooked else ''} kernel, {row.machine}")
+    step = Step(row.title)
     boot = suite.boot(k, tools, built, row.name, row.machine, row.limits, step,
                       kunit=kunit, parameters=row.parameters)
     results.extend(suite.results(k, boot, kunit))
@@ -78,6 +79,15 @@ def main() -> int:
     rows = matrix.select(args.only, matrix.TEST_FULL if args.full else matrix.TEST)
     for row in rows:
         results = run_row(row, tools, prepared)
+        show(row.name, results)
+        all_results.extend(results)
+    for row in matrix.select(args.only, matrix.SELFTESTS_FULL if args.full else matrix.SELFTESTS):
+        results = selftests.boot_row(row, tools)
+        show(row.name, results)
+        all_results.extend(results)
+    for row in matrix.select(args.only, matrix.STRESS_FULL if args.full else matrix.STRESS):
+        results = stress.boot_row(row, tools, secrets.randbelow(1_000_000),
+                                  matrix.STRESS_SECONDS)
         show(row.name, results)
         all_results.extend(results)
     if args.full and not args.only:

@@ -13,6 +13,7 @@ from rr.kernel import Kernel
 from rr.progress import Step, stop
 
 EXIT = re.compile(r"rr: exit (\d+)$")
+PROGRESS = re.compile(r"rr: progress (.*)$")
 STAMP = re.compile(r"^\[ *\d+\.\d+\](?:\[[ CT]*\d+\])? ")
 
 
@@ -95,6 +96,7 @@ def boot(args: list, log: Path, limits: Limits, step: Step) -> Boot:
     os.set_blocking(fd, False)
     rest = b""
     outcome = "died"
+    progress = ""
     try:
         with selectors.DefaultSelector() as selector, log.open("wb") as out:
             selector.register(fd, selectors.EVENT_READ)
@@ -106,7 +108,7 @@ def boot(args: list, log: Path, limits: Limits, step: Step) -> Boot:
                 if now - start > limits.total:
                     outcome = "late"
                     break
-                step.update()
+                step.update(progress)
                 if not selector.select(timeout=0.5):
                     continue
                 data = os.read(fd, 1 << 16)
@@ -117,6 +119,9 @@ def boot(args: list, log: Path, limits: Limits, step: Step) -> Boot:
                 out.flush()
                 *complete, rest = (rest + data).split(b"\n")
                 result.lines += [line.decode(errors="replace").rstrip("\r") for line in complete]
+                for line in result.lines[len(result.lines) - len(complete):]:
+                    if m := PROGRESS.search(line):
+                        progress = m.group(1)
     finally:
         stop(process)
         process.stdout.close()

@@ -13,14 +13,15 @@ KUNIT_PREFIX = "rust_riscv_kunit_"
 # A module gets those of these parameters it has. The full numbers are for two
 # harts, one for each CPU of a small host: with more, each flush waits for the
 # host to schedule harts that do nothing but call what is patched.
-FULL = {"tearing_live": 100_000, "tearing_rendezvous": 2_000}
-SHORT = {"tearing_live": 500, "tearing_rendezvous": 200}
-FEW = {"tearing_live": 200, "tearing_rendezvous": 50}
-LONG = {"tearing_live": 200_000, "tearing_rendezvous": 50_000}
-LONG_DEBUG = {"tearing_live": 20_000, "tearing_rendezvous": 2_000}
+FULL = {"tearing_live": 100_000, "tearing_rendezvous": 2_000, "count_rounds": 20}
+SHORT = {"tearing_live": 500, "tearing_rendezvous": 200, "count_rounds": 8}
+FEW = {"tearing_live": 200, "tearing_rendezvous": 50, "count_rounds": 4}
+LONG = {"tearing_live": 200_000, "tearing_rendezvous": 50_000, "count_rounds": 200}
+LONG_DEBUG = {"tearing_live": 20_000, "tearing_rendezvous": 2_000, "count_rounds": 50}
 
 USUAL = Limits(silence=240, total=900)
 SLOW = Limits(silence=600, total=1500)
+SELFTEST = Limits(silence=600, total=2400)
 HOURS = Limits(silence=3600, total=4 * 3600)
 
 
@@ -44,6 +45,26 @@ class Row:
         hooked = "-hooked" if self.hooked else ""
         return f"{self.flavour}{hooked}-smp{self.smp}-{self.aia}"
 
+    @property
+    def title(self) -> str:
+        return f"{self.flavour}{' hooked' if self.hooked else ''} kernel, {self.machine}"
+
+
+class Selftests(Row):
+    """A guest that runs the kernel's own tests, with C and with Rust."""
+
+    @property
+    def name(self) -> str:
+        return f"selftests-{super().name}"
+
+
+class Stress(Row):
+    """A guest in which everything that patches text runs at once."""
+
+    @property
+    def name(self) -> str:
+        return f"stress-{super().name}"
+
 
 TEST = (
     # The kernel as it is.
@@ -65,6 +86,29 @@ TEST_FULL = tuple(
     for flavour, numbers in (("ordinary", LONG), ("debug", LONG_DEBUG))
     for smp in (1, 2, 4, 8)
     for aia in ("none", "imsic")
+)
+
+SELFTESTS = (Selftests("ordinary", 2, "none", limits=SELFTEST, hooked=True),)
+
+SELFTESTS_FULL = tuple(
+    Selftests(flavour, smp, aia, limits=HOURS, hooked=True)
+    for flavour, smp, aia in (("ordinary", 1, "none"), ("ordinary", 4, "imsic"),
+                              ("ordinary", 8, "none"), ("debug", 4, "imsic"))
+)
+
+STRESS = (
+    Stress("ordinary", 4, "imsic", hooked=True),
+    Stress("debug", 2, "none", limits=SLOW, hooked=True),
+)
+# Seconds that each of them takes in "make test".
+STRESS_SECONDS = 60
+
+STRESS_FULL = (
+    *STRESS,
+    Stress("ordinary", 2, "none", hooked=True),
+    Stress("debug", 4, "imsic", limits=SLOW, hooked=True),
+    Stress("ordinary", 8, "none", hooked=True),
+    Stress("debug", 8, "imsic", limits=SLOW, hooked=True),
 )
 
 

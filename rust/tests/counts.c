@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/atomic.h>
+#include <linux/cpu.h>
+#include <linux/err.h>
+#include <linux/ftrace.h>
+#include <linux/jump_label.h>
+#include <linux/kprobes.h>
+#include <linux/kthread.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/smp.h>
+
+#include "counts.h"
+
+static atomic_long_t calls, key_hits;
+static DEFINE_STATIC_KEY_FALSE(key);
+
+static noinline void counted(void)
+{
+	asm volatile(".option push\n"
+		     ".option norvc\n"
+		     ".balign 4\n"
+		     "rr_counts_word:\n"
+		     "	nop\n"
+		     ".option rvc\n"
+		     "rr_counts_half:\n"
+		     "	c.nop\n"
+		     ".option norvc\n"
+		     "rr_counts_unaligned:\n"
+		     "	nop\n"
+		     ".option pop\n");
+	if (static_branch_unlikely(&key))
+		atomic_long_inc(&key_hits);
+}
+
+struct counting_probe {
+	struct kprobe probe;
+	atomic_long_t hits;
+	unsigned long missed;
+};
+
+static struct counting_probe probes[RR_COUNTS_PROBES];
+
+static int count_probe(struct kprobe *probe, struct pt_regs *regs)
+{
+	atomic_long_inc(&container_of(probe, struct counting_probe, probe)->hits);
+	return 0;
+}
+
+int rr_counts_probe_on(unsigned int which)
+{
+	static char * const points[RR_COUNTS_PROBES] = {
+		rr_counts_word, rr_counts_half, rr_counts_unaligned,
+	};
+
+	probes[which].probe = (struct kprobe) {
+		.addr = (kprobe_opcode_t *)points[which],
+		.pre_handler = count_probe,
+	};
+	return register_kprobe(&probes[which].probe);
+}
+
+void rr_counts_probe_off(unsigned int which)
+{
+	unregister_kprobe(&probes[which].probe);
+	probes[which].missed += probes[which].probe.nmissed;
+	probes[which].probe.nmissed = 0;
+}
+
+unsigned long rr_counts_probe_hits(unsigned int which)
+{
+	return atomic_long_read(&probes[which].hits) + probes[which].missed +
+	       probes[which].probe.nmissed;
+}
+
+struct counting_tracer {
+	struct ftrace_ops ops;
+	atomic_long_t hits;
+};
+
+static struct counting_tracer tracers[RR_COUNTS_TRACERS];
+
+static void count_trace(unsigned long ip, unsigned long parent, struct ftrace_ops *ops,
+			struct ftrace_regs *fregs)
+{
+	atomic_long_inc(&container_of(ops, struct counting_tracer, ops)->hits);
+}
+
+int rr_counts_tracer_on(unsigned int which)
+{
+	struct ftrace_ops *ops = &tracers[which].ops;
+	int err;
+
+	ops->func = count_trace;
+	err = ftrace_set_filter_ip(ops, (unsigned long)counted, 0, 0);
+	return err ?: register_ftrace_function(ops);
+}
+
+int rr_counts_tracer_off(unsigned int which)
+{
+	struct ftrace_ops *ops = &tracers[which].ops;
+	int err = unregister_ftrace_function(ops);
+
+	ftrace_free_filter(ops);
+	return err;
+}
+
+unsigned long rr_counts_tracer_hits(unsigned int which)
+{
+	return atomic_long_read(&tracers[which].hits);
+}
+
+void rr_counts_key_set(bool on)
+{
+	if (on)
+		static_branch_enable(&key);
+	else
+		static_branch_disable(&key);
+}
+
+unsigned long rr_counts_key_hits(void)
+{
+	return atomic_long_read(&key_hits);
+}
+
+unsigned long rr_counts_calls(void)
+{
+	return atomic_long_read(&calls);
+}
+
+void rr_counts_call(unsigned int times)
+{
+	for (unsigned int i = 0; i < times; i++)
+		counted();
+	atomic_long_add(times, &calls);
+}
+
+static void call_here(void *times)
+{
+	rr_counts_call((unsigned long)times);
+}
+
+void rr_counts_call_everywhere(unsigned int times)
+{
+	on_each_cpu(call_here, (void *)(unsigned long)times, true);
+}
+
+static struct task_struct *callers[NR_CPUS];
+
+static int caller(void *unused)
+{
+	while (!kthread_should_stop()) {
+		rr_counts_call(64);
+		/* Or nothing that waits for tasks to leave old text would end. */
+		cond_resched_tasks_rcu_qs();
+	}
+	return 0;
+}
+
+int rr_counts_callers_start(void)
+{
+	unsigned int cpu, here = get_cpu();
+
+	put_cpu();
+	for_each_online_cpu(cpu) {
+		struct task_struct *task;
+
+		if (cpu == here)
+			continue;
+		task = kthread_create_on_cpu(caller, NULL, cpu, "rr_counts/%u");
+		if (IS_ERR(task)) {
+			rr_counts_callers_stop();
+			return PTR_ERR(task);
+		}
+		callers[cpu] = get_task_struct(task);
+		wake_up_process(task);
+	}
+	return 0;
+}
+
+void rr_counts_callers_stop(void)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		if (callers[cpu])
+			kthread_stop_put(callers[cpu]);
+		callers[cpu] = NULL;
+	}
+}

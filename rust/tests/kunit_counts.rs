@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit suite of the kernel's own users of text patching: nothing is lost.
+//!
+//! Kprobes, tracers and a static key count the calls of one function, while others are switched on
+//! and off on the same function. The kernel's patching is under test: C's, or that of the provider
+//! that is registered.
+
+use kernel::prelude::*;
+
+mod counts;
+
+module! {
+    type: Tests,
+    name: "rust_riscv_kunit_counts",
+    authors: ["rust-riscv contributors"],
+    description: "KUnit suite: hits of probes and tracers equal calls",
+    license: "GPL",
+    params: {
+        count_rounds: u32 {
+            default: 100,
+            description: "How often each test switches everything on and off",
+        },
+    },
+}
+
+struct Tests;
+
+impl kernel::Module for Tests {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Tests)
+    }
+}
+
+#[kunit_tests(rust_riscv_counts)]
+mod tests {
+    use super::{
+        counts::*,
+        *, //
+    };
+
+    fn rounds() -> u32 {
+        riscv::parameter(module_parameters::count_rounds.value())
+    }
+
+    /// What stays counts every call, while everything else on the same function comes and goes, and
+    /// all CPUs call.
+    fn stays(probe: Probe) -> Result {
+        let before = calls();
+        let kept = (Armed::probe(probe)?, Armed::tracer(Tracer::First)?);
+        let hits = (kept.0.hits(), kept.1.hits());
+        let callers = Callers::start()?;
+
+        for round in 0..rounds() {
+            let _others = (
+                PROBES.map(|other| (other != probe).then(|| Armed::probe(other)).transpose()),
+                Armed::tracer(Tracer::Second)?,
+            );
+
+            set_key(round % 2 == 0);
+            call(10);
+        }
+        drop(callers);
+        set_key(false);
+
+        let called = calls() - before;
+        assert!(called >= u64::from(rounds()) * 10);
+        assert_eq!(kept.0.hits() - hits.0, called);
+        assert_eq!(kept.1.hits() - hits.1, called);
+        Ok(())
+    }
+
+    #[test]
+    fn a_probe_of_a_word_counts_every_call() -> Result {
+        stays(Probe::Word)
+    }
+
+    #[test]
+    fn a_probe_of_a_half_counts_every_call() -> Result {
+        stays(Probe::Half)
+    }
+
+    #[test]
+    fn a_probe_across_words_counts_every_call() -> Result {
+        stays(Probe::Unaligned)
+    }
+
+    /// Calls everywhere, and returns how many calls that were.
+    fn round() -> u64 {
+        let before = calls();
+
+        call_everywhere(5);
+        calls() - before
+    }
+
+    #[test]
+    fn what_is_on_counts_at_once_and_what_is_off_not_at_all() -> Result {
+        for _ in 0..rounds() {
+            for probe in PROBES {
+                let armed = Armed::probe(probe)?;
+                let before = armed.hits();
+                let made = round();
+
+                assert_eq!(armed.hits() - before, made);
+                drop(armed);
+                round();
+                assert_eq!(probe.hits() - before, made);
+            }
+
+            let tracer = Armed::tracer(Tracer::First)?;
+            let before = tracer.hits();
+            let made = round();
+            assert_eq!(tracer.hits() - before, made);
+            drop(tracer);
+            round();
+            assert_eq!(Tracer::First.hits() - before, made);
+
+            set_key(true);
+            let before = key_hits();
+            let made = round();
+            assert_eq!(key_hits() - before, made);
+            set_key(false);
+            round();
+            assert_eq!(key_hits() - before, made);
+        }
+        Ok(())
+    }
+}

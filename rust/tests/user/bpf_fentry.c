@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * bpf_fentry: attach and detach fentry programs, and count.
+ *
+ * usage: bpf_fentry MILLISECONDS RUNNERS
+ *
+ * A BPF program, the target, is run a known number of times. One fentry program
+ * on it stays, another is attached and detached over and over. All three count:
+ * the target and the first must have counted every run. bpf_arch_text_poke()
+ * patches the two instructions at the target's entry for each change. Since the
+ * target is a BPF program with types of its own, the kernel needs none (no
+ * CONFIG_DEBUG_INFO_BTF).
+ *
+ * RUNNERS processes run the target meanwhile. With 0 of them, the target runs
+ * between the changes only, and the second program's count is known, too. That
+ * is what is safe where the kernel patches two instructions at once by stopping
+ * the machine: a runner could have been interrupted between them.
+ *
+ * Prints the counts; the exit status is 0 if they are right.
+ */
+
+#include <asm/unistd.h>
+#include <linux/bpf.h>
+#include <linux/btf.h>
+
+#define RUNS 100
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+enum { TARGET, ALWAYS, SOMETIMES, COUNTERS };
+
+static const char * const names[] = { "target", "always", "sometimes" };
+
+/* The types of "int target(void)". */
+static const struct {
+	struct btf_header header;
+	struct {
+		struct btf_type type;
+		__u32 bits;
+	} integer;
+	struct btf_type prototype, function;
+	char strings[12];
+} types = {
+	.header = {
+		.magic = BTF_MAGIC,
+		.version = BTF_VERSION,
+		.hdr_len = sizeof(struct btf_header),
+		.type_len = sizeof(types.integer) + 2 * sizeof(struct btf_type),
+		.str_off = sizeof(types.integer) + 2 * sizeof(struct btf_type),
+		.str_len = sizeof(types.strings),
+	},
+	.integer = {
+		{ .name_off = 1, .info = BTF_KIND_INT << 24, .size = 4 },
+		BTF_INT_SIGNED << 24 | 32,
+	},
+	.prototype = { .info = BTF_KIND_FUNC_PROTO << 24, .type = 1 },
+	.function = { .name_off = 5, .info = BTF_KIND_FUNC << 24, .type = 2 },
+	.strings = "\0int\0target",
+};
+
+#define FUNCTION_TYPE 3
+
+struct shared {
+	bool stop;
+	/* Runs made by each runner, or its errno, negative. */
+	long runs[];
+};
+
+static long bpf(int command, union bpf_attr *attr)
+{
+	/* Without memory nothing was done: with failing allocations, try again. */
+	while (true) {
+		long result = syscall(__NR_bpf, command, attr, sizeof(*attr));
+
+		if (result >= 0 || (errno != ENOMEM && errno != EAGAIN))
+			return result;
+	}
+}
+
+static void fail(const char *what)
+{
+	printf("%s: errno %d\n", what, errno);
+	exit(1);
+}
+
+static long checked(const char *what, long result)
+{
+	if (result < 0)
+		fail(what);
+	return result;
+}
+
+static __u64 milliseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int new_map(void)
+{
+	union bpf_attr attr = {
+		.map_type = BPF_MAP_TYPE_ARRAY,
+		.key_size = sizeof(__u32),
+		.value_size = COUNTERS * sizeof(__u64),
+		.max_entries = 1,
+	};
+
+	return checked("map", bpf(BPF_MAP_CREATE, &attr));
+}
+
+static __u64 counter(int map, int which)
+{
+	__u64 values[COUNTERS];
+	__u32 key = 0;
+	union bpf_attr attr = {
+		.map_fd = map,
+		.key = (unsigned long)&key,
+		.value = (unsigned long)values,
+	};
+
+	checked("reading the map", bpf(BPF_MAP_LOOKUP_ELEM, &attr));
+	return values[which];
+}
+
+/* A program that adds 1 to a counter, an fentry program unless it is the target. */
+static int load(int map, int which, int target)
+{
+	static char log[4096];
+	const struct bpf_insn program[] = {
+		{ .code = BPF_LD | BPF_IMM | BPF_DW, .dst_reg = BPF_REG_1,
+		  .src_reg = BPF_PSEUDO_MAP_VALUE, .imm = map },
+		{ .imm = which * sizeof(__u64) },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = 1 },
+		{ .code = BPF_STX | BPF_ATOMIC | BPF_DW, .dst_reg = BPF_REG_1,
+		  .src_reg = BPF_REG_2, .imm = BPF_ADD },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	const struct bpf_func_info function = { .type_id = FUNCTION_TYPE };
+	union bpf_attr attr = {
+		.insn_cnt = ARRAY_SIZE(program),
+		.insns = (unsigned long)program,
+		.license = (unsigned long)"GPL",
+		.log_buf = (unsigned long)log,
+		.log_size = sizeof(log),
+		.log_level = 1,
+	};
+	long fd;
+
+	if (which == TARGET) {
+		union bpf_attr btf = {
+			.btf = (unsigned long)&types,
+			.btf_size = sizeof(types),
+		};
+
+		attr.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
+		attr.prog_btf_fd = checked("types", bpf(BPF_BTF_LOAD, &btf));
+		attr.func_info = (unsigned long)&function;
+		attr.func_info_rec_size = sizeof(function);
+		attr.func_info_cnt = 1;
+	} else {
+		attr.prog_type = BPF_PROG_TYPE_TRACING;
+		attr.expected_attach_type = BPF_TRACE_FENTRY;
+		attr.attach_prog_fd = target;
+		attr.attach_btf_id = FUNCTION_TYPE;
+	}
+	memcpy(attr.prog_name, names[which], strlen(names[which]));
+	fd = bpf(BPF_PROG_LOAD, &attr);
+	if (fd < 0) {
+		fputs(log, stdout);
+		fail(names[which]);
+	}
+	if (which == TARGET)
+		close(attr.prog_btf_fd);
+	return fd;
+}
+
+static int attach(int program)
+{
+	union bpf_attr attr = { .raw_tracepoint = { .prog_fd = program } };
+
+	return checked("attach", bpf(BPF_RAW_TRACEPOINT_OPEN, &attr));
+}
+
+static long run(int target)
+{
+	char packet[64] = "";
+	union bpf_attr attr = {
+		.test = {
+			.prog_fd = target,
+			.data_size_in = sizeof(packet),
+			.data_in = (unsigned long)packet,
+			.repeat = RUNS,
+		},
+	};
+
+	return bpf(BPF_PROG_TEST_RUN, &attr) < 0 ? -errno : RUNS;
+}
+
+/* Runs that a program did not see, being interrupted by another run itself. */
+static __u64 recursions(int program)
+{
+	struct bpf_prog_info info = { 0 };
+	union bpf_attr attr = {
+		.info = {
+			.bpf_fd = program,
+			.info_len = sizeof(info),
+			.info = (unsigned long)&info,
+		},
+	};
+
+	checked("information", bpf(BPF_OBJ_GET_INFO_BY_FD, &attr));
+	return info.recursion_misses;
+}
+
+static void runner(int target, struct shared *shared, int number)
+{
+	while (!__atomic_load_n(&shared->stop, __ATOMIC_RELAXED)) {
+		long runs = run(target);
+
+		if (runs < 0) {
+			shared->runs[number] = runs;
+			exit(1);
+		}
+		shared->runs[number] += runs;
+	}
+	exit(0);
+}
+
+int main(int argc, char **argv)
+{
+	int runners = argc == 3 ? atoi(argv[2]) : -1;
+	__u64 end, runs = 0, ran, always, sometimes, expected = 0;
+	int map, target, first, link, changes = 0, wrong = 0;
+	struct shared *shared;
+	pid_t children[64];
+
+	if (runners < 0 || runners > 64) {
+		fputs("usage: bpf_fentry MILLISECONDS RUNNERS\n", stdout);
+		return 2;
+	}
+	end = milliseconds() + atoi(argv[1]);
+	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		fail("mmap");
+
+	map = new_map();
+	target = load(map, TARGET, -1);
+	first = load(map, ALWAYS, target);
+	link = attach(first);
+
+	for (int i = 0; i < runners; i++) {
+		children[i] = fork();
+		if (children[i] == 0)
+			runner(target, shared, i);
+		checked("fork", children[i]);
+	}
+
+	do {
+		int second = load(map, SOMETIMES, target);
+		int second_link = attach(second);
+
+		if (!runners) {
+			runs += checked("run", run(target));
+			expected += RUNS;
+		}
+		close(second_link);
+		close(second);
+		if (!runners)
+			runs += checked("run", run(target));
+		changes += 2;
+	} while (milliseconds() < end);
+
+	__atomic_store_n(&shared->stop, true, __ATOMIC_RELAXED);
+	for (int i = 0; i < runners; i++) {
+		int status;
+
+		waitpid(children[i], &status, 0);
+		if (status) {
+			errno = -shared->runs[i];
+			fail("a runner");
+		}
+		runs += shared->runs[i];
+	}
+
+	ran = counter(map, TARGET);
+	always = counter(map, ALWAYS) + recursions(first);
+	sometimes = counter(map, SOMETIMES);
+	wrong += ran != runs;
+	wrong += always != runs;
+	wrong += runners ? sometimes > runs : sometimes != expected;
+	close(link);
+	printf("changes=%d runs=%llu target=%llu always=%llu sometimes=%llu%s\n", changes,
+	       (unsigned long long)runs, (unsigned long long)ran,
+	       (unsigned long long)always, (unsigned long long)sometimes,
+	       wrong ? " WRONG" : "");
+	return wrong ? 1 : 0;
+}

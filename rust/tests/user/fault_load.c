@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * fault_load: page faults, allowed and forbidden ones.
+ *
+ * usage: fault_load MILLISECONDS SEED
+ *
+ * Maps and unmaps pages, touches them, and accesses what must not be: each such
+ * access must come back as SIGSEGV, once, with the code and the address that
+ * belong to it. Prints how many there were; the exit status is 0 if all did.
+ */
+
+#include <asm/sigcontext.h>
+#include <asm/ucontext.h>
+#include <asm/unistd.h>
+#include <linux/signal.h>
+
+#define PAGE 4096
+#define PAGES 16
+
+/* Of the access that is being made; the accesses are barriers for the compiler. */
+static struct {
+	int count, code;
+	unsigned long addr;
+} seen;
+
+static void handler(int signal, siginfo_t *info, void *context)
+{
+	struct ucontext *interrupted = context;
+
+	seen.count += signal == SIGSEGV;
+	seen.code = info->si_code;
+	seen.addr = (unsigned long)info->si_addr;
+	/* Past the access, which has 4 bytes. */
+	interrupted->uc_mcontext.sc_regs.pc += 4;
+}
+
+static void load(unsigned long addr)
+{
+	asm volatile(".option push\n.option norvc\nlb x0, 0(%0)\n.option pop" : : "r"(addr) :
+		     "memory");
+}
+
+static void store(unsigned long addr)
+{
+	asm volatile(".option push\n.option norvc\nsb x0, 0(%0)\n.option pop" : : "r"(addr) :
+		     "memory");
+}
+
+/* One access; 0 if it ended as it had to: with this code, or without a signal. */
+static int try(void (*access)(unsigned long addr), unsigned long addr, int code)
+{
+	seen.count = 0;
+	access(addr);
+	if (seen.count == !!code && (!code || (seen.code == code && seen.addr == addr)))
+		return 0;
+	printf("access to %lx: %d signals, code %d of %d, address %lx\n", addr, seen.count,
+	       seen.code, code, seen.addr);
+	return 1;
+}
+
+static unsigned int random_state;
+
+static unsigned int random_below(unsigned int limit)
+{
+	random_state = random_state * 1103515245 + 12345;
+	return (random_state >> 8) % limit;
+}
+
+static unsigned long milliseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int main(int argc, char **argv)
+{
+	/* The kernel's struct sigaction, with a handler of this kind. */
+	struct {
+		void (*handler)(int signal, siginfo_t *info, void *context);
+		unsigned long flags, mask;
+	} action = { handler, SA_SIGINFO, 0 };
+	unsigned long end, allowed = 0, forbidden = 0;
+	int wrong = 0;
+
+	if (argc != 3) {
+		fputs("usage: fault_load MILLISECONDS SEED\n", stdout);
+		return 2;
+	}
+	end = milliseconds() + atoi(argv[1]);
+	random_state = atoi(argv[2]);
+	if (syscall(__NR_rt_sigaction, SIGSEGV, &action, NULL, sizeof(action.mask)))
+		return 2;
+
+	while (!wrong && milliseconds() < end) {
+		char *map = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		unsigned long base = (unsigned long)map;
+
+		/* Only where allocations are made to fail. */
+		if (map == MAP_FAILED)
+			continue;
+		for (int i = 0; i < PAGES; i++) {
+			wrong += try(random_below(2) ? load : store,
+				     base + i * PAGE + random_below(PAGE), 0);
+			allowed++;
+		}
+		/* The first half becomes read-only; the last page goes. */
+		if (!syscall(__NR_mprotect, base, PAGES / 2 * PAGE, PROT_READ)) {
+			wrong += try(store, base + random_below(PAGES / 2 * PAGE), SEGV_ACCERR);
+			wrong += try(load, base + random_below(PAGES / 2 * PAGE), 0);
+			forbidden++;
+		}
+		if (!munmap(map + (PAGES - 1) * PAGE, PAGE)) {
+			wrong += try(random_below(2) ? load : store,
+				     base + (PAGES - 1) * PAGE, SEGV_MAPERR);
+			forbidden++;
+		}
+		munmap(map, (PAGES - 1) * PAGE);
+	}
+	printf("allowed=%lu forbidden=%lu%s\n", allowed, forbidden, wrong ? " WRONG" : "");
+	return wrong ? 1 : 0;
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""The kernel's own tests of what patches text, with C and with Rust in one boot.
+
+A part of "make test"; this runs nothing else. Ends with "N passed, N failed":
+a test passes if it ended the same way with both.
+"""
+
+import argparse
+import os
+import sys
+
+from rr import kernel, matrix, progress, selftests, toolchain
+from rr.results import Results
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default=os.environ.get("ONLY", ""),
+                        help="only guests with these words in their names")
+    parser.add_argument("--tests", default=os.environ.get("TESTS", ""),
+                        help="some of ftracetest's, such as test.d/kprobe, instead of all")
+    args = parser.parse_args()
+    tools = toolchain.load()
+    rows = matrix.SELFTESTS
+    if args.only:
+        rows = matrix.select(args.only, rows + matrix.SELFTESTS_FULL)
+    results = Results()
+    for row in rows:
+        row.hooked = kernel.hooks_wanted()
+        found = selftests.boot_row(row, tools, args.tests)
+        for r in found.failures():
+            print(f"  FAILED {row.name}: {r.name}: {r.detail}", flush=True)
+        results.extend(found)
+    return results.report()
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)
+    progress.main(main)

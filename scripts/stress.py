@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Everything that patches text, all at once and at random.
+
+Function tracers, kprobes, static keys, BPF, modules, our own module coming and
+going, CPUs coming and going, and page faults: scripts/guest/stress.sh. What each
+of them does, and in which order, follows from a seed, which is printed. The time
+is shared by the guests. Ends with "N passed, N failed".
+"""
+
+import argparse
+import os
+import secrets
+import sys
+
+from rr import kernel, matrix, progress, stress, toolchain
+from rr.results import Results
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default=os.environ.get("ONLY", ""),
+                        help="only guests with these words in their names")
+    parser.add_argument("--duration", type=int, help="seconds in all",
+                        default=int(os.environ.get("DURATION") or 600))
+    parser.add_argument("--seed", type=int, help="of a run to repeat",
+                        default=int(os.environ.get("SEED") or secrets.randbelow(1_000_000)))
+    args = parser.parse_args()
+    tools = toolchain.load()
+    results = Results()
+    rows = matrix.select(args.only, matrix.STRESS_FULL)
+    for row in rows:
+        row.hooked = kernel.hooks_wanted()
+        found = stress.boot_row(row, tools, args.seed, max(args.duration // len(rows), 10))
+        for r in found.failures():
+            print(f"  FAILED {row.name}: {r.name}: {r.detail}", flush=True)
+        results.extend(found)
+    return results.report()
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)
+    progress.main(main)
