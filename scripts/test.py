@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""The test suite: host tests, then guests with KUnit and checks of their own.
+"""The test suite: host tests, litmus tests, then guests with KUnit and checks of their own.
 
 Ends with "N passed, N failed"; the exit status is 0 only if nothing failed.
 """
@@ -10,6 +10,7 @@ import os
 import sys
 import time
 
+import litmus
 from rr import host, kernel, matrix, modules, progress, stopped, suite, toolchain
 from rr.progress import Step, StepFailed
 from rr.results import Results
@@ -65,7 +66,9 @@ def main() -> int:
                         help="only guests with these words in their names")
     args = parser.parse_args()
     start = time.monotonic()
-    tools = toolchain.load()
+    # A guest that is asked for needs no litmus tests; ONLY=litmus needs no guest.
+    models = not args.host and all(w in "litmus" for w in args.only.split())
+    tools = toolchain.load(*["cargo"] if models else [])
 
     step = Step("host tests")
     all_results = host.run(tools)
@@ -73,6 +76,11 @@ def main() -> int:
     show("host", all_results)
     if args.host:
         return all_results.report()
+
+    if models:
+        results = litmus.run_all(tools)
+        show("litmus", results)
+        all_results.extend(results)
 
     prepared = {}
     rows = matrix.select(args.only, matrix.TEST_FULL if args.full else matrix.TEST)
