@@ -4,7 +4,9 @@
 
 A defect is a patch rust/tests/defects/NAME.patch that begins with
 
-    # suite: a KUnit suite, or "host", or "guest" for a check of the guest's
+    # suite: a KUnit suite, or "host", or "guest" for a check of the guest's, or
+    #        "litmus" for litmus tests on the guest's harts; or, without a guest,
+    #        "models" for litmus tests and loom, "compiled" for barriers in objects
     # expect: the test that must fail (or "guest" / "kernel log", for a defect
     #         that takes the guest down or makes its kernel complain)
     # boot: flavour=ordinary smp=4 aia=none tearing_live=1000
@@ -20,6 +22,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import disassembly
 from rr import host, kernel, matrix, modules, paths, progress, suite, toolchain
 from rr.guest import Machine
 from rr.lock import locked
@@ -52,7 +55,7 @@ def read(patch: Path) -> Defect:
     defect = Defect(patch, headers["suite"], headers["expect"])
     defect.flavour = words.pop("flavour", "ordinary")
     defect.machine = Machine(smp=int(words.pop("smp", 4)), aia=words.pop("aia", "none"))
-    defect.parameters = {**matrix.SHORT, **words}
+    defect.parameters = {**matrix.SHORT, **matrix.LITMUS, **words}
     return defect
 
 
@@ -86,21 +89,33 @@ def failed(defect: Defect, tools: dict, step: Step) -> tuple:
     if defect.suite == "host":
         results = host.run(tools, tree, WORK)
         return [r.name for r in results.failures()], None
+    if defect.suite == "models":
+        r = subprocess.run([sys.executable, tree / "scripts/litmus.py", "--models"],
+                           capture_output=True, text=True, check=False)
+        # A name and what was seen, either of which may have a colon in it.
+        words = [line.split(": ") for line in re.findall(r"^  FAILED (.+)", r.stdout, re.MULTILINE)]
+        return [": ".join(w[:n]) for w in words for n in range(1, len(w) + 1)], None
     k = kernel.build(defect.flavour, False, tools)
     built = modules.build(k, tools, tree, WORK / defect.flavour,
                           paths.LOGS / f"modules-defect-{defect.name}.log")
+    if defect.suite == "compiled":
+        results = disassembly.check(tools, k.obj, list(built.values()))
+        return [r.name for r in results.failures()], None
     machine = defect.machine
     # A check of the guest's is made after all suites have been at work.
     kunit = suite.kunit_modules(built)
-    if defect.suite != "guest":
+    litmus = defect.suite == "litmus"
+    if litmus:
+        kunit = ()
+    elif defect.suite != "guest":
         kunit = with_suite(built, defect.suite)
         test = defect.expect.split(".")[-1]
         # Only the test in question, unless the machine's end is what is expected.
         glob = f"{defect.suite}.*" if test in ("guest", "kernel log") else f"{defect.suite}.{test}"
         machine.append = f"kunit.filter_glob={glob}"
     boot = suite.boot(k, tools, built, f"defect-{defect.name}", machine, matrix.SLOW, step,
-                      kunit=kunit, parameters=defect.parameters)
-    names = [r.name for r in suite.results(k, boot, kunit).failures()]
+                      kunit=kunit, litmus=litmus, parameters=defect.parameters)
+    names = [r.name for r in suite.results(k, boot, kunit, litmus).failures()]
     # Just this test ran: if the guest did not survive its suite, it was this test.
     if boot.outcome != "exit" and \
        any(line.endswith(f"# Subtest: {defect.suite}") for line in boot.lines):

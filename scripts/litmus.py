@@ -343,7 +343,7 @@ def main() -> int:
     results = run_all(toolchain.load("cargo"), compiled=not args.models)
     for r in results.all:
         if r.status == "fail":
-            print(f"  FAILED {r.name}: {r.detail}")
+            print(f"  FAILED {r.name}: {r.detail}", flush=True)
         elif args.verbose:
             print(f"  ok {r.name}")
     return results.report()

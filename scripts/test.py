@@ -42,9 +42,9 @@ def run_row(row: matrix.Row, tools: dict, prepared: dict) -> Results:
         return results
     kunit = suite.kunit_modules(built)
     step = Step(f"{row.flavour}{' hooked' if row.hooked else ''} kernel, {row.machine}")
-    boot = suite.boot(k, tools, built, row.name, row.machine, row.limits, step,
-                      kunit=kunit, parameters=row.parameters)
-    results.extend(suite.results(k, boot, kunit))
+    boot = suite.boot(k, tools, built, row.name, row.machine, row.limits, step, kunit=kunit,
+                      litmus=bool(row.litmus), parameters={**row.parameters, **row.litmus})
+    results.extend(suite.results(k, boot, kunit, litmus=bool(row.litmus)))
     step.done(results.short())
     return results
 

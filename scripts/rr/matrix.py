@@ -19,6 +19,13 @@ FEW = {"tearing_live": 200, "tearing_rendezvous": 50}
 LONG = {"tearing_live": 200_000, "tearing_rendezvous": 50_000}
 LONG_DEBUG = {"tearing_live": 20_000, "tearing_rendezvous": 2_000}
 
+# Of LITMUS_MODULE, which runs where this is given. With its barriers nothing may
+# be seen in this many rounds; "seconds" is how long what meets in steps may take.
+LITMUS_MODULE = "rust_litmus"
+LITMUS = {"rounds": 10_000_000, "steps": 300_000, "seconds": 10}
+LITMUS_DEBUG = {"rounds": 1_000_000, "steps": 50_000, "seconds": 10}
+LITMUS_LONG = {"rounds": 100_000_000, "steps": 10_000_000, "seconds": 600}
+
 USUAL = Limits(silence=240, total=900)
 SLOW = Limits(silence=600, total=1500)
 HOURS = Limits(silence=3600, total=4 * 3600)
@@ -32,6 +39,7 @@ class Row:
     parameters: dict = field(default_factory=dict)
     limits: Limits = field(default_factory=lambda: USUAL)
     hooked: bool = False
+    litmus: dict = field(default_factory=dict)
 
     @property
     def machine(self) -> Machine:
@@ -45,18 +53,19 @@ class Row:
 
 TEST = (
     Row("ordinary", 1, "none", SHORT),
-    Row("ordinary", 2, "none", FULL),
+    Row("ordinary", 2, "none", FULL, litmus=LITMUS),
     Row("ordinary", 2, "imsic", FULL),
-    Row("ordinary", 4, "none", SHORT),
+    Row("ordinary", 4, "none", SHORT, litmus=LITMUS),
     Row("ordinary", 4, "imsic", SHORT),
-    Row("ordinary", 8, "none", FEW),
-    Row("debug", 2, "none", SHORT, SLOW),
+    Row("ordinary", 8, "none", FEW, litmus=LITMUS),
+    Row("debug", 2, "none", SHORT, SLOW, litmus=LITMUS_DEBUG),
     Row("debug", 4, "imsic", FEW, SLOW),
 )
 
 TEST_FULL = tuple(
-    Row(flavour, smp, aia, numbers, HOURS)
-    for flavour, numbers in (("ordinary", LONG), ("debug", LONG_DEBUG))
+    Row(flavour, smp, aia, numbers, HOURS, litmus=litmus if smp > 1 and aia == "none" else {})
+    for flavour, numbers, litmus in (("ordinary", LONG, LITMUS_LONG),
+                                     ("debug", LONG_DEBUG, LITMUS))
     for smp in (1, 2, 4, 8)
     for aia in ("none", "imsic")
 )
