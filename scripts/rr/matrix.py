@@ -82,6 +82,9 @@ def select(text: str, rows: tuple) -> tuple:
     return tuple(r for r in rows if all(w in r.name for w in text.split()))
 
 
+BARRIERS = ("rust_riscv", "rust_riscv_bench_barrier")
+
+
 @dataclass
 class Bench:
     """A guest of "make bench": scripts/guest/bench/NAME.sh on a machine."""
@@ -100,7 +103,11 @@ class Bench:
         return f"{self.name}-smp{m.smp}-{m.ipi}" + ("-icount" if m.icount else "")
 
 
-BENCH = ()
+BENCH = (
+    Bench("barrier", Machine(smp=2), BARRIERS, {"pairs": 9}),
+    # Two harts that take turns do not meet.
+    Bench("barrier", Machine(smp=1, icount=True), BARRIERS, {"loops": 20_000, "meetings": 0}),
+)
 
 # What a figure has to reach: its name, keys it must have, the ratio.
 MINIMA = ()
