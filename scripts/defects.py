@@ -6,7 +6,8 @@ A defect is a patch rust/tests/defects/NAME.patch that begins with
 
     # suite: a KUnit suite, or "host", or "guest" for a check of the guest's, or
     #        "litmus" for litmus tests on the guest's harts; or, without a guest,
-    #        "models" for litmus tests and loom, "compiled" for barriers in objects
+    #        "models" for litmus tests and loom, "compiled" for barriers in objects,
+    #        "misuse" for what must not compile
     # expect: the test that must fail (or "guest" / "kernel log", for a defect
     #         that takes the guest down or makes its kernel complain)
     # boot: flavour=ordinary smp=4 aia=none tearing_live=1000
@@ -23,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import disassembly
-from rr import host, kernel, matrix, modules, paths, progress, suite, toolchain
+from rr import host, kernel, matrix, misuse, modules, paths, progress, suite, toolchain
 from rr.guest import Machine
 from rr.lock import locked
 from rr.progress import Step, StepFailed
@@ -101,6 +102,8 @@ def failed(defect: Defect, tools: dict, step: Step) -> tuple:
     if defect.suite == "compiled":
         results = disassembly.check(tools, k.obj, list(built.values()))
         return [r.name for r in results.failures()], None
+    if defect.suite == "misuse":
+        return [r.name for r in misuse.run(built, tree).failures()], None
     machine = defect.machine
     # A check of the guest's is made after all suites have been at work.
     kunit = suite.kunit_modules(built)

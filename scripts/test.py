@@ -11,7 +11,7 @@ import sys
 import time
 
 import litmus
-from rr import host, kernel, matrix, modules, progress, stopped, suite, toolchain
+from rr import host, kernel, matrix, misuse, modules, progress, stopped, suite, toolchain
 from rr.progress import Step, StepFailed
 from rr.results import Results
 
@@ -31,7 +31,7 @@ def run_row(row: matrix.Row, tools: dict, prepared: dict) -> Results:
             k = kernel.build(row.flavour, row.hooked, tools)
             built = modules.build(k, tools)
             prepared[key] = (k, built)
-            results.extend(stopped_code(row, tools, built))
+            results.extend(built_code(row, tools, built))
         k, built = prepared[key]
     except StepFailed as e:
         results.add("build", False, str(e))
@@ -49,10 +49,11 @@ def run_row(row: matrix.Row, tools: dict, prepared: dict) -> Results:
     return results
 
 
-def stopped_code(row: matrix.Row, tools: dict, built: dict) -> Results:
+def built_code(row: matrix.Row, tools: dict, built: dict) -> Results:
     """Checks of the built modules; KASAN's calls are not of our making."""
     results = Results()
     if row.flavour == "ordinary":
+        results.extend(misuse.run(built))
         found = stopped.problems(tools, [built[m] for m in matrix.MODULES if m in built])
         results.add("stopped code calls nothing traced", not found, "; ".join(found))
     return results

@@ -106,7 +106,7 @@ class Bench:
 BENCH = (
     Bench("barrier", Machine(smp=2), BARRIERS, {"pairs": 9}),
     # Two harts that take turns do not meet.
-    Bench("barrier", Machine(smp=1, icount=True), BARRIERS, {"loops": 20_000, "meetings": 0}),
+    Bench("barrier", Machine(smp=1, icount=True), BARRIERS, {"loops": 20_000, "rounds": 0}),
 )
 
 # What a figure has to reach: its name, keys it must have, the ratio.
