@@ -83,6 +83,12 @@ def with_suite(built: dict, name: str) -> tuple:
     return found or kunit
 
 
+def beginnings(names: list) -> list:
+    """A name and what follows it, either of which may have a colon in it."""
+    return [": ".join(words[:n]) for words in (name.split(": ") for name in names)
+            for n in range(1, len(words) + 1)]
+
+
 def failed(defect: Defect, tools: dict, step: Step) -> tuple:
     """What fails with the defect in: names, and where the log is."""
     tree = WORK / "tree"
@@ -93,15 +99,13 @@ def failed(defect: Defect, tools: dict, step: Step) -> tuple:
     if defect.suite == "models":
         r = subprocess.run([sys.executable, tree / "scripts/litmus.py", "--models"],
                            capture_output=True, text=True, check=False)
-        # A name and what was seen, either of which may have a colon in it.
-        words = [line.split(": ") for line in re.findall(r"^  FAILED (.+)", r.stdout, re.MULTILINE)]
-        return [": ".join(w[:n]) for w in words for n in range(1, len(w) + 1)], None
+        return beginnings(re.findall(r"^  FAILED (.+)", r.stdout, re.MULTILINE)), None
     k = kernel.build(defect.flavour, False, tools)
     built = modules.build(k, tools, tree, WORK / defect.flavour,
                           paths.LOGS / f"modules-defect-{defect.name}.log")
     if defect.suite == "compiled":
         results = disassembly.check(tools, k.obj, list(built.values()))
-        return [r.name for r in results.failures()], None
+        return beginnings([r.name for r in results.failures()]), None
     if defect.suite == "misuse":
         return [r.name for r in misuse.run(built, tree).failures()], None
     machine = defect.machine
