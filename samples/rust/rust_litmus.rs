@@ -92,7 +92,7 @@ struct Test {
     expect: Expect,
     /// Whether the two sides meet before each round, which is slow.
     steps: bool,
-    run: fn(&Setup<'_>) -> Result<Histogram>,
+    run: fn(&Setup<'_>) -> Result<Counts>,
 }
 
 const SB: [&str; 2] = ["0:r0", "1:r0"];
@@ -182,14 +182,35 @@ const TESTS: [Test; 10] = [
     },
 ];
 
-/// How often each outcome was seen: bit 0 is the first number, bit 1 the second.
-type Histogram = [u64; 4];
+/// What came of a number of rounds.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    /// How often each outcome was seen: bit 0 is the first number, bit 1 the second.
+    states: [u64; 4],
+    /// In how many rounds the other side was seen to run, too.
+    together: u64,
+}
+
+impl Counts {
+    fn add(&mut self, more: Counts) {
+        for (sum, count) in self.states.iter_mut().zip(more.states) {
+            *sum += count;
+        }
+        self.together += more.together;
+    }
+}
 
 /// How often a test is run between two set-ups of its memory.
 const BATCH: usize = 100_000;
 
-/// How often a test that has to show something is repeated until it does.
-const RETRIES: usize = 20;
+/// Rounds of a test without steps between two meetings.
+const STRETCH: u32 = 5_000;
+
+/// How long a test that has to show something is repeated until it does, in nanoseconds.
+const RETRIED: u64 = 60 * NSEC_PER_SEC;
+
+/// If in fewer rounds than one of so many the other side was seen to run, nothing is proven.
+const TOGETHER: u64 = 1_000;
 
 const NSEC_PER_SEC: u64 = 1_000_000_000;
 
@@ -262,7 +283,7 @@ fn both(
     setup: &Setup<'_>,
     first: impl FnMut(usize) -> u8 + Send,
     second: impl FnMut(usize) -> u8 + Send,
-) -> Result<Histogram> {
+) -> Result<Counts> {
     let mut results = [KVVec::new(), KVVec::new()];
 
     for list in &mut results {
@@ -276,11 +297,12 @@ fn both(
         || side(setup, 1, !seed, r1, second),
     )?;
 
-    let mut histogram = [0; 4];
+    let mut counts = Counts::default();
     for (a, b) in results[0].iter().zip(results[1].iter()) {
-        histogram[usize::from((a | b) & 3)] += 1;
+        counts.states[usize::from((a | b) & 3)] += 1;
     }
-    Ok(histogram)
+    counts.together = setup.rounds as u64;
+    Ok(counts)
 }
 
 /// As many as there are rounds, each from its number.
@@ -324,8 +346,11 @@ fn freely(
 ) {
     let mut random = seed;
 
-    setup.meet(me, 1);
     for (n, seen) in (1..).zip(seen.iter_mut()) {
+        // Now and then, so that harts that share a processor do not take turns for long.
+        if n % STRETCH == 1 {
+            setup.meet(me, n);
+        }
         *seen = part(n);
         random = next(random);
         for _ in 0..random % 8 {
@@ -345,7 +370,7 @@ fn list(setup: &Setup<'_>) -> Result<KVVec<u32>> {
 /// Store buffering without steps: the first side stores n to x and reads y, the second stores m to
 /// y and reads x. A round of the first is looked at together with two of the second: the last
 /// that it saw, and the first that it did not see.
-fn store_buffering(setup: &Setup<'_>, first: bool, second: bool) -> Result<Histogram> {
+fn store_buffering(setup: &Setup<'_>, first: bool, second: bool) -> Result<Counts> {
     let (x, y) = (&line(0), &line(0));
     let (mut saw_y, mut saw_x) = (list(setup)?, list(setup)?);
     let seed = seed();
@@ -375,7 +400,8 @@ fn store_buffering(setup: &Setup<'_>, first: bool, second: bool) -> Result<Histo
         },
     )?;
 
-    let mut histogram = [0; 4];
+    let mut counts = Counts::default();
+    let mut last = 0;
     for (n, &seen) in (1..).zip(saw_y.iter()) {
         // What the second side's round `m` saw; its rounds count from 1.
         let saw = |m: u32| {
@@ -385,18 +411,19 @@ fn store_buffering(setup: &Setup<'_>, first: bool, second: bool) -> Result<Histo
         };
 
         if let Some(too) = saw(seen) {
-            histogram[1 | usize::from(too) << 1] += 1;
+            counts.states[1 | usize::from(too) << 1] += 1;
         }
         if let Some(too) = saw(seen + 1) {
-            histogram[usize::from(too) << 1] += 1;
+            counts.states[usize::from(too) << 1] += 1;
         }
+        counts.together += u64::from(seen != core::mem::replace(&mut last, seen));
     }
-    Ok(histogram)
+    Ok(counts)
 }
 
 /// Message passing without steps: n to the data, then to the flag. The reader's first number is
 /// whether it saw a flag that is new, its second whether the data was as new as that.
-fn message_passing(setup: &Setup<'_>, ordered: bool) -> Result<Histogram> {
+fn message_passing(setup: &Setup<'_>, ordered: bool) -> Result<Counts> {
     let (data, ready) = (&line(0), &line(0));
     let (mut unused, mut result) = (list(setup)?, list(setup)?);
     let mut last = 0;
@@ -431,11 +458,12 @@ fn message_passing(setup: &Setup<'_>, ordered: bool) -> Result<Histogram> {
         },
     )?;
 
-    let mut histogram = [0; 4];
+    let mut counts = Counts::default();
     for &state in result.iter() {
-        histogram[(state & 3) as usize] += 1;
+        counts.states[(state & 3) as usize] += 1;
+        counts.together += u64::from(state & 1);
     }
-    Ok(histogram)
+    Ok(counts)
 }
 
 /// Each has a cache line of its own: a store that has to fetch its line takes long enough for the
@@ -449,7 +477,7 @@ struct Unordered {
     condition: Atomic<bool>,
 }
 
-fn wake_up_without(setup: &Setup<'_>) -> Result<Histogram> {
+fn wake_up_without(setup: &Setup<'_>) -> Result<Counts> {
     let shared = &each(setup, |_| {
         Apart(Unordered {
             asleep: Atomic::new(false),
@@ -470,7 +498,7 @@ fn wake_up_without(setup: &Setup<'_>) -> Result<Histogram> {
     )
 }
 
-fn wake_up(setup: &Setup<'_>) -> Result<Histogram> {
+fn wake_up(setup: &Setup<'_>) -> Result<Counts> {
     let mut shared = each(setup, |_| Apart(WakeUp::new()))?;
     let (mut sleepers, mut wakers) = (KVVec::new(), KVVec::new());
 
@@ -493,7 +521,7 @@ fn wake_up(setup: &Setup<'_>) -> Result<Histogram> {
     )
 }
 
-fn cancel(setup: &Setup<'_>) -> Result<Histogram> {
+fn cancel(setup: &Setup<'_>) -> Result<Counts> {
     let mut shared = each(setup, |_| Apart(Cancel::new()))?;
     let (mut workers, mut cancellers) = (KVVec::new(), KVVec::new());
 
@@ -515,7 +543,7 @@ fn cancel(setup: &Setup<'_>) -> Result<Histogram> {
     )
 }
 
-fn message(setup: &Setup<'_>) -> Result<Histogram> {
+fn message(setup: &Setup<'_>) -> Result<Counts> {
     let mut shared = each(setup, |_| Apart(Message::new()))?;
     let (mut senders, mut receivers) = (KVVec::new(), KVVec::new());
 
@@ -540,24 +568,38 @@ fn message(setup: &Setup<'_>) -> Result<Histogram> {
 }
 
 struct Outcome {
-    histogram: Histogram,
+    counts: Counts,
+    /// How many rounds were asked for.
+    wanted: u64,
     nanoseconds: u64,
 }
 
 impl Outcome {
     fn add(&mut self, more: Outcome) {
-        for (sum, count) in self.histogram.iter_mut().zip(more.histogram) {
-            *sum += count;
-        }
+        self.counts.add(more.counts);
         self.nanoseconds += more.nanoseconds;
     }
 
     fn marked(&self, test: &Test) -> u64 {
-        self.histogram[(test.marked[0] | test.marked[1] << 1) as usize]
+        self.counts.states[(test.marked[0] | test.marked[1] << 1) as usize]
     }
 
     fn rounds(&self) -> u64 {
-        self.histogram.iter().sum()
+        self.counts.states.iter().sum()
+    }
+
+    /// Whether the two sides ran at the same time often enough to prove anything.
+    fn is_together(&self) -> bool {
+        self.counts.together >= (self.wanted / TOGETHER).max(1)
+    }
+
+    /// Whether it makes no sense to go on.
+    fn is_enough(&self, test: &Test) -> bool {
+        match test.expect {
+            Expect::Seen => self.marked(test) > 0,
+            Expect::Never(_) => self.marked(test) > 0 || self.is_together(),
+            Expect::Maybe => true,
+        }
     }
 }
 
@@ -584,6 +626,9 @@ impl Results {
                 Verdict::Nothing("not seen, though allowed: this machine shows nothing")
             }
             Expect::Never(_) if seen > 0 => Verdict::Failed("SEEN, though the barriers forbid it"),
+            Expect::Never(_) if !self.0[n].is_together() => {
+                Verdict::Nothing("never, but the two harts hardly ran at the same time")
+            }
             Expect::Never(bare) if self.0[bare].marked(&TESTS[bare]) > 0 => {
                 Verdict::Passed("never, and seen without the barriers")
             }
@@ -591,9 +636,9 @@ impl Results {
         }
     }
 
-    fn histogram(&self, n: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn show(&self, n: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (test, outcome) = (&TESTS[n], &self.0[n]);
-        let states = outcome.histogram.iter().filter(|&&count| count > 0);
+        let states = outcome.counts.states.iter().filter(|&&count| count > 0);
         let (seen, rounds) = (outcome.marked(test), outcome.rounds());
         let [left, right] = test.shown;
         let observation = match seen {
@@ -604,7 +649,7 @@ impl Results {
 
         writeln!(f, "Test {} Allowed", test.name)?;
         writeln!(f, "Histogram ({} states)", states.count())?;
-        for (state, &count) in outcome.histogram.iter().enumerate() {
+        for (state, &count) in outcome.counts.states.iter().enumerate() {
             let (a, b) = (state as u32 & 1, state as u32 >> 1);
             let mark = if [a, b] == test.marked { '*' } else { ':' };
 
@@ -626,6 +671,7 @@ impl Results {
             test.name,
             rounds - seen
         )?;
+        writeln!(f, "Together {} {}", test.name, outcome.counts.together)?;
         let ms = outcome.nanoseconds / 1_000_000;
         writeln!(f, "Time {} {}.{:03}", test.name, ms / 1000, ms % 1000)?;
         match self.verdict(n) {
@@ -690,7 +736,7 @@ fn is_online(cpu: u32) -> bool {
 fn run(test: &Test, cpus: &[u32], rounds: u64, limit: u64) -> Result<Outcome> {
     let at = [line(0), line(1)];
     let start = Ticks::now();
-    let mut histogram = [0; 4];
+    let mut counts = Counts::default();
     let mut left = rounds;
 
     for pair in cpus.windows(2).cycle() {
@@ -702,16 +748,15 @@ fn run(test: &Test, cpus: &[u32], rounds: u64, limit: u64) -> Result<Outcome> {
         for at in &at {
             at.store(0);
         }
-        for (sum, count) in histogram.iter_mut().zip((test.run)(&setup)?) {
-            *sum += count;
-        }
+        counts.add((test.run)(&setup)?);
         left -= setup.rounds as u64;
         if left == 0 || Ticks::now().since(start) > limit {
             break;
         }
     }
     Ok(Outcome {
-        histogram,
+        counts,
+        wanted: rounds,
         nanoseconds: Ticks::now().since(start),
     })
 }
@@ -744,14 +789,11 @@ impl kernel::Module for RustLitmus {
                 let mut outcome = run(test, &cpus, rounds, limit)?;
 
                 // On a busy host a guest's harts may not have run at the same time at all.
-                for _ in 0..RETRIES {
-                    if test.expect != Expect::Seen || outcome.marked(test) > 0 {
-                        break;
-                    }
+                while !outcome.is_enough(test) && outcome.nanoseconds < RETRIED {
                     outcome.add(run(test, &cpus, rounds, limit)?);
                 }
                 results.0.push(outcome, GFP_KERNEL)?;
-                pr_info!("{}", Show(|f| results.histogram(n, f)));
+                pr_info!("{}", Show(|f| results.show(n, f)));
             }
             pr_info!("{} harts, {rounds} rounds, {steps} in steps\n", cpus.len());
         }
@@ -760,7 +802,7 @@ impl kernel::Module for RustLitmus {
         let files = Scope::dir(results, c"rust_litmus", |results, dir| {
             dir.read_callback_file(c"results", results, &|results, f| {
                 for n in 0..results.0.len() {
-                    results.histogram(n, f)?;
+                    results.show(n, f)?;
                     writeln!(f)?;
                 }
                 results.sum(f)?;
