@@ -3,7 +3,7 @@
 # From a fresh machine to live kernel text patched by Rust; see "make help".
 
 export SMP AIA FLAVOUR HOOKS JOBS CACHE KERNEL_SRC ONLY TOGGLES APPEND INSTALL TESTS DURATION SEED
-export LLVM RUSTC BINDGEN QEMU OPENSBI BUSYBOX DEBIAN_MIRROR
+export LLVM RUSTC CARGO BINDGEN QEMU HERD7 OPENSBI BUSYBOX DEBIAN_MIRROR
 
 # Python comes from here on a machine that has none.
 bootstrap := scripts/bootstrap.sh build/toolchain
@@ -16,11 +16,11 @@ run:
 	@python3 scripts/run.py
 
 test:
-	@$(bootstrap)
+	@$(bootstrap) cargo
 	@python3 scripts/test.py
 
 test-full:
-	@$(bootstrap)
+	@$(bootstrap) cargo
 	@python3 scripts/test.py --full
 
 host-test:
@@ -45,7 +45,7 @@ bench:
 
 # Memory-model tests, and what the barriers became in our objects.
 litmus:
-	@$(bootstrap)
+	@$(bootstrap) cargo
 	@python3 scripts/litmus.py
 
 shell:

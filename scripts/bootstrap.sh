@@ -4,14 +4,16 @@
 # Find the tools a Rust kernel for RISC-V needs, install what is missing, and
 # write where they are to OUT as KEY=value lines.
 #
-# usage: bootstrap.sh OUT
+# usage: bootstrap.sh OUT [cargo]
 #
-# INSTALL=0 installs nothing. LLVM=-19 asks for one LLVM; RUSTC=, BINDGEN=,
-# QEMU=, OPENSBI= and BUSYBOX= name a tool of one's own.
+# cargo is looked for only by those who need it. INSTALL=0 installs nothing.
+# LLVM=-19 asks for one LLVM; RUSTC=, CARGO=, BINDGEN=, QEMU=, OPENSBI= and
+# BUSYBOX= name a tool of one's own.
 
 set -eu
 
-out=${1:?usage: bootstrap.sh OUT}
+out=${1:?usage: bootstrap.sh OUT [cargo]}
+more=${2:-}
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rust-riscv}
 logs=$(dirname "$out")/logs
@@ -87,6 +89,12 @@ find_bindgen() {
 	want bindgen
 }
 
+find_cargo() {
+	cargo=${CARGO:-$(command -v cargo || :)}
+	[ -n "$cargo" ] || [ ! -x "$HOME/.cargo/bin/cargo" ] || cargo=$HOME/.cargo/bin/cargo
+	[ -n "$cargo" ] || [ "$more" != cargo ] || want cargo
+}
+
 find_qemu() {
 	qemu=${QEMU:-$(command -v qemu-system-riscv64 || :)}
 	if [ -n "$qemu" ]; then
@@ -132,6 +140,7 @@ find_all() {
 	find_llvm
 	find_rustc
 	find_bindgen
+	find_cargo
 	find_qemu
 	find_rest
 }
@@ -164,6 +173,18 @@ have_candidate() {
 	[ -n "$c" ] && at_least "$c" "$2"
 }
 
+cargo_package() {
+	# It fetches over https.
+	echo ca-certificates
+	if [ -n "$cargo" ]; then
+		:
+	elif have_candidate cargo-web "$min_rustc"; then
+		echo cargo-web
+	else
+		echo cargo
+	fi
+}
+
 packages_for() {
 	for m in $missing; do
 		case $m in
@@ -179,16 +200,9 @@ packages_for() {
 			if have_candidate bindgen "$min_bindgen"; then
 				echo bindgen
 			else
-				# cargo fetches over https.
-				echo ca-certificates
-				if command -v cargo > /dev/null; then
-					:
-				elif have_candidate cargo-web "$min_rustc"; then
-					echo cargo-web
-				else
-					echo cargo
-				fi
+				cargo_package
 			fi ;;
+		cargo) cargo_package ;;
 		qemu)
 			if have_candidate qemu-system-riscv "$min_qemu"; then
 				echo qemu-system-riscv
@@ -228,7 +242,7 @@ backported_qemu() {
 }
 
 cargo_bindgen() {
-	cargo install --locked --root "$tools" --version "$new_bindgen" bindgen-cli
+	"$cargo" install --locked --root "$tools" --version "$new_bindgen" bindgen-cli
 }
 
 how_to() {
@@ -241,6 +255,7 @@ how_to() {
 	libelf) echo "the libelf headers" ;;
 	libssl) echo "the OpenSSL headers" ;;
 	libc) echo "the C library's headers" ;;
+	cargo) echo "cargo, for what is checked with loom (or CARGO=path)" ;;
 	cc) echo "a C compiler for this machine" ;;
 	*) echo "$1" ;;
 	esac
@@ -295,6 +310,7 @@ cat > "$out.$$" << END
 LLVM=${llvm:-1}
 RUSTC=$rustc
 RUSTDOC=$rustdoc
+CARGO=$cargo
 BINDGEN=$bindgen
 QEMU=$qemu
 OPENSBI=$opensbi

@@ -6,7 +6,7 @@
 set -eu
 
 cache=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rust-riscv}
-for d in src kernels busybox tools apt-backports; do
+for d in src kernels busybox herd7 tools apt-backports; do
 	# Read-only folders of a source tree cannot be emptied.
 	[ -d "$cache/$d" ] && chmod -R u+w "$cache/$d"
 	rm -rf "${cache:?}/$d"

@@ -5,7 +5,10 @@
 A defect is a patch rust/tests/defects/NAME.patch that begins with
 
     # suite: a KUnit suite, or "host", or "guest" for a check of the guest's, or
-    #        "selftests" or "stress" for the guests of that name
+    #        "selftests" or "stress" for the guests of that name, or "litmus" for
+    #        litmus tests on the guest's harts; or, without a guest, "models" for
+    #        litmus tests and loom, "compiled" for barriers in objects, "misuse" for
+    #        what must not compile
     # expect: the test that must fail (or "guest" / "kernel log", for a defect
     #         that takes the guest down or makes its kernel complain)
     # boot: flavour=ordinary smp=4 aia=none hooked=1 tearing_live=1000
@@ -23,10 +26,12 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import disassembly
 from rr import (
     host,
     kernel,
     matrix,
+    misuse,
     modules,
     paths,
     progress,
@@ -68,7 +73,7 @@ def read(patch: Path) -> Defect:
     defect.flavour = words.pop("flavour", "ordinary")
     defect.hooked = words.pop("hooked", "0") == "1"
     defect.machine = Machine(smp=int(words.pop("smp", 4)), aia=words.pop("aia", "none"))
-    defect.parameters = {**matrix.SHORT, **words}
+    defect.parameters = {**matrix.SHORT, **matrix.LITMUS, **words}
     return defect
 
 
@@ -109,6 +114,12 @@ def row_failed(defect: Defect, tools: dict, built: dict) -> tuple:
     return [r.name for r in results.failures()], paths.LOGS / f"guest-{row.name}.log"
 
 
+def beginnings(names: list) -> list:
+    """A name and what follows it, either of which may have a colon in it."""
+    return [": ".join(words[:n]) for words in (name.split(": ") for name in names)
+            for n in range(1, len(words) + 1)]
+
+
 def failed(defect: Defect, tools: dict, step: Step) -> tuple:
     """What fails with the defect in: names, and where the log is."""
     tree = WORK / "tree"
@@ -116,23 +127,35 @@ def failed(defect: Defect, tools: dict, step: Step) -> tuple:
     if defect.suite == "host":
         results = host.run(tools, tree, WORK)
         return [r.name for r in results.failures()], None
+    if defect.suite == "models":
+        r = subprocess.run([sys.executable, tree / "scripts/litmus.py", "--models"],
+                           capture_output=True, text=True, check=False)
+        return beginnings(re.findall(r"^  FAILED (.+)", r.stdout, re.MULTILINE)), None
     k = kernel.build(defect.flavour, defect.hooked, tools)
     built = modules.build(k, tools, tree, WORK / (defect.flavour + "-hooked" * defect.hooked),
                           paths.LOGS / f"modules-defect-{defect.name}.log")
+    if defect.suite == "compiled":
+        results = disassembly.check(tools, k.obj, list(built.values()))
+        return beginnings([r.name for r in results.failures()]), None
+    if defect.suite == "misuse":
+        return [r.name for r in misuse.run(built, tree).failures()], None
     machine = defect.machine
     if defect.suite in ("selftests", "stress"):
         return row_failed(defect, tools, built)
     # A check of the guest's is made after all suites have been at work.
     kunit = suite.kunit_modules(built)
-    if defect.suite != "guest":
+    litmus = defect.suite == "litmus"
+    if litmus:
+        kunit = ()
+    elif defect.suite != "guest":
         kunit = with_suite(built, defect.suite)
         test = defect.expect.split(".")[-1]
         # Only the test in question, unless the machine's end is what is expected.
         glob = f"{defect.suite}.*" if test in ("guest", "kernel log") else f"{defect.suite}.{test}"
         machine.append = f"kunit.filter_glob={glob}"
     boot = suite.boot(k, tools, built, f"defect-{defect.name}", machine, matrix.SLOW, step,
-                      kunit=kunit, parameters=defect.parameters)
-    names = [r.name for r in suite.results(k, boot, kunit).failures()]
+                      kunit=kunit, litmus=litmus, parameters=defect.parameters)
+    names = [r.name for r in suite.results(k, boot, kunit, litmus).failures()]
     # Just this test ran: if the guest did not survive its suite, it was this test.
     if boot.outcome != "exit" and \
        any(line.endswith(f"# Subtest: {defect.suite}") for line in boot.lines):

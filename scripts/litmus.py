@@ -10,7 +10,10 @@ comment says, one a line:
   Variant of: TEST            TEST with something changed; sources name TEST
   Fixed: ORDERING ...         not mutated (ORDERING@P0: only there not)
   Superfluous: ORDERING ...   mutated, and the verdict must stay
+  About: PATH                 sources name TEST once there is a PATH
   Kernel: TEST ...            riscv/: the tests whose RISC-V code this is
+  Published: VERDICT HASH     riscv/: of the test of this name in litmus-tests-riscv,
+                              which this then is, or "no" if it is not there
 
 Then the rendezvous' core under loom (rust/tests/loom/), and the barriers in
 compiled code (disassembly.py). Ends with "N passed, N failed"; the exit status is 0 only if nothing failed.
@@ -19,9 +22,10 @@ compiled code (disassembly.py). Ends with "N passed, N failed"; the exit status 
 import argparse
 import os
 import re
-import shutil
 import subprocess
 import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import disassembly
@@ -30,24 +34,29 @@ from rr.results import Results
 
 TESTS = paths.TOP / "Documentation/litmus-tests"
 LOOM = paths.TOP / "rust/tests/loom"
-SOURCES = ("rust", "samples/rust")
+SOURCES = ("rust", "samples/rust", "scripts/hooks")
 # Test programs order as the code they test; generated and host code is none.
 SKIPPED = ("rust/tests/", "rust/bindings/")
 
 HEADER = re.compile(r"^ \* ([A-Z][\w ]*): (.+)$", re.MULTILINE)
 
 # What an ordering is weakened to. A fence is dropped as a whole: the bits that
-# a test has no access for could go unnoticed.
+# a test has no access for could go unnoticed. rcu_dereference() is not here: its
+# order is the address dependency, which a plain load has, too.
 WEAKER_C = (
     (re.compile(r"\b(smp_mb|smp_wmb|smp_rmb|barrier)\(\);"), ("",)),
     (re.compile(r"\b(smp_store_mb)\((\*\w+, \w+)\)"), (r"WRITE_ONCE(\2)",)),
     (re.compile(r"\b(smp_store_release)\((\w+, \w+)\)"), (r"WRITE_ONCE(*\2)",)),
+    (re.compile(r"\b(rcu_assign_pointer)\((\*\w+, \w+)\)"), (r"WRITE_ONCE(\2)",)),
     (re.compile(r"\b(smp_load_acquire)\((\w+)\)"), (r"READ_ONCE(*\2)",)),
     (re.compile(r"\b(atomic_read_acquire)\("), ("atomic_read(",)),
     (re.compile(r"\b((\w*xchg|atomic_(?:\w+_return|fetch_[a-z]+)))\("),
      (r"\2_relaxed(", r"\2_acquire(", r"\2_release(")),
     (re.compile(r"\b((\w*xchg|atomic_(?:\w+_return|fetch_[a-z]+))_(?:acquire|release))\("),
      (r"\2_relaxed(",)),
+    (re.compile(r"\b(synchronize_rcu)\(\);"), ("", "smp_mb();")),
+    (re.compile(r"\b(rcu_read_lock)\(\);(.*?)\brcu_read_unlock\(\);", re.DOTALL), (r"\2",)),
+    (re.compile(r"\b(spin_lock)\((\w+)\);(.*?)\bspin_unlock\(\2\);", re.DOTALL), (r"\3",)),
 )
 WEAKER_RISCV = (
     (re.compile(r"\b(fence [rw]+,[rw]+|fence\.i)"), ("nop",)),
@@ -57,11 +66,26 @@ WEAKER_RISCV = (
 
 # An ordering in code, comments and strings other than asm's aside.
 ORDERING_RUST = re.compile(
-    r"(?<!fn )\b(?:smp_mb|smp_store_mb|dma_mb|mb|barrier)\(|[(,] *(?:\w+::)*(?:Acquire|Release|Full)\b"
-    r"|\"fence[ .]")
+    r"(?<!fn )\b(?:smp_mb|smp_store_mb|dma_mb|mb|barrier)\(\w*|\bsynchronize_rcu\w*\("
+    r"|[(,] *(?:\w+::)*(?:Acquire|Release|Full)\b|\"fence[ .][^\"]*")
 ORDERING_C = re.compile(
-    r"\b(?!rr_)\w+_(?:acquire|release)\(|\b(?:smp_)?(?:mb|rmb|wmb|store_mb)\(|\bRISCV_FENCE\("
-    r"|\batomic\w*_(?:inc|dec|add|sub)_return\(|\bx?chg\(")
+    r"\b(?!rr_)\w+_(?:acquire|release)\(|\b(?:(?:smp|dma)_)?(?:mb|rmb|wmb|store_mb)\("
+    r"|\bRISCV_FENCE\([^)]*|\batomic\w*_(?:inc|dec|add|sub)_return\(|\bx?chg\("
+    r"|\brcu_assign_pointer\(|\bsynchronize_rcu\w*\(")
+# The mutation, in a test that it names, that an ordering in the sources answers
+# for; the first of these that is in it. A full barrier may be either half.
+FULL = r"smp_mb|smp_store_mb|atomic_\w+_return$|atomic_fetch_[a-z]+$|xchg$"
+ANSWERS = tuple((re.compile(a), re.compile(b)) for a, b in (
+    (r"synchronize_rcu", "synchronize_rcu"),
+    (r"assign_pointer", "rcu_assign_pointer|smp_store_release"),
+    (r"\bbarrier", "barrier"),
+    (r"Read|rmb", "smp_rmb|acquire"),
+    (r"Write|wmb|fence w|fence ow|RISCV_FENCE\([io]?w", "smp_wmb|release"),
+    (r"fence\.i", "smp_rmb|acquire"),
+    (r"Acquire|_acquire", f"acquire|{FULL}"),
+    (r"Release|_release", f"release|{FULL}"),
+    (r"", FULL),
+))
 NAMES = re.compile(r"litmus: *([\w+.-]+(?:, *[\w+.-]+)*)")
 
 
@@ -90,7 +114,13 @@ class Test:
                 for w in weaker:
                     new = m.expand(w)
                     text = self.text[:m.start()] + new + self.text[m.end():]
-                    yield ordering, f"line {line}, {m.group(0)} -> {new or 'nothing'}", text
+                    was, new = (" ".join(t.split()) or "nothing" for t in (m.group(0), new))
+                    yield ordering, f"line {line}, {was} -> {new}", text
+
+    def orderings(self) -> set:
+        """Those that are weakened, and a compiler barrier, which no model knows."""
+        found = {ordering for ordering, _, _ in self.mutations()}
+        return found | ({"barrier"} & set(self.words("Fixed")))
 
 
 def check_headers(tests: dict, results: Results) -> None:
@@ -107,38 +137,61 @@ def check_headers(tests: dict, results: Results) -> None:
             wrong += [f"{key}: {n} does not exist" for n in t.words(key) if n not in tests]
         if t.riscv and "Kernel" not in t.header and "Variant of" not in t.header:
             wrong.append("its comment has neither Kernel: nor Variant of:")
+        if t.riscv and not re.fullmatch(r"no|(Never|Sometimes) \w{32}", t.header.get("Published", "")):
+            wrong.append("its comment has no Published:, a verdict and a hash, or no")
         if wrong:
             results.add(f"{t.name}: header", False, "; ".join(wrong))
 
 
-def check_verdict(t: Test, run, results: Results) -> None:
+def check_verdict(t: Test, run) -> Results:
+    results = Results()
     verdict = run(t.path)
-    results.add(f"{t.name}: {t.result}", verdict == t.result, f"herd7 says {verdict}")
+    results.add(f"{t.name}: {t.result}", verdict.says == t.result, f"herd7 says {verdict.says}")
+    if published := t.words("Published")[:2]:
+        says, digest = published if published != ["no"] else ("", "")
+        if says:
+            results.add(f"{t.name}: as published", (says, digest) == (verdict.says, verdict.digest),
+                        f"published: {says} {digest}; here: {verdict.says} {verdict.digest}")
+    return results
 
 
-def check_mutations(t: Test, run, folder: Path, results: Results) -> None:
+def check_mutations(t: Test, run, folder: Path) -> Results:
     """What is allowed anyway cannot get more so: only Never is mutated."""
+    results = Results()
     if t.result != "Never":
-        return
-    mutated = folder / "mutated.litmus"
+        return results
     count = 0
     for ordering, what, text in t.mutations():
         count += 1
+        mutated = folder / f"{t.name}-{count}.litmus"
         mutated.write_text(text)
         verdict = run(mutated)
         expected = "Never" if ordering in t.words("Superfluous") else "Sometimes"
-        results.add(f"{t.name}: {what}", verdict == expected,
-                    f"herd7 says {verdict} where {expected} should be")
+        results.add(f"{t.name}: {what}", verdict.says == expected,
+                    f"herd7 says {verdict.says} where {expected} should be")
     if not count and "Fixed" not in t.header:
         results.add(f"{t.name}: mutations", False, "no ordering in it to weaken")
+    return results
 
 
-def code_lines(path: Path):
+def check_models(found: list, run) -> Results:
+    """herd7 on every test and every mutation of it, on all processors."""
+    results = Results()
+    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(os.cpu_count()) as pool:
+        folder = Path(name)
+        for more in pool.map(lambda t: (check_verdict(t, run), check_mutations(t, run, folder)),
+                             found):
+            for r in more:
+                results.extend(r)
+    return results
+
+
+def code_lines(lines: list, suffix: str):
     """Line numbers and lines, without comments and Rust's use declarations."""
     in_use = in_comment = False
-    for number, line in enumerate(path.read_text().splitlines()):
+    for number, line in enumerate(lines):
         code = re.sub(r"//.*", "", line)
-        if path.suffix in (".c", ".h"):
+        if suffix in (".c", ".h"):
             code = re.sub(r"/\*.*?\*/", "", code)
             if in_comment:
                 in_comment = "*/" not in code
@@ -152,6 +205,20 @@ def code_lines(path: Path):
         yield number, code
 
 
+def added_lines(text: str) -> tuple:
+    """Of a patch, the code as it will be, and the numbers of the lines that it adds."""
+    lines, added = [], set()
+    inside = False
+    for line in text.splitlines():
+        inside = line.startswith("@@") or (inside and line[:1] in ("", " ", "+", "-"))
+        if not inside or line.startswith("-"):
+            continue
+        if line.startswith("+"):
+            added.add(len(lines))
+        lines.append("" if line.startswith("@@") else line[1:])
+    return lines, added
+
+
 def named_above(lines: list, number: int) -> list:
     """The litmus tests that the comment at or above a line names: its paragraph."""
     names = []
@@ -159,7 +226,7 @@ def named_above(lines: list, number: int) -> list:
         if not line.strip():
             break
         for m in NAMES.finditer(line):
-            names += re.split(r", *", m.group(1))
+            names += re.split(r", *", m.group(1).rstrip("."))
     return names
 
 
@@ -167,46 +234,103 @@ def sources():
     for top in SOURCES:
         for path in sorted((paths.TOP / top).rglob("*")):
             where = str(path.relative_to(paths.TOP))
-            if path.suffix in (".rs", ".c", ".h") and not where.startswith(SKIPPED):
+            if path.suffix in (".rs", ".c", ".h", ".patch") and not where.startswith(SKIPPED):
                 yield where, path
+
+
+def orderings(path: Path):
+    """Each ordering in a file: its line's number, its text; and the file's lines."""
+    text = path.read_text()
+    added = None
+    if path.suffix == ".patch":
+        lines, added = added_lines(text)
+        suffix = ".c"
+    else:
+        lines, suffix = text.splitlines(), path.suffix
+    pattern = ORDERING_RUST if suffix == ".rs" else ORDERING_C
+    found = [(number, m.group(0).strip("(, ")) for number, code in code_lines(lines, suffix)
+             if (m := pattern.search(code)) and (added is None or number in added)]
+    return lines, found
 
 
 def check_sources(tests: dict, results: Results) -> None:
     named = set()
     for where, path in sources():
-        lines = path.read_text().splitlines()
+        lines, found = orderings(path)
         for number, line in enumerate(lines):
             for m in NAMES.finditer(line):
                 for name in re.split(r", *", m.group(1).rstrip(".")):
                     named.add(name)
                     if name not in tests:
                         results.add(f"{where}:{number + 1}", False, f"no litmus test {name}")
-        pattern = ORDERING_RUST if path.suffix == ".rs" else ORDERING_C
-        for number, code in code_lines(path):
-            if m := pattern.search(code):
-                results.add(f"{where}:{number + 1}: {m.group(0).strip('(, ')}",
-                            bool(named_above(lines, number)),
+        for number, ordering in found:
+            what = f"{where}:{number + 1}: {ordering}"
+            names = [n for n in named_above(lines, number) if n in tests]
+            if not names:
+                results.add(what, False,
                             "an ordering that names no litmus test (`litmus: NAME` above it)")
+                continue
+            answer = next(b for a, b in ANSWERS if a.search(ordering))
+            results.add(what, any(answer.search(o) for n in names for o in tests[n].orderings()),
+                        f"no such ordering is weakened in {', '.join(names)}")
     for t in tests.values():
-        if not t.riscv and "Variant of" not in t.header:
+        about = t.header.get("About")
+        if not t.riscv and "Variant of" not in t.header and \
+           (not about or (paths.TOP / about).exists()):
             results.add(f"{t.name}: named in the sources", t.name in named,
                         "no ordering in the sources names it")
 
 
-def check_loom(results: Results) -> None:
-    cargo = os.environ.get("CARGO") or shutil.which("cargo")
-    if not cargo:
-        results.add("loom", False, "cargo is not installed (CARGO= says where it is)")
-        return
-    r = subprocess.run([cargo, "test", "--locked", "--manifest-path", LOOM / "Cargo.toml",
+def check_loom(tools: dict) -> Results:
+    results = Results()
+    r = subprocess.run([tools["CARGO"], "test", "--locked", "--manifest-path", LOOM / "Cargo.toml",
                         "--target-dir", paths.BUILD / "loom"], stdin=subprocess.DEVNULL,
                        capture_output=True, text=True, check=False,
-                       env=toolchain.environment() | {"RUST_BACKTRACE": "0"})
+                       env=toolchain.environment() | {"RUST_BACKTRACE": "0",
+                                                      "RUSTC": tools["RUSTC"],
+                                                      "RUSTDOC": tools["RUSTDOC"]})
     lines = re.findall(r"^test (\S+) \.\.\. (ok|FAILED)$", r.stdout, re.MULTILINE)
     for name, verdict in lines:
         results.add(f"loom: {name}", verdict == "ok", r.stdout[-2000:])
     if not lines or (r.returncode and not results.failures()):
         results.add("loom", False, r.stdout[-1000:] + r.stderr[-2000:])
+    return results
+
+
+def run_all(tools: dict, compiled: bool = True) -> Results:
+    """Everything, as steps; compiled: our objects, too, for which a kernel is built."""
+    kernel = Path(os.environ["LKMM"]) if os.environ.get("LKMM") else source.get().tree
+    if not (kernel / "tools/memory-model/linux-kernel.cfg").exists():
+        raise progress.StepFailed(f"{kernel} has no tools/memory-model")
+    command = herd.command()
+
+    def run(path: Path) -> herd.Verdict:
+        return herd.run(command, kernel, path)
+
+    found = [Test(p) for p in sorted(TESTS.rglob("*.litmus"))]
+    tests = {t.name: t for t in found}
+    results = Results()
+    if len(tests) != len(found):
+        results.add("names", False, "two tests have the same name")
+    check_headers(tests, results)
+    check_sources(tests, results)
+    # Its two halves of the time at the same time: loom runs what it builds in one thread.
+    with ThreadPoolExecutor(1) as pool:
+        step = progress.Step(f"{len(found)} litmus tests, and the rendezvous under loom")
+        loom = pool.submit(check_loom, tools)
+        models = check_models(found, run)
+        while not loom.done():
+            step.update()
+            time.sleep(0.2)
+        results.extend(models)
+        results.extend(loom.result())
+    step.done(results.short())
+    if compiled:
+        step = progress.Step("the barriers in compiled code")
+        more = disassembly.check_ours()
+        step.done(more.short())
+        results.extend(more)
+    return results
 
 
 def main() -> int:
@@ -216,41 +340,10 @@ def main() -> int:
     parser.add_argument("--models", action="store_true",
                         help="only what needs no kernel built: not the compiled code")
     args = parser.parse_args()
-
-    kernel = Path(os.environ["LKMM"]) if os.environ.get("LKMM") else source.get().tree
-    if not (kernel / "tools/memory-model/linux-kernel.cfg").exists():
-        raise progress.StepFailed(f"{kernel} has no tools/memory-model")
-    command = herd.command()
-
-    def run(path: Path) -> str:
-        return herd.run(command, kernel, path)
-
-    found = [Test(p) for p in sorted(TESTS.rglob("*.litmus"))]
-    tests = {t.name: t for t in found}
-    results = Results()
-    if len(tests) != len(found):
-        results.add("names", False, "two tests have the same name")
-    step = progress.Step(f"{len(found)} litmus tests")
-    check_headers(tests, results)
-    with tempfile.TemporaryDirectory() as folder:
-        for t in found:
-            step.update(t.name)
-            check_verdict(t, run, results)
-            check_mutations(t, run, Path(folder), results)
-    check_sources(tests, results)
-    step.done(results.short())
-    step = progress.Step("the rendezvous under loom")
-    models = Results()
-    check_loom(models)
-    step.done(models.short())
-    results.extend(models)
-    if not args.models:
-        compiled = disassembly.check_ours()
-        print(f"the barriers in compiled code: {compiled.short()}", flush=True)
-        results.extend(compiled)
+    results = run_all(toolchain.load("cargo"), compiled=not args.models)
     for r in results.all:
         if r.status == "fail":
-            print(f"  FAILED {r.name}: {r.detail}")
+            print(f"  FAILED {r.name}: {r.detail}", flush=True)
         elif args.verbose:
             print(f"  ok {r.name}")
     return results.report()

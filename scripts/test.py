@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""The test suite: host tests, then guests with KUnit and checks of their own.
+"""The test suite: host tests, litmus tests, then guests with KUnit and checks of their own.
 
 Ends with "N passed, N failed"; the exit status is 0 only if nothing failed.
 """
@@ -11,7 +11,20 @@ import secrets
 import sys
 import time
 
-from rr import host, kernel, matrix, modules, progress, selftests, stopped, stress, suite, toolchain
+import litmus
+from rr import (
+    host,
+    kernel,
+    matrix,
+    misuse,
+    modules,
+    progress,
+    selftests,
+    stopped,
+    stress,
+    suite,
+    toolchain,
+)
 from rr.progress import Step, StepFailed
 from rr.results import Results
 
@@ -31,7 +44,7 @@ def run_row(row: matrix.Row, tools: dict, prepared: dict) -> Results:
             k = kernel.build(row.flavour, row.hooked, tools)
             built = modules.build(k, tools)
             prepared[key] = (k, built)
-            results.extend(stopped_code(row, tools, built))
+            results.extend(built_code(row, tools, built))
         k, built = prepared[key]
     except StepFailed as e:
         results.add("build", False, str(e))
@@ -42,17 +55,18 @@ def run_row(row: matrix.Row, tools: dict, prepared: dict) -> Results:
         return results
     kunit = suite.kunit_modules(built)
     step = Step(row.title)
-    boot = suite.boot(k, tools, built, row.name, row.machine, row.limits, step,
-                      kunit=kunit, parameters=row.parameters)
-    results.extend(suite.results(k, boot, kunit))
+    boot = suite.boot(k, tools, built, row.name, row.machine, row.limits, step, kunit=kunit,
+                      litmus=bool(row.litmus), parameters={**row.parameters, **row.litmus})
+    results.extend(suite.results(k, boot, kunit, litmus=bool(row.litmus)))
     step.done(results.short())
     return results
 
 
-def stopped_code(row: matrix.Row, tools: dict, built: dict) -> Results:
+def built_code(row: matrix.Row, tools: dict, built: dict) -> Results:
     """Checks of the built modules; KASAN's calls are not of our making."""
     results = Results()
     if row.flavour == "ordinary":
+        results.extend(misuse.run(built))
         found = stopped.problems(tools, [built[m] for m in matrix.MODULES if m in built])
         results.add("stopped code calls nothing traced", not found, "; ".join(found))
     return results
@@ -66,7 +80,9 @@ def main() -> int:
                         help="only guests with these words in their names")
     args = parser.parse_args()
     start = time.monotonic()
-    tools = toolchain.load()
+    # A guest that is asked for needs no litmus tests; ONLY=litmus needs no guest.
+    models = not args.host and all(w in "litmus" for w in args.only.split())
+    tools = toolchain.load(*["cargo"] if models else [])
 
     step = Step("host tests")
     all_results = host.run(tools)
@@ -74,6 +90,11 @@ def main() -> int:
     show("host", all_results)
     if args.host:
         return all_results.report()
+
+    if models:
+        results = litmus.run_all(tools)
+        show("litmus", results)
+        all_results.extend(results)
 
     prepared = {}
     rows = matrix.select(args.only, matrix.TEST_FULL if args.full else matrix.TEST)

@@ -3,7 +3,8 @@
 //! Barriers that the `kernel` crate does not have, and the patterns that barriers are for.
 //!
 //! A barrier alone is never right or wrong: it has to meet another one on the other side. So what
-//! is here, beside [`barrier`] and [`smp_store_mb`], is both sides of a pattern in one type:
+//! is here, beside [`barrier`], [`smp_store_mb`] and the `kernel` crate's own ([`smp_mb`], [`mb`],
+//! [`dma_mb`]), is both sides of a pattern in one type:
 //!
 //! - [`wake_up`]: a sleeper says so, then looks; a waker sets the condition, then looks;
 //! - [`cancel`]: a worker says so, then looks; a canceller sets the flag, then looks;
@@ -14,20 +15,36 @@
 //! `Documentation/choosing-a-barrier.rst` says which to choose; what goes wrong without the
 //! barriers is in `Documentation/litmus-tests/`, one test for each ordering here.
 
-use kernel::sync::{
-    atomic::{
-        Atomic,
-        AtomicType,
-        Relaxed, //
-    },
-    barrier::{
-        smp_mb,
-        Full, //
-    }, //
+use kernel::sync::atomic::{
+    Atomic,
+    AtomicType,
+    Relaxed, //
+};
+
+#[cfg(rust_riscv_barriers)]
+pub use kernel::sync::barrier::{
+    dma_mb,
+    mb,
+    smp_mb,
+    Full,
+    Read,
+    Write, //
+};
+
+#[cfg(not(rust_riscv_barriers))]
+pub use fences::{
+    dma_mb,
+    mb,
+    smp_mb,
+    Full,
+    Read,
+    Write, //
 };
 
 pub mod cancel;
 pub mod doorbell;
+#[cfg(not(rust_riscv_barriers))]
+mod fences;
 pub mod message;
 pub mod same_cpu;
 pub mod wake_up;

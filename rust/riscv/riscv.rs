@@ -30,7 +30,6 @@ use kernel::{
     prelude::*, //
 };
 
-#[cfg(rust_riscv_barriers)]
 pub mod barrier;
 pub mod batch;
 mod bindings;

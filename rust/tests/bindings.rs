@@ -9,6 +9,7 @@
     missing_docs,
     improper_ctypes,
     non_camel_case_types,
+    non_upper_case_globals,
     unreachable_pub,
     reason = "generated code"
 )]

@@ -59,4 +59,27 @@ int rr_test_module_refs(void);
 /* An allocation of this task that fails if one was to fail. */
 bool rr_test_allocate(void);
 
+/* What bench_barrier_c.c repeats. */
+enum rr_test_op {
+	RR_TEST_NOTHING,
+	RR_TEST_COMPILER,
+	RR_TEST_STORE,
+	RR_TEST_STORE_RELEASE,
+	RR_TEST_STORE_MB,
+	RR_TEST_LOAD,
+	RR_TEST_LOAD_ACQUIRE,
+	RR_TEST_ADD,
+	RR_TEST_ADD_FULL,
+	RR_TEST_SMP_MB,
+	RR_TEST_SMP_RMB,
+	RR_TEST_SMP_WMB,
+	RR_TEST_MB,
+	RR_TEST_RMB,
+	RR_TEST_WMB,
+	RR_TEST_DMA_RMB,
+	RR_TEST_DMA_WMB,
+};
+
+void rr_test_repeat(enum rr_test_op op, unsigned long loops);
+
 #endif

@@ -28,6 +28,13 @@ for m in $KUNIT; do
 	say "end kunit $m"
 done
 
+# Litmus tests on these harts: all pairs of neighbours.
+for m in $LITMUS; do
+	load "$m" || continue
+	send litmus "/sys/kernel/debug/$m/results"
+	unload "$m"
+done
+
 if [ -n "$CHECK_PAGES" ]; then
 	send pages /sys/kernel/debug/kernel_page_tables
 	check "check_wx_pages" grep -q '^SUCCESS' /sys/kernel/debug/check_wx_pages

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from rr import paths, progress, store
@@ -46,14 +47,25 @@ def command() -> list:
             "-set-libdir", folder / "usr/share/herdtools7/herd"]
 
 
-def run(herd: list, kernel: Path, test: Path) -> str:
-    """The verdict on a test: Never, Sometimes, Always; else what went wrong."""
+@dataclass
+class Verdict:
+    """What herd7 says of a test."""
+
+    says: str  # Never, Sometimes, Always; else what went wrong
+    digest: str = ""  # of the test itself, whatever it is called
+
+
+def run(herd: list, kernel: Path, test: Path) -> Verdict:
+    """The verdict on a test."""
     riscv = test.read_text().startswith("RISCV")
     model = ["-model", "riscv.cat"] if riscv else ["-conf", "linux-kernel.cfg"]
     r = subprocess.run([*herd, *model, test.absolute()], cwd=kernel / "tools/memory-model",
                        capture_output=True, text=True, check=False, timeout=300)
     out = r.stdout + r.stderr
-    m = re.search(r"^Observation \S+ (\w+)", out, re.MULTILINE)
     if "data-race" in out:
-        return "a data race"
-    return m.group(1) if m else f"no verdict: {out.strip()[-500:]}"
+        return Verdict("a data race")
+    m = re.search(r"^Observation \S+ (\w+)", out, re.MULTILINE)
+    if not m:
+        return Verdict(f"no verdict: {out.strip()[-500:]}")
+    digest = re.search(r"^Hash=(\w+)", out, re.MULTILINE)
+    return Verdict(m.group(1), digest.group(1) if digest else "")

@@ -19,6 +19,13 @@ FEW = {"tearing_live": 200, "tearing_rendezvous": 50, "count_rounds": 4}
 LONG = {"tearing_live": 200_000, "tearing_rendezvous": 50_000, "count_rounds": 200}
 LONG_DEBUG = {"tearing_live": 20_000, "tearing_rendezvous": 2_000, "count_rounds": 50}
 
+# Of LITMUS_MODULE, which runs where this is given. With its barriers nothing may
+# be seen in this many rounds; "seconds" is how long what meets in steps may take.
+LITMUS_MODULE = "rust_litmus"
+LITMUS = {"rounds": 10_000_000, "steps": 300_000, "seconds": 10}
+LITMUS_DEBUG = {"rounds": 1_000_000, "steps": 50_000, "seconds": 10}
+LITMUS_LONG = {"rounds": 100_000_000, "steps": 10_000_000, "seconds": 600}
+
 USUAL = Limits(silence=240, total=900)
 SLOW = Limits(silence=600, total=1500)
 SELFTEST = Limits(silence=600, total=2400)
@@ -35,6 +42,7 @@ class Row:
     parameters: dict = field(default_factory=dict)
     limits: Limits = field(default_factory=lambda: USUAL)
     hooked: bool = False
+    litmus: dict = field(default_factory=dict)
 
     @property
     def machine(self) -> Machine:
@@ -68,22 +76,24 @@ class Stress(Row):
 
 TEST = (
     # The kernel as it is.
-    Row("ordinary", 2, "none", FULL),
+    Row("ordinary", 2, "none", FULL, litmus=LITMUS),
     Row("ordinary", 4, "imsic", SHORT),
-    Row("debug", 2, "none", SHORT, SLOW),
+    Row("debug", 2, "none", SHORT, SLOW, litmus=LITMUS_DEBUG),
     # With our hooks.
     Row("ordinary", 1, "none", SHORT, hooked=True),
     Row("ordinary", 2, "imsic", FULL, hooked=True),
-    Row("ordinary", 4, "none", SHORT, hooked=True),
-    Row("ordinary", 8, "none", FEW, hooked=True),
+    Row("ordinary", 4, "none", SHORT, hooked=True, litmus=LITMUS),
+    Row("ordinary", 8, "none", FEW, hooked=True, litmus=LITMUS),
     Row("debug", 2, "none", FEW, SLOW, hooked=True),
     Row("debug", 4, "imsic", FEW, SLOW, hooked=True),
 )
 
 TEST_FULL = tuple(
-    Row(flavour, smp, aia, numbers, HOURS, hooked)
+    Row(flavour, smp, aia, numbers, HOURS, hooked,
+        litmus=litmus if smp > 1 and aia == "none" else {})
     for hooked in (False, True)
-    for flavour, numbers in (("ordinary", LONG), ("debug", LONG_DEBUG))
+    for flavour, numbers, litmus in (("ordinary", LONG, LITMUS_LONG),
+                                     ("debug", LONG_DEBUG, LITMUS))
     for smp in (1, 2, 4, 8)
     for aia in ("none", "imsic")
 )
@@ -123,6 +133,9 @@ def select(text: str, rows: tuple) -> tuple:
     return tuple(r for r in rows if all(w in r.name for w in text.split()))
 
 
+BARRIERS = ("rust_riscv", "rust_riscv_bench_barrier")
+
+
 @dataclass
 class Bench:
     """A guest of "make bench": scripts/guest/bench/NAME.sh on a machine."""
@@ -157,7 +170,12 @@ def patch_benches():
     yield Bench("patch-insns", Machine(smp=1, icount=True))
 
 
-BENCH = (*patch_benches(),)
+BENCH = (
+    *patch_benches(),
+    Bench("barrier", Machine(smp=2), BARRIERS, {"pairs": 9}),
+    # Two harts that take turns do not meet.
+    Bench("barrier", Machine(smp=1, icount=True), BARRIERS, {"loops": 20_000, "rounds": 0}),
+)
 
 # What a figure has to reach: its name, keys it must have, the ratio.
 MINIMA = (

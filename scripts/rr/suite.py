@@ -8,7 +8,7 @@ from rr import guest, initramfs, kernlog, ktap, matrix, modules, pagetables, pat
 from rr.guest import Boot, Limits, Machine
 from rr.kernel import Kernel
 from rr.progress import Step, tail
-from rr.results import Results
+from rr.results import Result, Results
 
 SCRIPT = paths.SCRIPTS / "guest/test.sh"
 
@@ -23,15 +23,17 @@ def module_parameters(tools: dict, built: dict, names: tuple, parameters: dict) 
 
 def boot(kernel: Kernel, tools: dict, built: dict, name: str, machine: Machine, limits: Limits,
          step: Step, *, script: Path = SCRIPT, load: tuple = matrix.MODULES, kunit: tuple = (),
-         parameters: dict | None = None, settings: dict | None = None,
+         litmus: bool = False, parameters: dict | None = None, settings: dict | None = None,
          files: dict | None = None) -> Boot:
     """Boot a guest that runs script with these modules."""
-    given = {"LOAD": " ".join(load), "KUNIT": " ".join(kunit), "CHECK_PAGES": "1"}
-    given.update(module_parameters(tools, built, (*load, *kunit), parameters or {}))
+    samples = (matrix.LITMUS_MODULE,) if litmus else ()
+    given = {"LOAD": " ".join(load), "KUNIT": " ".join(kunit), "CHECK_PAGES": "1",
+             "LITMUS": " ".join(samples)}
+    given.update(module_parameters(tools, built, (*load, *kunit, *samples), parameters or {}))
     given.update(settings or {})
     image = paths.BUILD / "initramfs" / f"{name}.cpio.gz"
     image.parent.mkdir(parents=True, exist_ok=True)
-    initramfs.build(image, script, [built[m] for m in (*load, *kunit)], given, files)
+    initramfs.build(image, script, [built[m] for m in (*load, *kunit, *samples)], given, files)
     args = guest.command(kernel, tools, image, machine)
     return guest.boot(args, paths.LOGS / f"guest-{name}.log", limits, step)
 
@@ -86,11 +88,26 @@ def page_checks(boot: Boot) -> Results:
     return results
 
 
-def results(kernel: Kernel, boot: Boot, kunit: tuple) -> Results:
+def litmus_checks(boot: Boot) -> Results:
+    """What litmus tests saw on the guest's harts: "nothing" is no result."""
+    results = Results()
+    lines = guest.sent(boot.lines, "litmus")
+    for line in lines or ():
+        if m := re.match(r"(ok|not ok|nothing) ([^:]+): (.*)", line):
+            status = {"ok": "pass", "not ok": "fail", "nothing": "skip"}[m.group(1)]
+            results.all.append(Result(f"litmus.{m.group(2)}", status, m.group(3)))
+    if not results.count("pass"):
+        results.add("litmus", False, "no litmus test passed")
+    return results
+
+
+def results(kernel: Kernel, boot: Boot, kunit: tuple, litmus: bool = False) -> Results:
     """Everything that was tested in a boot of test.sh."""
     all_results = Results()
-    if not kunit:
+    if not kunit and not litmus:
         all_results.add("KUnit", False, "there are no KUnit modules")
+    if litmus:
+        all_results.extend(litmus_checks(boot))
     for module in kunit:
         all_results.extend(ktap.parse(kernel, boot.lines, module))
     all_results.extend(guest_checks(boot))

@@ -8,9 +8,9 @@ from rr import paths
 from rr.progress import StepFailed
 
 
-def load() -> dict:
-    """Find the tools, installing what is missing; fast when all is there."""
-    rc = subprocess.call([paths.SCRIPTS / "bootstrap.sh", paths.TOOLCHAIN])
+def load(*more: str) -> dict:
+    """Find the tools, and those in more, installing what is missing; fast when all is there."""
+    rc = subprocess.call([paths.SCRIPTS / "bootstrap.sh", paths.TOOLCHAIN, *more])
     if rc:
         raise StepFailed("The tools are not complete; see above.")
     lines = paths.TOOLCHAIN.read_text().splitlines()

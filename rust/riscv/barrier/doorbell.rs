@@ -6,17 +6,16 @@
 
 use core::cell::UnsafeCell;
 
-use kernel::sync::{
-    atomic::{
-        Atomic,
-        Relaxed, //
-    },
-    barrier::{
-        dma_mb,
-        mb,
-        Read,
-        Write, //
-    }, //
+use kernel::sync::atomic::{
+    Atomic,
+    Relaxed, //
+};
+
+use super::{
+    dma_mb,
+    mb,
+    Read,
+    Write, //
 };
 
 const CPU: u32 = 0;

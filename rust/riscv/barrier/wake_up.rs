@@ -7,20 +7,18 @@
 //! acquire would not do.
 
 use kernel::{
-    sync::{
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
-        barrier::{
-            smp_mb,
-            Full, //
-        }, //
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
     },
     types::NotThreadSafe, //
 };
 
-use super::smp_store_mb;
+use super::{
+    smp_mb,
+    smp_store_mb,
+    Full, //
+};
 
 /// A condition, and whether somebody sleeps until it holds.
 ///

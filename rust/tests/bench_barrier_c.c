@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The C side of bench_barrier.rs. */
+#include <linux/atomic.h>
+#include <linux/compiler.h>
+#include <asm/barrier.h>
+
+#include "helpers.h"
+
+/* The compiler barrier keeps the loop, as the one on Rust's side does. */
+#define REPEAT(name, op)			\
+	case RR_TEST_##name:			\
+		while (loops--) {		\
+			op;			\
+			barrier();		\
+		}				\
+		break
+
+/* Alone: these pair with nothing. */
+noinline void rr_test_repeat(enum rr_test_op what, unsigned long loops)
+{
+	static atomic_t word;
+
+	switch (what) {
+	REPEAT(NOTHING, (void)0);
+	REPEAT(COMPILER, barrier());
+	REPEAT(STORE, atomic_set(&word, 1));
+	REPEAT(STORE_RELEASE, atomic_set_release(&word, 1));
+	REPEAT(STORE_MB, smp_store_mb(word.counter, 1)); /* alone */
+	REPEAT(LOAD, atomic_read(&word));
+	REPEAT(LOAD_ACQUIRE, atomic_read_acquire(&word));
+	REPEAT(ADD, atomic_fetch_add_relaxed(1, &word));
+	REPEAT(ADD_FULL, atomic_fetch_add(1, &word));
+	REPEAT(SMP_MB, smp_mb()); /* alone */
+	REPEAT(SMP_RMB, smp_rmb()); /* alone */
+	REPEAT(SMP_WMB, smp_wmb()); /* alone */
+	REPEAT(MB, mb()); /* alone */
+	REPEAT(RMB, rmb()); /* alone */
+	REPEAT(WMB, wmb()); /* alone */
+	REPEAT(DMA_RMB, dma_rmb()); /* alone */
+	REPEAT(DMA_WMB, dma_wmb()); /* alone */
+	}
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0
+// error: E0499: cannot borrow `worker` as mutable more than once
+
+//! The work is not started while it runs.
+
+use riscv::barrier::cancel::Cancel;
+
+pub fn misuse() {
+    let mut shared = Cancel::new();
+    let (mut worker, _canceller) = shared.split();
+
+    let running = worker.start();
+    #[cfg(misuse)]
+    let _again = worker.start();
+    drop(running);
+}

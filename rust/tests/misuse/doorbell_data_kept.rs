@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0
+// error: E0499: cannot borrow `driver` as mutable more than once
+
+//! What was read of a descriptor is not held on to when the device gets it back.
+
+use riscv::barrier::doorbell::Descriptor;
+
+pub fn misuse() -> Option<u32> {
+    let mut descriptor = Descriptor::new(0u32);
+    let (mut driver, _device) = descriptor.split();
+
+    #[cfg(misuse)]
+    let kept = driver.take()?;
+    let _given = driver.give(|data| *data = 1);
+    #[cfg(not(misuse))]
+    let kept = driver.take()?;
+    Some(*kept)
+}

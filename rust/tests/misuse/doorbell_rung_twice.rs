@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0
+// error: E0382: use of moved value: `given`
+
+//! A descriptor that is given once is rung for once.
+
+use riscv::barrier::doorbell::{
+    Descriptor,
+    Doorbell, //
+};
+
+pub fn misuse() -> Option<()> {
+    let doorbell = Doorbell::new(|_| ());
+    let mut descriptor = Descriptor::new(0);
+    let (mut driver, _device) = descriptor.split();
+
+    let given = driver.give(|data| *data = 1)?;
+    doorbell.ring(1, given);
+    #[cfg(misuse)]
+    doorbell.ring(1, given);
+    Some(())
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0
+// error: E0382: use of moved value: `sender`
+
+//! A message is sent once: the sender goes with it.
+
+use riscv::barrier::message::Message;
+
+pub fn misuse() {
+    let mut room = Message::new();
+    let (sender, _receiver) = room.split();
+
+    sender.send(1);
+    #[cfg(misuse)]
+    sender.send(2);
+}

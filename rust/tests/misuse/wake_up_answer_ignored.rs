@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0
+// error: unused return value of `riscv::barrier::wake_up::Waker::<'_>::set` that must be used
+
+//! Who sets the condition has to look at whether somebody sleeps.
+
+#![deny(unused_must_use)]
+
+use riscv::barrier::wake_up::WakeUp;
+
+pub fn misuse() {
+    let mut shared = WakeUp::new();
+    let (_sleeper, waker) = shared.split();
+
+    #[cfg(misuse)]
+    waker.set();
+    #[cfg(not(misuse))]
+    let _asleep = waker.set();
+}

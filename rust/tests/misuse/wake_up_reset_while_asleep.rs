@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+// error: E0499: cannot borrow `sleeper` as mutable more than once
+
+//! The condition is not taken back between the look and the sleep.
+
+use riscv::barrier::wake_up::WakeUp;
+
+pub fn misuse() {
+    let mut shared = WakeUp::new();
+    let (mut sleeper, _waker) = shared.split();
+
+    let asleep = sleeper.prepare();
+    #[cfg(misuse)]
+    sleeper.reset();
+    drop(asleep);
+    sleeper.reset();
+}

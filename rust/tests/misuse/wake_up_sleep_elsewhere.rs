@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0
+// error: E0277: `*mut ()` cannot be sent between threads safely
+
+//! The task that said so is the one that sleeps.
+
+use riscv::barrier::wake_up::WakeUp;
+
+fn to_another_task<T: Send>(_: T) {}
+
+pub fn misuse() {
+    let mut shared = WakeUp::new();
+    let (mut sleeper, waker) = shared.split();
+
+    to_another_task(waker);
+    #[cfg(misuse)]
+    to_another_task(sleeper.prepare());
+    let _ = sleeper.prepare();
+}

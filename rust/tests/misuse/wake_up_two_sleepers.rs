@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0
+// error: E0599: no method named `clone` found for struct `Sleeper<
+
+//! One sleeps; as many as like wake.
+
+use riscv::barrier::wake_up::WakeUp;
+
+pub fn misuse() {
+    let mut shared = WakeUp::new();
+    let (sleeper, waker) = shared.split();
+
+    let _ = waker.clone();
+    #[cfg(misuse)]
+    let _ = sleeper.clone();
+    let _ = sleeper;
+}

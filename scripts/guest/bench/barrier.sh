@@ -1,0 +1,14 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# What barriers cost: the module measures as it is loaded.
+
+# shellcheck source-path=SCRIPTDIR/.. source=functions
+. /functions
+
+for m in $LOAD; do
+	load "$m" || exit 1
+done
+while read -r line; do
+	say "$line"
+done < /sys/kernel/debug/rust_riscv_bench_barrier/samples
