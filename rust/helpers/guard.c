@@ -13,13 +13,11 @@
 static const void *guarded_edits;
 static size_t guarded_count;
 
-/*
- * Before any breakpoint of these edits is written. litmus: guard+publish
- */
+/* Before any breakpoint of these edits is written. */
 void rr_guard_publish(const void *edits, size_t count)
 {
 	guarded_count = count;
-	/* The count before the pointer to what it counts. */
+	/* The count before the pointer to what it counts. litmus: message */
 	smp_store_release(&guarded_edits, edits);
 }
 
@@ -31,16 +29,20 @@ void rr_guard_withdraw(void)
 	WRITE_ONCE(guarded_edits, NULL);
 }
 
-/* litmus: guard+publish */
 notrace __kprobes const void *rr_guard_edits(size_t *count)
 {
-	/* Pairs with the release in rr_guard_publish(). */
+	/* Pairs with the release in rr_guard_publish(). litmus: message */
 	const void *edits = smp_load_acquire(&guarded_edits);
 
 	*count = guarded_count;
 	return edits;
 }
 
+/*
+ * What was written before is seen by every task that goes on afterwards, and
+ * what is written after by none that was preempted before.
+ * litmus: fault+unregister
+ */
 void rr_synchronize_rcu_tasks(void)
 {
 	synchronize_rcu_tasks();

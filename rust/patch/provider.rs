@@ -31,7 +31,7 @@ use crate::{
     breakpoint,
     engine,
     queue::{
-        Full,
+        NoRoom,
         Queue, //
     },
     stats::{
@@ -190,10 +190,10 @@ impl Provider for TextProvider {
                 .ok_or(Declined)
         };
 
-        if let Err(Full) = self.queue.push(edit()?) {
+        if let Err(NoRoom) = self.queue.push(edit()?) {
             self.drain(kernel);
             // What is there now may be what was queued before.
-            return self.queue.push(edit()?).map_err(|Full| Declined);
+            return self.queue.push(edit()?).map_err(|NoRoom| Declined);
         }
         Ok(())
     }

@@ -33,7 +33,7 @@ pub(crate) struct Queue {
 const MAX_RUNS: usize = 32;
 
 /// The queue has to be emptied before it can take this edit.
-pub(crate) struct Full;
+pub(crate) struct NoRoom;
 
 impl Queue {
     /// An empty queue for `capacity` edits, 32 bytes each, in up to `max_pages` pages.
@@ -54,24 +54,24 @@ impl Queue {
     }
 
     /// Adds `edit`. Allocates nothing.
-    pub(crate) fn push(&mut self, edit: Edit) -> Result<(), Full> {
+    pub(crate) fn push(&mut self, edit: Edit) -> Result<(), NoRoom> {
         let page = |addr: usize| addr / PAGE_SIZE;
         // An edit can lie in two pages, and the first of them can be the last one's.
         let pages = self.pages + page(edit.end() - 1) - page(edit.addr())
             + usize::from(self.edits.is_empty() || page(edit.addr()) != page(self.end - 1));
 
         if self.edits.len() == self.capacity || pages > self.max_pages {
-            return Err(Full);
+            return Err(NoRoom);
         }
         let new_run = self.runs == 0 || edit.addr() < self.end;
         if (new_run || self.runs > 1) && self.overlaps(&edit) {
-            return Err(Full);
+            return Err(NoRoom);
         }
         if new_run {
-            *self.starts.get_mut(self.runs).ok_or(Full)? = self.edits.len();
+            *self.starts.get_mut(self.runs).ok_or(NoRoom)? = self.edits.len();
             self.runs += 1;
         }
-        self.edits.push_within_capacity(edit).map_err(|_| Full)?;
+        self.edits.push_within_capacity(edit).map_err(|_| NoRoom)?;
         self.end = edit.end();
         self.pages = pages;
         Ok(())
