@@ -12,6 +12,8 @@
 
 #[path = "../riscv/edit.rs"]
 mod edit;
+#[path = "../riscv/fault.rs"]
+mod fault;
 #[path = "../riscv/insn.rs"]
 mod insn;
 #[path = "../riscv/pgtable.rs"]
@@ -21,6 +23,8 @@ mod plan;
 
 #[path = "host/edit.rs"]
 mod edit_tests;
+#[path = "host/fault.rs"]
+mod fault_tests;
 #[path = "host/insn.rs"]
 mod insn_tests;
 #[path = "host/pgtable.rs"]
