@@ -9,7 +9,8 @@ A defect is a patch rust/tests/defects/NAME.patch that begins with
     #         that takes the guest down or makes its kernel complain)
     # boot: flavour=ordinary smp=4 aia=none tearing_live=1000
 
-"boot" may be left out. Other words in it are parameters of the KUnit modules.
+"boot" may be left out. "hooked=1" boots the kernel with our hook series. Other
+words are parameters of the KUnit modules.
 """
 
 import argparse
@@ -36,6 +37,7 @@ class Defect:
     suite: str
     expect: str
     flavour: str = "ordinary"
+    hooked: bool = False
     machine: Machine = field(default_factory=Machine)
     parameters: dict = field(default_factory=dict)
 
@@ -51,6 +53,7 @@ def read(patch: Path) -> Defect:
     words = dict(w.split("=", 1) for w in headers.get("boot", "").split())
     defect = Defect(patch, headers["suite"], headers["expect"])
     defect.flavour = words.pop("flavour", "ordinary")
+    defect.hooked = words.pop("hooked", "0") == "1"
     defect.machine = Machine(smp=int(words.pop("smp", 4)), aia=words.pop("aia", "none"))
     defect.parameters = {**matrix.SHORT, **words}
     return defect
@@ -86,8 +89,8 @@ def failed(defect: Defect, tools: dict, step: Step) -> tuple:
     if defect.suite == "host":
         results = host.run(tools, tree, WORK)
         return [r.name for r in results.failures()], None
-    k = kernel.build(defect.flavour, False, tools)
-    built = modules.build(k, tools, tree, WORK / defect.flavour,
+    k = kernel.build(defect.flavour, defect.hooked, tools)
+    built = modules.build(k, tools, tree, WORK / k.name.rsplit("-", 1)[0],
                           paths.LOGS / f"modules-defect-{defect.name}.log")
     machine = defect.machine
     # A check of the guest's is made after all suites have been at work.

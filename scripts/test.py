@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-from rr import host, kernel, matrix, modules, progress, stopped, suite, toolchain
+from rr import faults, host, kernel, matrix, modules, progress, stopped, suite, toolchain
 from rr.progress import Step, StepFailed
 from rr.results import Results
 
@@ -78,6 +78,10 @@ def main() -> int:
     rows = matrix.select(args.only, matrix.TEST_FULL if args.full else matrix.TEST)
     for row in rows:
         results = run_row(row, tools, prepared)
+        show(row.name, results)
+        all_results.extend(results)
+    for row in matrix.select(args.only, matrix.FAULTS_FULL if args.full else matrix.FAULTS):
+        results = faults.boot_row(row, tools)
         show(row.name, results)
         all_results.extend(results)
     if args.full and not args.only:

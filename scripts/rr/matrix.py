@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from rr.guest import Limits, Machine
 
 # In the order they are loaded.
-MODULES = ("rust_riscv", "rust_riscv_patch")
+MODULES = ("rust_riscv", "rust_riscv_patch", "rust_riscv_fault")
 SAMPLE = "rust_text_toggle"
 KUNIT_PREFIX = "rust_riscv_kunit_"
 
@@ -43,6 +43,14 @@ class Row:
         return f"{self.flavour}{hooked}-smp{self.smp}-{self.aia}"
 
 
+class Faults(Row):
+    """A guest that runs programs that fault, with C and with Rust."""
+
+    @property
+    def name(self) -> str:
+        return f"faults-{super().name}"
+
+
 TEST = (
     Row("ordinary", 1, "none", SHORT),
     Row("ordinary", 2, "none", FULL),
@@ -59,6 +67,22 @@ TEST_FULL = tuple(
     for flavour, numbers in (("ordinary", LONG), ("debug", LONG_DEBUG))
     for smp in (1, 2, 4, 8)
     for aia in ("none", "imsic")
+)
+
+# How often the collectors fault, mappings change, and the module goes and comes.
+FAULTS_SHORT = {"GC": 8_000, "RACE": 200, "RELOADS": 10}
+FAULTS_FEW = {"GC": 2_000, "RACE": 50, "RELOADS": 3}
+FAULTS_LONG = {"GC": 1_000_000, "RACE": 20_000, "RELOADS": 500}
+
+FAULTS = (
+    Faults("ordinary", 2, "none", FAULTS_SHORT, hooked=True),
+    Faults("debug", 2, "imsic", FAULTS_FEW, SLOW, hooked=True),
+    Faults("ordinary", 1, "none", FAULTS_FEW),
+)
+
+FAULTS_FULL = FAULTS + tuple(
+    Faults(flavour, smp, "none", FAULTS_LONG, HOURS, hooked=True)
+    for flavour, smp in (("ordinary", 1), ("ordinary", 4), ("ordinary", 8), ("debug", 4))
 )
 
 
@@ -91,10 +115,22 @@ class Bench:
         return f"{self.name}-smp{m.smp}-{m.ipi}" + ("-icount" if m.icount else "")
 
 
-BENCH = ()
+# Of rust_riscv_fault, which the scripts load and unload.
+FAULT = ("rust_riscv", "rust_riscv_fault")
+
+BENCH = (
+    Bench("faults-counted", Machine(smp=1, icount=True), load=FAULT),
+    Bench("faults", Machine(smp=4), load=FAULT, pairs=7),
+)
 
 # What a figure has to reach: its name, keys it must have, the ratio.
-MINIMA = ()
+MINIMA = (
+    ("bad-access-counted", {}, 0.98),
+    ("minor-fault-counted", {}, 0.98),
+    ("bad-access", {"against": "c"}, 0.98),
+    ("bad-access", {"against": "mmap_lock", "writer": "yes"}, 1.2),
+    ("minor-fault", {}, 0.98),
+)
 
 
 def minimum(name: str, keys: dict) -> float | None:

@@ -4,6 +4,7 @@
  * them. All addresses are chosen here, so that two runs can be compared.
  *
  * "faults table" goes through kinds of memory, permissions and accesses;
+ * "faults causes" through some of that, which a tracer can follow;
  * "faults gc TIMES THREADS" is a garbage collector's pattern;
  * "faults race TIMES THREADS" faults while others change the mappings.
  *
@@ -337,6 +338,15 @@ static void table(void)
 	in_threads(8);
 }
 
+static void causes(void)
+{
+	int fd = file(1);
+
+	permissions("anonymous", AT, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	permissions("file", AT, MAP_PRIVATE, fd);
+	boundaries(AT);
+}
+
 /* Protect, fault, unprotect in the handler, retry. */
 struct collector {
 	unsigned long at;
@@ -453,12 +463,14 @@ int main(int argc, char **argv)
 	catch_faults();
 	if (argc == 2 && !strcmp(argv[1], "table"))
 		table();
+	else if (argc == 2 && !strcmp(argv[1], "causes"))
+		causes();
 	else if (argc == 4 && !strcmp(argv[1], "gc"))
 		collectors(atol(argv[2]), atoi(argv[3]));
 	else if (argc == 4 && !strcmp(argv[1], "race"))
 		races(atol(argv[2]), atoi(argv[3]));
 	else
-		die("usage: faults table, gc TIMES THREADS or race TIMES THREADS", argc);
+		die("usage: faults table|causes, or gc|race TIMES THREADS", argc);
 	printf("done, %d failures\n", failures);
 	return failures ? 1 : 0;
 }
