@@ -42,9 +42,7 @@ all() {
 	run gc-8 /programs/faults gc "$GC" 8
 	run race /programs/faults race "$RACE" 4
 	for test in $SELFTESTS; do
-		cd /selftests || exit 1
-		run "selftest-${test##*/}" timeout 300 "./$test"
-		cd / || exit 1
+		run "selftest-$test" timeout 300 "/selftests/$test"
 	done
 }
 

@@ -2,8 +2,9 @@
 """Programs that fault: do they see the same with C and with Rust?"""
 
 import re
+from pathlib import Path
 
-from rr import guest, matrix, modules, paths, programs, suite
+from rr import guest, libc, matrix, modules, paths, programs, suite
 from rr import kernel as kernels
 from rr.guest import Boot
 from rr.progress import Step, StepFailed
@@ -32,6 +33,8 @@ def compare(boot: Boot, name: str) -> tuple:
         return False, "one of them said nothing"
     if name.startswith("selftest-"):
         c, rust = ([line for line in lines if KTAP.match(line)] for lines in (c, rust))
+        if not c:
+            return False, "it ran no test with C"
     for n, (a, b) in enumerate(zip(c, rust)):
         if a != b:
             return False, f"line {n + 1} with C: {a!r}; with Rust: {b!r}"
@@ -48,7 +51,7 @@ def results(boot: Boot, selftests: tuple, hooked: bool) -> Results:
                       f"status {status.get(name)}; it said last: {last}")
     if hooked:
         found.add("faults gc, alternating", statuses(boot, "alternating").get("gc") == 0)
-        for name in (*PROGRAMS, *(f"selftest-{t.split('/')[-1]}" for t in selftests)):
+        for name in (*PROGRAMS, *(f"selftest-{test}" for test in selftests)):
             same, detail = compare(boot, name)
             if c.get(name) is None or c.get(name) != rust.get(name):
                 same, detail = False, f"status {c.get(name)} with C, {rust.get(name)} with Rust"
@@ -63,16 +66,17 @@ def boot_row(row: matrix.Faults, tools: dict) -> Results:
         kernel = kernels.build(row.flavour, row.hooked, tools)
         built = modules.build(kernel, tools)
         files = programs.build(kernel, tools)
+        selftests = libc.selftests(kernel, tools) if row.hooked else {}
     except StepFailed as e:
         found.add("build", False, str(e))
         return found
-    tests = ()
+    tests = tuple(Path(name).name for name in selftests)
     step = Step(f"programs that fault, {row.flavour}{' hooked' if row.hooked else ''} kernel, "
                 f"{row.machine}")
     settings = {"HOOKED": int(row.hooked), "SELFTESTS": " ".join(tests), **row.parameters}
     boot = suite.boot(kernel, tools, built, row.name, row.machine, row.limits, step,
                       script=SCRIPT, load=("rust_riscv", "rust_riscv_fault"), settings=settings,
-                      files=files)
+                      files={**files, **selftests})
     found.extend(results(boot, tests, row.hooked))
     found.extend(suite.guest_checks(boot))
     found.extend(suite.ending(boot))

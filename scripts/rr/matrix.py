@@ -127,6 +127,7 @@ BENCH = (
 MINIMA = (
     ("bad-access-counted", {}, 0.98),
     ("minor-fault-counted", {}, 0.98),
+    ("zero-page-fault-counted", {}, 0.98),
     ("bad-access", {"against": "c"}, 0.98),
     ("bad-access", {"against": "mmap_lock", "writer": "yes"}, 1.2),
     ("minor-fault", {}, 0.98),
