@@ -17,7 +17,8 @@ MM = ("mm/vm_util.c", "mm/hugepage_settings.c")
 HWPROBE = ("riscv/hwprobe/sys_hwprobe.S",)
 
 # Of tools/testing/selftests, what touches protection and faults, and what can run of riscv: the
-# rest of that needs a kernel with vectors. Each with the sources that it is linked with.
+# rest of that needs a kernel with vectors. (uffd-unit-tests takes minutes in QEMU; userfaultfd is
+# in rust/tests/user/faults.c.) Each with the sources that it is linked with.
 SELFTESTS = {
     "mm/droppable.c": MM,
     "mm/guard-regions.c": MM,
@@ -29,7 +30,6 @@ SELFTESTS = {
     "mm/mremap_dontunmap.c": MM,
     "mm/mseal_test.c": MM,
     "mm/on-fault-limit.c": MM,
-    "mm/uffd-unit-tests.c": ("mm/uffd-common.c", *MM),
     "riscv/abi/pointer_masking.c": (),
     "riscv/hwprobe/cbo.c": HWPROBE,
     "riscv/hwprobe/hwprobe.c": HWPROBE,
