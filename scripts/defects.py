@@ -78,14 +78,15 @@ def read(patch: Path) -> Defect:
 
 
 def copy(defect: Defect, tree: Path) -> None:
-    """A copy of our tree with the defect in it, its files' times kept.
+    """A copy of our tree with the defect in it.
 
-    What make built for the last defect stays, so that it builds just what this
-    one touches.
+    What make built for the last defect stays. Only files whose content differs
+    are copied, and they are new to make: so it builds just what the last defect
+    and this one touch.
     """
     tree.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["rsync", "-a", "--delete", "--exclude=/.git", "--exclude=/build",
-                    f"{paths.TOP}/", f"{tree}/"], check=True)
+    subprocess.run(["rsync", "-rlp", "--checksum", "--delete", "--exclude=/.git",
+                    "--exclude=/build", f"{paths.TOP}/", f"{tree}/"], check=True)
     with defect.patch.open() as text:
         r = subprocess.run(["patch", "-p1", "-f", "--no-backup-if-mismatch", "-d", tree],
                            stdin=text, capture_output=True, text=True, check=False)
@@ -132,7 +133,7 @@ def failed(defect: Defect, tools: dict, step: Step) -> tuple:
                            capture_output=True, text=True, check=False)
         return beginnings(re.findall(r"^  FAILED (.+)", r.stdout, re.MULTILINE)), None
     k = kernel.build(defect.flavour, defect.hooked, tools)
-    built = modules.build(k, tools, tree, WORK / (defect.flavour + "-hooked" * defect.hooked),
+    built = modules.build(k, tools, tree, WORK / k.name.rsplit("-", 1)[0],
                           paths.LOGS / f"modules-defect-{defect.name}.log")
     if defect.suite == "compiled":
         results = disassembly.check(tools, k.obj, list(built.values()))

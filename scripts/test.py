@@ -13,6 +13,7 @@ import time
 
 import litmus
 from rr import (
+    faults,
     host,
     kernel,
     matrix,
@@ -109,6 +110,10 @@ def main() -> int:
     for row in matrix.select(args.only, matrix.STRESS_FULL if args.full else matrix.STRESS):
         results = stress.boot_row(row, tools, secrets.randbelow(1_000_000),
                                   matrix.STRESS_SECONDS)
+        show(row.name, results)
+        all_results.extend(results)
+    for row in matrix.select(args.only, matrix.FAULTS_FULL if args.full else matrix.FAULTS):
+        results = faults.boot_row(row, tools)
         show(row.name, results)
         all_results.extend(results)
     if args.full and not args.only:

@@ -40,6 +40,10 @@ void rr_migrate_enable(void);
 int rr_module_get_by_text(unsigned long addr, unsigned long len,
 			  struct module **owner);
 
+/* fault.c */
+void rr_count_vma_lock_success(void);
+void rr_set_bad_cause(unsigned long cause);
+
 /* log.c */
 bool rr_ratelimit(void);
 

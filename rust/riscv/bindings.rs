@@ -13,6 +13,7 @@
     non_snake_case,
     non_upper_case_globals,
     unreachable_pub,
+    unused_imports,
     unsafe_op_in_unsafe_fn,
     reason = "generated code"
 )]
@@ -20,10 +21,13 @@
 use kernel::{
     bindings::{
         atomic_t,
+        mm_struct,
         module,
         page,
         pgprot_t,
-        task_struct, //
+        pt_regs,
+        task_struct,
+        vm_area_struct, //
     },
     ffi, //
 };

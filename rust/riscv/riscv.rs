@@ -19,9 +19,12 @@
 //! - [`barrier`]: barriers that the `kernel` crate lacks, and the patterns they are for;
 //! - [`fence`]: instruction and translation caches, of this hart and of all;
 //! - [`thread`]: two kernel threads on two CPUs, for tests and samples;
+//! - [`fault`], [`user_fault`]: forbidden accesses of user mode, and reporting them;
+//! - [`counter`]: counters for each CPU;
+//! - [`tp`]: the current task and CPU;
 //! - [`time`]: the `time` CSR.
 //!
-//! The first four and [`pgtable`] are plain logic, also tested on the host.
+//! The first four, [`pgtable`] and [`fault`] are plain logic, also tested on the host.
 
 use core::borrow::Borrow;
 
@@ -33,8 +36,10 @@ use kernel::{
 pub mod barrier;
 pub mod batch;
 mod bindings;
+pub mod counter;
 pub mod edit;
 pub mod emulate;
+pub mod fault;
 pub mod fence;
 pub mod guards;
 pub mod insn;
@@ -49,6 +54,8 @@ pub mod text;
 pub mod text_lock;
 pub mod thread;
 pub mod time;
+pub mod tp;
+pub mod user_fault;
 pub mod window;
 
 module! {

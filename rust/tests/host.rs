@@ -14,6 +14,8 @@
 mod edit;
 #[path = "../riscv/emulate.rs"]
 mod emulate;
+#[path = "../riscv/fault.rs"]
+mod fault;
 #[path = "../riscv/insn.rs"]
 mod insn;
 #[path = "../riscv/pgtable.rs"]
@@ -25,6 +27,8 @@ mod plan;
 mod edit_tests;
 #[path = "host/emulate.rs"]
 mod emulate_tests;
+#[path = "host/fault.rs"]
+mod fault_tests;
 #[path = "host/insn.rs"]
 mod insn_tests;
 #[path = "host/pgtable.rs"]

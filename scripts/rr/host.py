@@ -8,6 +8,9 @@ from pathlib import Path
 from rr import paths
 from rr.results import Results
 
+# The error that a file of compile_fail/ names.
+EXPECT = re.compile(r"^// expect: (E\d+)$", re.MULTILINE)
+
 LINE = re.compile(r"^test (\S+)(?: - [\w ]+)? \.\.\. (ok|FAILED|ignored)")
 
 
@@ -35,4 +38,26 @@ def run(tools: dict, top: Path = paths.TOP, out: Path = paths.BUILD) -> Results:
                     f"{r.stdout[-2000:]}{r.stderr[-2000:]}")
     if not results.all:
         results.add("host", False, "ran no test")
+    results.extend(compile_fail(tools, top, out))
+    return results
+
+
+def compile_fail(tools: dict, top: Path, out: Path) -> Results:
+    """Files that compile, but not with --cfg defect: then with the error they name."""
+    results = Results()
+    for source in sorted((top / "rust/tests/compile_fail").glob("*.rs")):
+        expected = EXPECT.search(source.read_text())
+        if not expected:
+            continue
+        command = [tools["RUSTC"], "--edition", "2021", "--crate-type=lib", "--emit=metadata",
+                   "-o", out / "compile_fail.rmeta", source]
+        good, bad = (subprocess.run(command + more, capture_output=True, text=True, check=False)
+                     for more in ([], ["--cfg", "defect"]))
+        errors = set(re.findall(r"^error\[(E\d+)\]", bad.stderr, re.MULTILINE))
+        detail = ("does not compile without its defect:\n" + good.stderr[-2000:] if good.returncode
+                  else f"expected {expected.group(1)} alone:\n{bad.stderr[-2000:]}")
+        results.add(f"host.compile_fail.{source.stem}",
+                    good.returncode == 0 and errors == {expected.group(1)}, detail)
+    if not results.all:
+        results.add("host.compile_fail", False, "there are no files")
     return results

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from rr.guest import Limits, Machine
 
 # In the order they are loaded.
-MODULES = ("rust_riscv", "rust_riscv_patch")
+MODULES = ("rust_riscv", "rust_riscv_patch", "rust_riscv_fault")
 SAMPLE = "rust_text_toggle"
 KUNIT_PREFIX = "rust_riscv_kunit_"
 
@@ -74,6 +74,14 @@ class Stress(Row):
         return f"stress-{super().name}"
 
 
+class Faults(Row):
+    """A guest that runs programs that fault, with C and with Rust."""
+
+    @property
+    def name(self) -> str:
+        return f"faults-{super().name}"
+
+
 TEST = (
     # The kernel as it is.
     Row("ordinary", 2, "none", FULL, litmus=LITMUS),
@@ -119,6 +127,22 @@ STRESS_FULL = (
     Stress("debug", 4, "imsic", limits=SLOW, hooked=True),
     Stress("ordinary", 8, "none", hooked=True),
     Stress("debug", 8, "imsic", limits=SLOW, hooked=True),
+)
+
+# How often the collectors fault, mappings change, and the module goes and comes.
+FAULTS_SHORT = {"GC": 8_000, "RACE": 200, "RELOADS": 10}
+FAULTS_FEW = {"GC": 2_000, "RACE": 50, "RELOADS": 3}
+FAULTS_LONG = {"GC": 1_000_000, "RACE": 20_000, "RELOADS": 500}
+
+FAULTS = (
+    Faults("ordinary", 2, "none", FAULTS_SHORT, hooked=True),
+    Faults("debug", 2, "imsic", FAULTS_FEW, SLOW, hooked=True),
+    Faults("ordinary", 1, "none", FAULTS_FEW),
+)
+
+FAULTS_FULL = FAULTS + tuple(
+    Faults(flavour, smp, "none", FAULTS_LONG, HOURS, hooked=True)
+    for flavour, smp in (("ordinary", 1), ("ordinary", 4), ("ordinary", 8), ("debug", 4))
 )
 
 
@@ -170,11 +194,16 @@ def patch_benches():
     yield Bench("patch-insns", Machine(smp=1, icount=True))
 
 
+# Of rust_riscv_fault, which the scripts load and unload.
+FAULT = ("rust_riscv", "rust_riscv_fault")
+
 BENCH = (
     *patch_benches(),
     Bench("barrier", Machine(smp=2), BARRIERS, {"pairs": 9}),
     # Two harts that take turns do not meet.
     Bench("barrier", Machine(smp=1, icount=True), BARRIERS, {"loops": 20_000, "rounds": 0}),
+    Bench("faults-counted", Machine(smp=1, icount=True), load=FAULT),
+    Bench("faults", Machine(smp=4), load=FAULT),
 )
 
 # What a figure has to reach: its name, keys it must have, the ratio.
@@ -191,6 +220,12 @@ MINIMA = (
     ("stop-window", {"harts": 4}, 100),
     ("static-key", {"harts": 4}, 2),
     ("rendezvous-1", {"harts": 4}, 0.98),
+    ("bad-access-counted", {}, 0.98),
+    ("minor-fault-counted", {}, 0.98),
+    ("zero-page-fault-counted", {}, 0.98),
+    ("bad-access", {"against": "c"}, 0.98),
+    ("bad-access", {"against": "mmap_lock", "writer": "yes"}, 1.2),
+    ("minor-fault", {}, 0.98),
 )
 
 # How much longer Rust may take on 8 harts than on 1 to trace all functions.

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/vmstat.h>
+
+#include "helpers.h"
+
+/* Count a fault that was dealt with under its VMA's lock. */
+void rr_count_vma_lock_success(void)
+{
+#ifdef CONFIG_PER_VMA_LOCK
+	count_vm_vma_lock_event(VMA_LOCK_SUCCESS);
+#endif
+}
+
+/* Note why the current task gets a signal. */
+void rr_set_bad_cause(unsigned long cause)
+{
+	current->thread.bad_cause = cause;
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0
+// expect: E0382
+
+//! Leaving a fault to C that is being handled here.
+
+mod common;
+
+use common::*;
+
+pub fn handle(fault: Fault) -> Outcome<Vma> {
+    let locked = fault.lock(find);
+
+    #[cfg(defect)]
+    let _ = fault.back::<Vma>();
+    match locked {
+        Ok(locked) => match locked.judge() {
+            Judged::Allowed(allowed) => allowed.keep(),
+            Judged::Forbidden(forbidden) => forbidden.unlock().back(),
+        },
+        Err(fault) => fault.back(),
+    }
+}

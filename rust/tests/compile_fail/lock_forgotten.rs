@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0
+// expect: E0308
+
+//! Forgetting about the locked VMA.
+
+mod common;
+
+use common::*;
+
+pub fn handle(fault: Fault, reporter: &impl Reporter) -> Outcome<Vma> {
+    let locked = match fault.lock(find) {
+        Ok(locked) => locked,
+        Err(fault) => return fault.back(),
+    };
+
+    match locked.judge() {
+        Judged::Allowed(allowed) => allowed.keep(),
+        #[cfg(not(defect))]
+        Judged::Forbidden(forbidden) => forbidden.unlock().report(reporter),
+        #[cfg(defect)]
+        Judged::Forbidden(forbidden) => {
+            let _ = (forbidden, reporter);
+        }
+    }
+}

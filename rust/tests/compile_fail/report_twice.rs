@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+// expect: E0382
+
+//! Reporting twice.
+
+mod common;
+
+use common::*;
+
+pub fn handle(fault: Fault, reporter: &impl Reporter) -> Outcome<Vma> {
+    let locked = match fault.lock(find) {
+        Ok(locked) => locked,
+        Err(fault) => return fault.back(),
+    };
+
+    match locked.judge() {
+        Judged::Allowed(allowed) => allowed.keep(),
+        #[cfg(not(defect))]
+        Judged::Forbidden(forbidden) => forbidden.unlock().report(reporter),
+        #[cfg(defect)]
+        Judged::Forbidden(forbidden) => {
+            let unlocked = forbidden.unlock();
+            let _ = unlocked.report::<Vma>(reporter);
+            unlocked.report(reporter)
+        }
+    }
+}

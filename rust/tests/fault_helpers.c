@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/ftrace.h>
+#include <linux/kprobes.h>
+#include <linux/kthread.h>
+#include <linux/lockdep.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/mmap_lock.h>
+#include <linux/preempt.h>
+#include <linux/sched/task_stack.h>
+#include <linux/uaccess.h>
+#include <linux/vmstat.h>
+#include <kunit/test.h>
+#include <rust_riscv/fault.h>
+
+#include "fault_helpers.h"
+
+int rr_test_attach_mm(void)
+{
+	return kunit_attach_mm();
+}
+
+struct mm_struct *rr_test_mm(void)
+{
+	return current->mm;
+}
+
+void rr_test_use_mm(struct mm_struct *mm)
+{
+	kthread_use_mm(mm);
+}
+
+void rr_test_unuse_mm(struct mm_struct *mm)
+{
+	kthread_unuse_mm(mm);
+}
+
+unsigned long rr_test_mmap(unsigned long addr, unsigned long len,
+			   unsigned long prot, unsigned long flags)
+{
+	return vm_mmap(NULL, addr, len, prot, flags, 0);
+}
+
+int rr_test_munmap(unsigned long addr, unsigned long len)
+{
+	return vm_munmap(addr, len);
+}
+
+/* There is nothing exported that changes permissions: find the system call. */
+int rr_test_mprotect(unsigned long addr, unsigned long len, unsigned long prot)
+{
+	static long (*sys_mprotect)(const struct pt_regs *regs);
+	struct pt_regs regs = { .orig_a0 = addr, .a0 = addr, .a1 = len, .a2 = prot };
+
+	if (!READ_ONCE(sys_mprotect)) {
+		struct kprobe probe = {
+			.symbol_name = "__riscv_sys_mprotect",
+			.flags = KPROBE_FLAG_DISABLED,
+		};
+		int err = register_kprobe(&probe);
+
+		if (err)
+			return err;
+		WRITE_ONCE(sys_mprotect, (void *)probe.addr);
+		unregister_kprobe(&probe);
+	}
+	return sys_mprotect(&regs);
+}
+
+int rr_test_put_user(unsigned long addr)
+{
+	return put_user(1, (char __user *)addr);
+}
+
+void rr_test_set_badaddr(unsigned long addr)
+{
+	task_pt_regs(current)->badaddr = addr;
+}
+
+static int readers(const struct vm_area_struct *vma)
+{
+	/* One is for being attached. */
+	return refcount_read(&vma->vm_refcnt) - 1;
+}
+
+int rr_test_vma_readers(unsigned long addr)
+{
+	struct vm_area_struct *vma;
+	int count;
+
+	mmap_read_lock(current->mm);
+	vma = vma_lookup(current->mm, addr);
+	count = vma ? readers(vma) : -1;
+	mmap_read_unlock(current->mm);
+	return count;
+}
+
+int rr_test_locks_held(void)
+{
+	return lockdep_depth(current);
+}
+
+void rr_test_vma_end_read(struct vm_area_struct *vma)
+{
+	vma_end_read(vma);
+}
+
+unsigned long rr_test_vma_lock_success(void)
+{
+#ifdef CONFIG_PER_VMA_LOCK_STATS
+	static unsigned long events[NR_VM_EVENT_ITEMS];
+
+	all_vm_events(events);
+	return events[VMA_LOCK_SUCCESS];
+#else
+	return 0;
+#endif
+}
+
+static struct rr_test_trap trap;
+static struct task_struct *watched;
+static struct vm_area_struct *watched_vma;
+
+/* Not a kprobe, whose breakpoint would be the bad_cause. */
+static void note_trap(unsigned long ip, unsigned long parent_ip,
+		      struct ftrace_ops *ops, struct ftrace_regs *fregs)
+{
+	if (current != watched)
+		return;
+	trap.calls++;
+	trap.is_user_trap = (void *)ftrace_regs_get_argument(fregs, 0) ==
+			    task_pt_regs(current);
+	trap.signal = ftrace_regs_get_argument(fregs, 1);
+	trap.code = ftrace_regs_get_argument(fregs, 2);
+	trap.addr = ftrace_regs_get_argument(fregs, 3);
+	trap.bad_cause = current->thread.bad_cause;
+	trap.readers = watched_vma ? readers(watched_vma) : -1;
+	trap.locks_held = lockdep_depth(current);
+	/* Return at once: a signal is no use to a kernel thread. */
+	ftrace_override_function_with_return(fregs);
+}
+
+static struct ftrace_ops watch = {
+	.func = note_trap,
+	.flags = FTRACE_OPS_FL_IPMODIFY,
+};
+
+int rr_test_watch(unsigned long addr)
+{
+	int err;
+
+	mmap_read_lock(current->mm);
+	watched_vma = vma_lookup(current->mm, addr);
+	mmap_read_unlock(current->mm);
+	watched = current;
+	current->thread.bad_cause = 0;
+	trap = (struct rr_test_trap) { };
+	err = ftrace_set_filter(&watch, "do_trap", strlen("do_trap"), 1);
+	return err ?: register_ftrace_function(&watch);
+}
+
+struct rr_test_trap rr_test_unwatch(void)
+{
+	unregister_ftrace_function(&watch);
+	return trap;
+}
+
+unsigned long rr_test_current(void)
+{
+	return (unsigned long)current;
+}
+
+unsigned int rr_test_cpu(void)
+{
+	return raw_smp_processor_id();
+}
+
+void rr_test_cond_resched(void)
+{
+	cond_resched();
+}
+
+void rr_test_preempt_disable(void)
+{
+	preempt_disable();
+}
+
+void rr_test_preempt_enable(void)
+{
+	preempt_enable();
+}
+
+#ifdef CONFIG_FAULT_INJECTION
+void rr_test_fail_next(void)
+{
+	WRITE_ONCE(current->fail_nth, 1);
+}
+
+bool rr_test_failed(void)
+{
+	bool failed = !READ_ONCE(current->fail_nth);
+
+	WRITE_ONCE(current->fail_nth, 0);
+	return failed;
+}
+#else
+void rr_test_fail_next(void)
+{
+}
+
+bool rr_test_failed(void)
+{
+	return false;
+}
+#endif
+
+int rr_test_judge(unsigned long cause, unsigned long vm_flags,
+		  unsigned long addr, struct rr_test_trap *trap)
+{
+	struct rust_riscv_fault_report report = {};
+	int verdict = rust_riscv_fault_judge(cause, vm_flags, addr, &report);
+
+	trap->signal = report.signal;
+	trap->code = report.code;
+	trap->addr = report.address;
+	trap->bad_cause = report.bad_cause;
+	if (rust_riscv_fault_judge(cause, vm_flags, addr, NULL) != verdict)
+		return -EINVAL;
+	return verdict;
+}

@@ -1,0 +1,612 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit suite of user faults: the decision, on VMAs of an address space of the test's own, and what
+//! is done about it where the kernel has our hooks.
+//!
+//! That a task gets its signal is for programs in user mode, `rust/tests/user/`: a kernel thread
+//! takes none. Here `do_trap()` is watched instead.
+
+use kernel::prelude::*;
+
+#[path = "fault_bindings.rs"]
+mod bindings;
+
+module! {
+    type: Tests,
+    name: "rust_riscv_kunit_fault",
+    authors: ["rust-riscv contributors"],
+    description: "KUnit suite of user faults",
+    license: "GPL",
+}
+
+// From uapi/linux/mman.h.
+const MAP_SHARED: u32 = 1;
+const MAP_PRIVATE: u32 = 2;
+
+struct Tests;
+
+impl kernel::Module for Tests {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Tests)
+    }
+}
+
+#[kunit_tests(rust_riscv_fault)]
+mod tests {
+    use super::*;
+
+    use kernel::{
+        bindings::VM_SHADOW_STACK,
+        error::to_result,
+        mm::MmWithUser,
+        sync::atomic::{
+            Atomic,
+            Relaxed, //
+        },
+    };
+
+    use super::bindings::{
+        MAP_ANONYMOUS,
+        MAP_FIXED,
+        MAP_GROWSDOWN,
+        PROT_EXEC,
+        PROT_READ,
+        PROT_WRITE, //
+    };
+
+    use riscv::{
+        fault::{
+            Cause,
+            End,
+            Fault,
+            Judged,
+            Verdict, //
+        },
+        thread::pair,
+        tp,
+        user_fault::lock, //
+    };
+
+    const PAGE: usize = 4096;
+    const AT: usize = 0x1000_0000;
+
+    const FETCH: usize = 12;
+    const LOAD: usize = 13;
+    const STORE: usize = 15;
+
+    const NONE: u32 = 0;
+    const R: u32 = PROT_READ;
+    const W: u32 = PROT_WRITE;
+    const X: u32 = PROT_EXEC;
+
+    /// What a mapping with these permissions allows: a fetch, a load, a store.
+    ///
+    /// From the privileged specification (exceptions 12, 13 and 15; a page that can be written and
+    /// not read is reserved) and from `mmap(2)`.
+    const ALLOWED: [(u32, bool, bool, bool); 8] = [
+        (NONE, false, false, false),
+        (R, false, true, false),
+        (W, false, true, true),
+        (R | W, false, true, true),
+        (X, true, false, false),
+        (R | X, true, true, false),
+        (W | X, true, true, true),
+        (R | W | X, true, true, true),
+    ];
+
+    /// How often a test that looks for races does what it does.
+    const ROUNDS: usize = 2000;
+
+    /// This kernel thread's own address space, from now on.
+    fn address_space() -> Result<&'static MmWithUser> {
+        // SAFETY: A kernel thread of KUnit's, which has no address space; it keeps this until it
+        // ends, which is after the test.
+        unsafe {
+            to_result(bindings::rr_test_attach_mm())?;
+            Ok(MmWithUser::from_raw(bindings::rr_test_mm()))
+        }
+    }
+
+    fn map(addr: usize, pages: usize, prot: u32, flags: u32) -> Result {
+        // SAFETY: Nothing but the test uses this address space.
+        let at = unsafe {
+            bindings::rr_test_mmap(
+                addr,
+                pages * PAGE,
+                prot as usize,
+                (flags | MAP_ANONYMOUS | MAP_FIXED) as usize,
+            )
+        };
+        if at == addr {
+            Ok(())
+        } else {
+            Err(ENOMEM)
+        }
+    }
+
+    fn protect(addr: usize, pages: usize, prot: u32) -> Result {
+        // SAFETY: As above.
+        to_result(unsafe { bindings::rr_test_mprotect(addr, pages * PAGE, prot as usize) })
+    }
+
+    fn unmap(addr: usize, pages: usize) -> Result {
+        // SAFETY: As above.
+        to_result(unsafe { bindings::rr_test_munmap(addr, pages * PAGE) })
+    }
+
+    /// How many hold the VMA's lock; -1 without a VMA.
+    fn readers(addr: usize) -> i32 {
+        // SAFETY: This thread has an address space.
+        unsafe { bindings::rr_test_vma_readers(addr) }
+    }
+
+    fn locks_held() -> i32 {
+        // SAFETY: No requirements.
+        unsafe { bindings::rr_test_locks_held() }
+    }
+
+    /// What the VMA at an address says to an access: `None` without one, or if it cannot be locked.
+    fn allows(mm: &MmWithUser, cause: usize, addr: usize) -> Option<bool> {
+        let locked = lock(mm, addr, Fault::new(Cause::from_scause(cause)?)).ok()?;
+
+        Some(match locked.judge() {
+            Judged::Allowed(allowed) => matches!(allowed.keep().into_end(), End::CarryOn(_)),
+            Judged::Forbidden(forbidden) => {
+                let _ = forbidden.unlock();
+                false
+            }
+        })
+    }
+
+    /// What three accesses are told: a fetch, a load, a store.
+    fn answers(mm: &MmWithUser, addr: usize) -> [Option<bool>; 3] {
+        [FETCH, LOAD, STORE].map(|cause| allows(mm, cause, addr))
+    }
+
+    #[test]
+    fn truth_table() {
+        // Bits 0 to 2 of vm_flags are the permissions. Others do not count: VM_SHADOW_STACK where it
+        // is configured, VM_SHARED, VM_GROWSDOWN, VM_LOCKED.
+        for others in [
+            0,
+            VM_SHADOW_STACK as usize,
+            0x8,
+            0x100,
+            0x2000,
+            usize::MAX & !7,
+        ] {
+            for (prot, fetch, load, store) in ALLOWED {
+                let flags = others | prot as usize;
+
+                for (cause, allowed) in [(FETCH, fetch), (LOAD, load), (STORE, store)] {
+                    let verdict = Verdict::of(cause, flags, AT);
+
+                    assert_eq!(matches!(verdict, Verdict::CarryOn), allowed);
+                    assert_eq!(matches!(verdict, Verdict::Report(_)), !allowed);
+                }
+                assert_eq!(Verdict::of(14, flags, AT), Verdict::NotOurs);
+            }
+        }
+    }
+
+    #[test]
+    fn truth_table_for_c() {
+        for (prot, fetch, load, store) in ALLOWED {
+            for (cause, allowed) in [(FETCH, fetch), (LOAD, load), (STORE, store)] {
+                let mut report = bindings::rr_test_trap::default();
+                // SAFETY: A valid pointer.
+                let verdict =
+                    unsafe { bindings::rr_test_judge(cause, prot as usize, AT, &mut report) };
+
+                if allowed {
+                    assert_eq!(verdict, 0);
+                    assert_eq!(report.signal, 0);
+                } else {
+                    assert_eq!(verdict, 1);
+                    // SIGSEGV and SEGV_ACCERR.
+                    assert_eq!((report.signal, report.code), (11, 2));
+                    assert_eq!((report.addr, report.bad_cause), (AT, cause));
+                }
+            }
+        }
+        for cause in [0, 5, 14, 16, 18, usize::MAX] {
+            let mut report = bindings::rr_test_trap::default();
+
+            // SAFETY: A valid pointer.
+            assert_eq!(
+                unsafe { bindings::rr_test_judge(cause, 7, AT, &mut report) },
+                2
+            );
+            assert_eq!((report.signal, report.bad_cause), (0, 0));
+        }
+    }
+
+    #[test]
+    fn mappings() -> Result {
+        let mm = address_space()?;
+
+        for flags in [MAP_PRIVATE, MAP_SHARED] {
+            for (prot, fetch, load, store) in ALLOWED {
+                map(AT, 2, prot, flags)?;
+                assert_eq!(readers(AT), 0);
+                for addr in [AT, AT + 1, AT + PAGE, AT + 2 * PAGE - 1] {
+                    assert_eq!(answers(mm, addr), [Some(fetch), Some(load), Some(store)]);
+                }
+                assert_eq!(answers(mm, AT - 1), [None; 3]);
+                assert_eq!(answers(mm, AT + 2 * PAGE), [None; 3]);
+                assert_eq!(readers(AT), 0);
+                unmap(AT, 2)?;
+                assert_eq!(answers(mm, AT), [None; 3]);
+            }
+        }
+        assert_eq!(locks_held(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn protections() -> Result {
+        let mm = address_space()?;
+
+        map(AT, 3, R | W, MAP_PRIVATE)?;
+        for (prot, fetch, load, store) in ALLOWED {
+            protect(AT + PAGE, 1, prot)?;
+            assert_eq!(
+                answers(mm, AT + PAGE),
+                [Some(fetch), Some(load), Some(store)]
+            );
+            for beside in [AT + PAGE - 1, AT + 2 * PAGE] {
+                assert_eq!(answers(mm, beside), [Some(false), Some(true), Some(true)]);
+            }
+            assert_eq!(readers(AT + PAGE), 0);
+        }
+        unmap(AT + PAGE, 1)?;
+        assert_eq!(answers(mm, AT + PAGE), [None; 3]);
+        assert_eq!(answers(mm, AT), [Some(false), Some(true), Some(true)]);
+        unmap(AT, 3)?;
+        assert_eq!(locks_held(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn stacks_grow() -> Result {
+        let mm = address_space()?;
+        let top = AT + 64 * PAGE;
+
+        map(top - PAGE, 1, R | W, MAP_PRIVATE | MAP_GROWSDOWN)?;
+        // Below it is nothing: for C to grow the stack.
+        assert_eq!(answers(mm, top - 3 * PAGE), [None; 3]);
+        // SAFETY: This thread has an address space.
+        to_result(unsafe { bindings::rr_test_put_user(top - 3 * PAGE) })?;
+        assert_eq!(
+            answers(mm, top - 3 * PAGE),
+            [Some(false), Some(true), Some(true)]
+        );
+        protect(top - 3 * PAGE, 3, R)?;
+        assert_eq!(
+            answers(mm, top - 2 * PAGE),
+            [Some(false), Some(true), Some(false)]
+        );
+        assert_eq!(readers(top - PAGE), 0);
+        unmap(top - 3 * PAGE, 3)
+    }
+
+    /// A VMA that comes, goes and changes is judged as it is at some moment, or is not there.
+    #[test]
+    fn races() -> Result {
+        let mm = address_space()?;
+        let over = Atomic::new(false);
+        let (judged, wrong, failed) = (Atomic::new(0usize), Atomic::new(0usize), Atomic::new(0));
+        // Not Send, as a reference to an `mm` in use: its raw pointer's number is.
+        let raw = mm.as_raw() as usize;
+        let cpus = [0, u32::from(kernel::cpu::CpuId::from_u32(1).is_some())];
+
+        pair(
+            cpus,
+            || {
+                // SAFETY: The test's `mm`, which it holds while the threads run.
+                unsafe { bindings::rr_test_use_mm(raw as *mut _) };
+                for round in 0..ROUNDS {
+                    let prot = ALLOWED[round % ALLOWED.len()].0;
+                    let done = map(AT, 2, R, MAP_PRIVATE)
+                        .and_then(|()| protect(AT, 1, prot & !W))
+                        .and_then(|()| unmap(AT, 2));
+
+                    if done.is_err() {
+                        failed.add(1, Relaxed);
+                    }
+                }
+                over.store(true, Relaxed);
+                // SAFETY: It was taken above.
+                unsafe { bindings::rr_test_unuse_mm(raw as *mut _) };
+            },
+            || {
+                // SAFETY: The test's `mm`, which it holds while the threads run.
+                let mm = unsafe { MmWithUser::from_raw(raw as *const _) };
+
+                while !over.load(Relaxed) {
+                    // Nothing here may ever be written.
+                    if allows(mm, STORE, AT) == Some(true) {
+                        wrong.add(1, Relaxed);
+                    }
+                    if allows(mm, LOAD, AT).is_some() {
+                        judged.add(1, Relaxed);
+                    }
+                    // SAFETY: No requirements.
+                    unsafe { bindings::rr_test_cond_resched() };
+                }
+            },
+        )?;
+        assert_eq!(wrong.load(Relaxed), 0);
+        assert_eq!(failed.load(Relaxed), 0);
+        map(AT, 1, R, MAP_PRIVATE)?;
+        assert_eq!(readers(AT), 0);
+        assert_eq!(allows(mm, STORE, AT), Some(false));
+        Ok(())
+    }
+
+    #[test]
+    fn current_task_and_cpu() {
+        // SAFETY: Undone below.
+        unsafe { bindings::rr_test_preempt_disable() };
+        // SAFETY: No requirements.
+        let (task, cpu) = unsafe { (bindings::rr_test_current(), bindings::rr_test_cpu()) };
+        let (tp_task, tp_cpu) = (tp::current(), tp::cpu());
+        // SAFETY: Undoes the above.
+        unsafe { bindings::rr_test_preempt_enable() };
+
+        assert_eq!(tp_task.addr(), task);
+        assert_eq!(tp_cpu, cpu as usize);
+    }
+}
+
+#[cfg(rust_riscv_fault_hook)]
+#[kunit_tests(rust_riscv_fault_hook)]
+mod hooked {
+    use super::*;
+
+    use kernel::{
+        bindings::{
+            vm_area_struct, //
+        },
+        error::to_result,
+        mm::{
+            MmWithUser,
+            VmaReadGuard, //
+        },
+    };
+
+    use super::bindings::{
+        MAP_ANONYMOUS,
+        MAP_FIXED,
+        PROT_READ,
+        PROT_WRITE, //
+    };
+
+    use riscv::{
+        fault::{
+            Cause,
+            Fault,
+            Outcome, //
+        },
+        user_fault::{
+            self,
+            Handler,
+            Registration,
+            UserTrap, //
+        },
+    };
+    use riscv_fault::{
+        hook::Judge,
+        stats::{
+            Event,
+            EVENTS, //
+        }, //
+    };
+
+    const PAGE: usize = 4096;
+    const AT: usize = 0x1000_0000;
+    const FETCH: usize = 12;
+    const LOAD: usize = 13;
+    const STORE: usize = 15;
+
+    /// An address space with a page at `AT`, which may be accessed as `prot` says.
+    fn page(prot: u32) -> Result {
+        // SAFETY: A kernel thread of KUnit's, whose address space nothing else uses.
+        unsafe {
+            to_result(bindings::rr_test_attach_mm())?;
+            let at = bindings::rr_test_mmap(
+                AT,
+                PAGE,
+                prot as usize,
+                (MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED) as usize,
+            );
+            if at == AT {
+                Ok(())
+            } else {
+                Err(ENOMEM)
+            }
+        }
+    }
+
+    /// A fault, as the kernel's fault path passes it on, and what came of it.
+    fn fault(cause: usize, addr: usize) -> *mut vm_area_struct {
+        // SAFETY: `do_trap()` is watched; this kernel thread has an address space.
+        unsafe {
+            bindings::rr_test_set_badaddr(addr);
+            user_fault::user_fault::<Judge>(bindings::rr_test_mm(), addr, cause)
+        }
+    }
+
+    /// Whether it was reported.
+    fn reported(vma: *mut vm_area_struct) -> bool {
+        vma.addr() == 1
+    }
+
+    /// What `do_trap()` was told during `f`.
+    fn watch(f: impl FnOnce()) -> Result<bindings::rr_test_trap> {
+        // SAFETY: This thread has an address space; one test at a time.
+        to_result(unsafe { bindings::rr_test_watch(AT) })?;
+        f();
+        // SAFETY: It is watched.
+        Ok(unsafe { bindings::rr_test_unwatch() })
+    }
+
+    fn readers() -> i32 {
+        // SAFETY: This thread has an address space.
+        unsafe { bindings::rr_test_vma_readers(AT) }
+    }
+
+    #[test]
+    fn forbidden_is_reported() -> Result {
+        page(PROT_READ)?;
+        for (cause, what) in [(FETCH, Cause::Fetch), (STORE, Cause::Store)] {
+            let before = EVENTS.sum(Event::Report(what));
+            let mut vma = core::ptr::null_mut();
+
+            let trap = watch(|| vma = fault(cause, AT + 0x123))?;
+            assert!(reported(vma));
+            assert_eq!(trap.calls, 1);
+            assert!(trap.is_user_trap);
+            // SIGSEGV, SEGV_ACCERR, and the cause of the hardware.
+            assert_eq!((trap.signal, trap.code), (11, 2));
+            assert_eq!(trap.addr, AT + 0x123);
+            assert_eq!(trap.bad_cause, cause);
+            assert_eq!(EVENTS.sum(Event::Report(what)), before + 1);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_is_held_while_reporting() -> Result {
+        page(0)?;
+        for cause in [FETCH, LOAD, STORE] {
+            let trap = watch(|| {
+                fault(cause, AT);
+            })?;
+
+            assert_eq!(trap.calls, 1);
+            assert_eq!(trap.readers, 0);
+            assert_eq!(trap.locks_held, 0);
+            assert_eq!(readers(), 0);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn allowed_is_handed_on_locked() -> Result {
+        page(PROT_READ | PROT_WRITE)?;
+        for cause in [LOAD, STORE] {
+            let mut vma = core::ptr::null_mut();
+            let trap = watch(|| vma = fault(cause, AT))?;
+
+            assert_eq!(trap.calls, 0);
+            assert!(!vma.is_null() && !reported(vma));
+            assert_eq!(readers(), 1);
+            // SAFETY: It was handed on to us, locked.
+            unsafe { bindings::rr_test_vma_end_read(vma) };
+            assert_eq!(readers(), 0);
+            // SAFETY: No requirements.
+            assert_eq!(unsafe { bindings::rr_test_locks_held() }, 0);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn holes_are_left_to_c() -> Result {
+        page(PROT_READ)?;
+        let before = EVENTS.sum(Event::NoVma(Cause::Load));
+        let trap = watch(|| {
+            assert!(fault(LOAD, AT + PAGE).is_null());
+        })?;
+
+        assert_eq!(trap.calls, 0);
+        assert!(EVENTS.sum(Event::NoVma(Cause::Load)) > before);
+        assert_eq!(readers(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn unknown_causes_are_left_to_c() -> Result {
+        page(0)?;
+        let before = EVENTS.sum(Event::Unknown);
+        let trap = watch(|| {
+            for cause in [0, 5, 14, 18, usize::MAX] {
+                assert!(fault(cause, AT).is_null());
+            }
+        })?;
+
+        assert_eq!(trap.calls, 0);
+        assert_eq!(EVENTS.sum(Event::Unknown), before + 5);
+        assert_eq!(readers(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn each_report_counts_once() -> Result {
+        page(0)?;
+        // SAFETY: No requirements.
+        let counted = || unsafe { bindings::rr_test_vma_lock_success() };
+        let mut before = 0;
+        let mut after = 0;
+
+        let trap = watch(|| {
+            before = counted();
+            for n in 0..1000 {
+                fault([FETCH, LOAD, STORE][n % 3], AT);
+                fault(LOAD, AT + PAGE);
+            }
+            after = counted();
+        })?;
+        assert_eq!(trap.calls, 1000);
+        assert_eq!(after - before, 1000);
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_sleeps_or_allocates() -> Result {
+        page(PROT_READ)?;
+        let trap = watch(|| {
+            for cause in [FETCH, LOAD, STORE, 14] {
+                // SAFETY: Undone below.
+                unsafe {
+                    bindings::rr_test_preempt_disable();
+                    bindings::rr_test_fail_next();
+                }
+                let vma = fault(cause, AT);
+                // SAFETY: Undoes the above.
+                let failed = unsafe { bindings::rr_test_failed() };
+                if !vma.is_null() && !reported(vma) {
+                    // SAFETY: It was handed on to us, locked.
+                    unsafe { bindings::rr_test_vma_end_read(vma) };
+                }
+                // SAFETY: Undoes the above.
+                unsafe { bindings::rr_test_preempt_enable() };
+                assert!(!failed);
+            }
+        })?;
+
+        assert_eq!(trap.calls, 2);
+        Ok(())
+    }
+
+    #[test]
+    fn there_is_one_provider() {
+        struct Another;
+
+        impl Handler for Another {
+            fn user_fault<'a>(
+                _trap: &UserTrap,
+                _mm: &'a MmWithUser,
+                _address: usize,
+                fault: Fault,
+            ) -> Outcome<VmaReadGuard<'a>> {
+                fault.back()
+            }
+
+            fn unknown_cause(_scause: usize, _address: usize) {}
+        }
+
+        // `rust_riscv_fault.ko` is loaded: this module needs it.
+        assert_eq!(Registration::<Another>::new().err(), Some(EBUSY));
+    }
+}

@@ -1,0 +1,52 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# "make bench": the time that a fault takes: without the module, with it, and
+# with the older way, which looked the VMA up again under mmap_lock. Forbidden
+# accesses in 1, 4 and 8 threads, alone and beside a thread that holds mmap_lock
+# for writing in a loop.
+
+# shellcheck source-path=SCRIPTDIR source=../functions
+. /functions
+
+# per_fault ARGUMENT...: of bad_access; nanoseconds a fault
+per_fault() {
+	/programs/bad_access "$@" > /tmp/out || exit 1
+	awk '{ printf "%.1f", $1 / $2 }' /tmp/out
+}
+
+# bad SIDE: keys first, as they name the figure
+bad() {
+	for threads in 1 4 8; do
+		for writer in no yes; do
+			[ $writer = yes ] && lock=lock || lock=
+			# shellcheck disable=SC2086 # nothing, or a word
+			ns=$(per_fault bad $((8000 / threads)) $threads $lock) || exit 1
+			case $1 in
+			c) say "sample bad-access against=c threads=$threads writer=$writer ns c $ns" ;;
+			older) say "sample bad-access against=mmap_lock threads=$threads writer=$writer ns older $ns" ;;
+			rust)
+				say "sample bad-access against=c threads=$threads writer=$writer ns rust $ns"
+				say "sample bad-access against=mmap_lock threads=$threads writer=$writer ns rust $ns"
+				;;
+			esac
+		done
+	done
+}
+
+insmod /modules/rust_riscv.ko || exit 1
+per_fault minor 10240 > /dev/null
+
+i=0
+while [ $i -lt "$PAIRS" ]; do
+	bad c
+	say "sample minor-fault ns c $(per_fault minor 102400)"
+	insmod /modules/rust_riscv_fault.ko || exit 1
+	bad rust
+	say "sample minor-fault ns rust $(per_fault minor 102400)"
+	rmmod rust_riscv_fault || exit 1
+	insmod /modules/rust_riscv_fault.ko retry_under_mmap_lock=1 || exit 1
+	bad older
+	rmmod rust_riscv_fault || exit 1
+	i=$((i + 1))
+done
