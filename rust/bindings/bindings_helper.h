@@ -8,6 +8,7 @@
 #include <asm/delay.h>
 #include <linux/vmalloc.h>
 #include <asm/page.h>
+#include <asm/sbi.h>
 
 #include "../helpers/helpers.h"
 

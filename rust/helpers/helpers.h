@@ -29,6 +29,16 @@ void rr_migrate_enable(void);
 int rr_module_get_by_text(unsigned long addr, unsigned long len,
 			  struct module **owner);
 
+/* cpuhp.c */
+void rr_cpus_read_lock(void);
+bool rr_cpus_read_trylock(void);
+void rr_cpus_read_unlock(void);
+unsigned int rr_intc_irq(unsigned int hwirq);
+unsigned int rr_irq_trigger(unsigned int irq);
+bool rr_sbi_delivers_ipis(void);
+unsigned long rr_hart_of(unsigned int cpu);
+long rr_read_file(const char *path, char *buf, unsigned long len);
+
 /* log.c */
 bool rr_ratelimit(void);
 

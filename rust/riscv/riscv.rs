@@ -15,6 +15,9 @@
 //! - [`meet`]: the core of the rendezvous;
 //! - [`barrier`]: barriers that the `kernel` crate lacks, and the patterns they are for;
 //! - [`fence`]: instruction and translation caches, of this hart and of all;
+//! - [`cpuhp`]: CPU hotplug states;
+//! - [`percpu_irq`], [`irq_work`]: interrupts that a CPU has of its own, and sends itself;
+//! - [`sbi`]: calls of the firmware;
 //! - [`thread`]: two kernel threads on two CPUs, for tests and samples;
 //! - [`time`]: the `time` CSR.
 //!
@@ -31,13 +34,17 @@ use kernel::{
 pub mod barrier;
 pub mod batch;
 mod bindings;
+pub mod cpuhp;
 pub mod edit;
 pub mod fence;
 pub mod insn;
+pub mod irq_work;
 pub mod meet;
+pub mod percpu_irq;
 pub mod pgtable;
 pub mod plan;
 pub mod rendezvous;
+pub mod sbi;
 pub mod stop_machine;
 pub mod text;
 pub mod thread;
