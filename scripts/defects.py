@@ -9,7 +9,8 @@ A defect is a patch rust/tests/defects/NAME.patch that begins with
     #         that takes the guest down or makes its kernel complain)
     # boot: flavour=ordinary smp=4 aia=none tearing_live=1000
 
-"boot" may be left out. Other words in it are parameters of the KUnit modules.
+"boot" may be left out. It can also have hooked=1, and script=hotplug for a check
+of that guest's. Other words in it are parameters of the KUnit modules.
 """
 
 import argparse
@@ -37,6 +38,8 @@ class Defect:
     expect: str
     flavour: str = "ordinary"
     machine: Machine = field(default_factory=Machine)
+    script: str = "test"
+    hooked: bool = False
     parameters: dict = field(default_factory=dict)
 
     @property
@@ -51,6 +54,8 @@ def read(patch: Path) -> Defect:
     words = dict(w.split("=", 1) for w in headers.get("boot", "").split())
     defect = Defect(patch, headers["suite"], headers["expect"])
     defect.flavour = words.pop("flavour", "ordinary")
+    defect.script = words.pop("script", "test")
+    defect.hooked = words.pop("hooked", "0") == "1"
     defect.machine = Machine(smp=int(words.pop("smp", 4)), aia=words.pop("aia", "none"))
     defect.parameters = {**matrix.SHORT, **words}
     return defect
@@ -86,8 +91,9 @@ def failed(defect: Defect, tools: dict, step: Step) -> tuple:
     if defect.suite == "host":
         results = host.run(tools, tree, WORK)
         return [r.name for r in results.failures()], None
-    k = kernel.build(defect.flavour, False, tools)
-    built = modules.build(k, tools, tree, WORK / defect.flavour,
+    k = kernel.build(defect.flavour, defect.hooked, tools)
+    flavour = f"{defect.flavour}{'-hooked' if defect.hooked else ''}"
+    built = modules.build(k, tools, tree, WORK / flavour,
                           paths.LOGS / f"modules-defect-{defect.name}.log")
     machine = defect.machine
     # A check of the guest's is made after all suites have been at work.
@@ -98,8 +104,11 @@ def failed(defect: Defect, tools: dict, step: Step) -> tuple:
         # Only the test in question, unless the machine's end is what is expected.
         glob = f"{defect.suite}.*" if test in ("guest", "kernel log") else f"{defect.suite}.{test}"
         machine.append = f"kunit.filter_glob={glob}"
+    elif defect.script != "test":
+        # The script's own checks: no suite.
+        kunit, machine.append = ("rust_riscv_kunit_cpuhp",), "kunit.filter_glob=none.none"
     boot = suite.boot(k, tools, built, f"defect-{defect.name}", machine, matrix.SLOW, step,
-                      kunit=kunit, parameters=defect.parameters)
+                      kunit=kunit, parameters=defect.parameters, **suite.kind(defect.script, k))
     names = [r.name for r in suite.results(k, boot, kunit).failures()]
     # Just this test ran: if the guest did not survive its suite, it was this test.
     if boot.outcome != "exit" and \

@@ -39,11 +39,15 @@ def run_row(row: matrix.Row, tools: dict, prepared: dict) -> Results:
     if missing:
         results.add("build", False, f"no {', '.join(missing)} came of it")
         return results
-    kunit = suite.kunit_modules(built)
-    step = Step(f"{row.flavour}{' hooked' if row.hooked else ''} kernel, {row.machine}")
+    hotplug = row.script == "hotplug"
+    kunit = ("rust_riscv_kunit_cpuhp",) if hotplug else suite.kunit_modules(built)
+    step = Step(f"{row.flavour}{' hooked' if row.hooked else ''} kernel, {row.machine}"
+                f"{', hotplug' if hotplug else ''}")
     boot = suite.boot(k, tools, built, row.name, row.machine, row.limits, step,
-                      kunit=kunit, parameters=row.parameters)
-    results.extend(suite.results(k, boot, kunit))
+                      kunit=kunit, parameters=row.parameters, **suite.kind(row.script, k))
+    # Where IPIs are not SBI's, all there is to see is that the module says so.
+    ran = kunit if not hotplug or row.aia == "none" else ()
+    results.extend(suite.results(k, boot, ran, pages=not hotplug))
     step.done(results.short())
     return results
 

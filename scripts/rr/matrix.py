@@ -13,15 +13,24 @@ KUNIT_PREFIX = "rust_riscv_kunit_"
 # A module gets those of these parameters it has. The full numbers are for two
 # harts, one for each CPU of a small host: with more, each flush waits for the
 # host to schedule harts that do nothing but call what is patched.
-FULL = {"tearing_live": 100_000, "tearing_rendezvous": 2_000}
-SHORT = {"tearing_live": 500, "tearing_rendezvous": 200}
-FEW = {"tearing_live": 200, "tearing_rendezvous": 50}
-LONG = {"tearing_live": 200_000, "tearing_rendezvous": 50_000}
-LONG_DEBUG = {"tearing_live": 20_000, "tearing_rendezvous": 2_000}
+FULL = {"tearing_live": 100_000, "tearing_rendezvous": 2_000, "hotplug_cycles": 10}
+SHORT = {"tearing_live": 500, "tearing_rendezvous": 200, "hotplug_cycles": 3}
+FEW = {"tearing_live": 200, "tearing_rendezvous": 50, "hotplug_cycles": 1,
+       "hotplug_bound_ms": 15_000}
+LONG = {"tearing_live": 200_000, "tearing_rendezvous": 50_000, "hotplug_cycles": 20}
+LONG_DEBUG = {"tearing_live": 20_000, "tearing_rendezvous": 2_000, "hotplug_cycles": 5}
+CYCLES = {"hotplug_cycles": 1_000, "hotplug_bound_ms": 15_000}
 
 USUAL = Limits(silence=240, total=900)
 SLOW = Limits(silence=600, total=1500)
 HOURS = Limits(silence=3600, total=4 * 3600)
+
+
+# Carried by guests of hotplug.sh, which loads them itself.
+HOTPLUG = ("rust_riscv_sbi_ipi", "rust_riscv_cpuhp_meter", "rust_cpuhp_observer")
+
+# No test is too long, and insmod may wait for hours.
+PATIENT = "kunit.timeout=14400 sysctl.kernel.hung_task_timeout_secs=14400"
 
 
 @dataclass
@@ -32,15 +41,19 @@ class Row:
     parameters: dict = field(default_factory=dict)
     limits: Limits = field(default_factory=lambda: USUAL)
     hooked: bool = False
+    # scripts/guest/SCRIPT.sh
+    script: str = "test"
 
     @property
     def machine(self) -> Machine:
-        return Machine(smp=self.smp, aia=self.aia)
+        append = PATIENT if self.limits is HOURS else ""
+        return Machine(smp=self.smp, aia=self.aia, append=append)
 
     @property
     def name(self) -> str:
         hooked = "-hooked" if self.hooked else ""
-        return f"{self.flavour}{hooked}-smp{self.smp}-{self.aia}"
+        script = f"-{self.script}" if self.script != "test" else ""
+        return f"{self.flavour}{hooked}{script}-smp{self.smp}-{self.aia}"
 
 
 TEST = (
@@ -52,6 +65,9 @@ TEST = (
     Row("ordinary", 8, "none", FEW),
     Row("debug", 2, "none", SHORT, SLOW),
     Row("debug", 4, "imsic", FEW, SLOW),
+    Row("ordinary", 4, "none", SHORT, script="hotplug", hooked=True),
+    Row("ordinary", 2, "imsic", script="hotplug"),
+    Row("debug", 4, "none", FEW, SLOW, script="hotplug"),
 )
 
 TEST_FULL = tuple(
@@ -59,6 +75,10 @@ TEST_FULL = tuple(
     for flavour, numbers in (("ordinary", LONG), ("debug", LONG_DEBUG))
     for smp in (1, 2, 4, 8)
     for aia in ("none", "imsic")
+) + tuple(
+    Row(flavour, smp, "none", CYCLES, HOURS, script="hotplug", hooked=True)
+    for flavour in ("ordinary", "debug")
+    for smp in (2, 4, 8)
 )
 
 

@@ -86,14 +86,30 @@ def page_checks(boot: Boot) -> Results:
     return results
 
 
-def results(kernel: Kernel, boot: Boot, kunit: tuple) -> Results:
-    """Everything that was tested in a boot of test.sh."""
+def selftests(kernel: Kernel) -> dict:
+    """The kernel's own tests that guests run: their places in the guest, and here."""
+    script = kernel.tree / "tools/testing/selftests/cpu-hotplug/cpu-on-off-test.sh"
+    return {"programs/cpu-on-off-test.sh": script}
+
+
+def kind(script: str, kernel: Kernel) -> dict:
+    """What boot() is given for a guest of scripts/guest/SCRIPT.sh."""
+    if script != "hotplug":
+        return {}
+    return {"script": paths.SCRIPTS / f"guest/{script}.sh",
+            "load": matrix.MODULES + matrix.HOTPLUG,
+            "settings": {"HOOKED": int(kernel.hooked)}, "files": selftests(kernel)}
+
+
+def results(kernel: Kernel, boot: Boot, kunit: tuple, pages: bool = True) -> Results:
+    """Everything that was tested in a boot of test.sh, or of one that dumps no page tables."""
     all_results = Results()
-    if not kunit:
+    if pages and not kunit:
         all_results.add("KUnit", False, "there are no KUnit modules")
     for module in kunit:
         all_results.extend(ktap.parse(kernel, boot.lines, module))
     all_results.extend(guest_checks(boot))
-    all_results.extend(page_checks(boot))
+    if pages:
+        all_results.extend(page_checks(boot))
     all_results.extend(ending(boot))
     return all_results
