@@ -111,10 +111,17 @@ class Bench:
         return f"{self.name}-smp{m.smp}-{m.ipi}" + ("-icount" if m.icount else "")
 
 
-BENCH = ()
+BENCH = (
+    Bench("hotplug", Machine(smp=2, icount=True),
+          load=("rust_riscv", "rust_riscv_cpuhp_meter", "rust_riscv_sbi_ipi"), pairs=9),
+)
 
 # What a figure has to reach: its name, keys it must have, the ratio.
-MINIMA = ()
+MINIMA = (
+    ("hotplug-cycle", {}, 0.98),
+    ("first-ipi", {"against": "c"}, 0.98),
+    ("first-ipi", {"against": "late"}, 10),
+)
 
 
 def minimum(name: str, keys: dict) -> float | None:
