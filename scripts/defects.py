@@ -13,9 +13,10 @@ A defect is a patch rust/tests/defects/NAME.patch that begins with
     #         that takes the guest down or makes its kernel complain)
     # boot: flavour=ordinary smp=4 aia=none hooked=1 tearing_live=1000
 
-"boot" may be left out. "hooked=1" boots the kernel with our hook series. Other
-words are parameters of the KUnit modules; "tests" are those of ftracetest that
-are to run (tests=test.d/kprobe), "seed" and "seconds" are for stress.
+"boot" may be left out. "hooked=1" boots the kernel with our hook series, and
+"script=hotplug" is for a check of that guest's. Other words are parameters of
+the KUnit modules; "tests" are those of ftracetest that are to run
+(tests=test.d/kprobe), "seed" and "seconds" are for stress.
 """
 
 import argparse
@@ -57,6 +58,7 @@ class Defect:
     flavour: str = "ordinary"
     hooked: bool = False
     machine: Machine = field(default_factory=Machine)
+    script: str = "test"
     parameters: dict = field(default_factory=dict)
 
     @property
@@ -71,6 +73,7 @@ def read(patch: Path) -> Defect:
     words = dict(w.split("=", 1) for w in headers.get("boot", "").split())
     defect = Defect(patch, headers["suite"], headers["expect"])
     defect.flavour = words.pop("flavour", "ordinary")
+    defect.script = words.pop("script", "test")
     defect.hooked = words.pop("hooked", "0") == "1"
     defect.machine = Machine(smp=int(words.pop("smp", 4)), aia=words.pop("aia", "none"))
     defect.parameters = {**matrix.SHORT, **matrix.LITMUS, **words}
@@ -154,8 +157,12 @@ def failed(defect: Defect, tools: dict, step: Step) -> tuple:
         # Only the test in question, unless the machine's end is what is expected.
         glob = f"{defect.suite}.*" if test in ("guest", "kernel log") else f"{defect.suite}.{test}"
         machine.append = f"kunit.filter_glob={glob}"
+    elif defect.script != "test":
+        # The script's own checks: no suite.
+        kunit, machine.append = ("rust_riscv_kunit_cpuhp",), "kunit.filter_glob=none.none"
     boot = suite.boot(k, tools, built, f"defect-{defect.name}", machine, matrix.SLOW, step,
-                      kunit=kunit, litmus=litmus, parameters=defect.parameters)
+                      kunit=kunit, litmus=litmus, parameters=defect.parameters,
+                      **suite.kind(defect.script, k))
     names = [r.name for r in suite.results(k, boot, kunit, litmus).failures()]
     # Just this test ran: if the guest did not survive its suite, it was this test.
     if boot.outcome != "exit" and \

@@ -54,11 +54,15 @@ def run_row(row: matrix.Row, tools: dict, prepared: dict) -> Results:
     if missing:
         results.add("build", False, f"no {', '.join(missing)} came of it")
         return results
-    kunit = suite.kunit_modules(built)
+    hotplug = row.script == "hotplug"
+    kunit = ("rust_riscv_kunit_cpuhp",) if hotplug else suite.kunit_modules(built)
     step = Step(row.title)
     boot = suite.boot(k, tools, built, row.name, row.machine, row.limits, step, kunit=kunit,
-                      litmus=bool(row.litmus), parameters={**row.parameters, **row.litmus})
-    results.extend(suite.results(k, boot, kunit, litmus=bool(row.litmus)))
+                      litmus=bool(row.litmus), parameters={**row.parameters, **row.litmus},
+                      **suite.kind(row.script, k))
+    # Where IPIs are not SBI's, all there is to see is that the module says so.
+    ran = kunit if not hotplug or row.aia == "none" else ()
+    results.extend(suite.results(k, boot, ran, litmus=bool(row.litmus), pages=not hotplug))
     step.done(results.short())
     return results
 

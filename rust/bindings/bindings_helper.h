@@ -13,6 +13,7 @@
 #ifdef CONFIG_RISCV_FAULT_PROVIDER
 #include <asm/fault_provider.h>
 #endif
+#include <asm/sbi.h>
 
 #include "../helpers/helpers.h"
 

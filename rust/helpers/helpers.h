@@ -43,6 +43,15 @@ int rr_module_get_by_text(unsigned long addr, unsigned long len,
 /* fault.c */
 void rr_count_vma_lock_success(void);
 void rr_set_bad_cause(unsigned long cause);
+/* cpuhp.c */
+void rr_cpus_read_lock(void);
+bool rr_cpus_read_trylock(void);
+void rr_cpus_read_unlock(void);
+unsigned int rr_intc_irq(unsigned int hwirq);
+unsigned int rr_irq_trigger(unsigned int irq);
+bool rr_sbi_delivers_ipis(void);
+unsigned long rr_hart_of(unsigned int cpu);
+long rr_read_file(const char *path, char *buf, unsigned long len);
 
 /* log.c */
 bool rr_ratelimit(void);

@@ -5,6 +5,8 @@
 
 #include <linux/types.h>
 
+#include "cpuhp.h"
+
 struct task_struct;
 
 /* Call @fn on @cpu, with interrupts off, and return what it returns. */

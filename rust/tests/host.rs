@@ -22,6 +22,10 @@ mod insn;
 mod pgtable;
 #[path = "../riscv/plan.rs"]
 mod plan;
+#[path = "../riscv/sbi/error.rs"]
+mod sbi_error;
+#[path = "../riscv/sbi/harts.rs"]
+mod sbi_harts;
 
 #[path = "host/edit.rs"]
 mod edit_tests;
@@ -35,3 +39,5 @@ mod insn_tests;
 mod pgtable_tests;
 #[path = "host/plan.rs"]
 mod plan_tests;
+#[path = "host/sbi.rs"]
+mod sbi_tests;

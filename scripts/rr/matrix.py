@@ -13,11 +13,16 @@ KUNIT_PREFIX = "rust_riscv_kunit_"
 # A module gets those of these parameters it has. The full numbers are for two
 # harts, one for each CPU of a small host: with more, each flush waits for the
 # host to schedule harts that do nothing but call what is patched.
-FULL = {"tearing_live": 100_000, "tearing_rendezvous": 2_000, "count_rounds": 20}
-SHORT = {"tearing_live": 500, "tearing_rendezvous": 200, "count_rounds": 8}
-FEW = {"tearing_live": 200, "tearing_rendezvous": 50, "count_rounds": 4}
-LONG = {"tearing_live": 200_000, "tearing_rendezvous": 50_000, "count_rounds": 200}
-LONG_DEBUG = {"tearing_live": 20_000, "tearing_rendezvous": 2_000, "count_rounds": 50}
+FULL = {"tearing_live": 100_000, "tearing_rendezvous": 2_000, "count_rounds": 20,
+        "hotplug_cycles": 10}
+SHORT = {"tearing_live": 500, "tearing_rendezvous": 200, "count_rounds": 8, "hotplug_cycles": 3}
+FEW = {"tearing_live": 200, "tearing_rendezvous": 50, "count_rounds": 4, "hotplug_cycles": 1,
+       "hotplug_bound_ms": 15_000}
+LONG = {"tearing_live": 200_000, "tearing_rendezvous": 50_000, "count_rounds": 200,
+        "hotplug_cycles": 20}
+LONG_DEBUG = {"tearing_live": 20_000, "tearing_rendezvous": 2_000, "count_rounds": 50,
+              "hotplug_cycles": 5}
+CYCLES = {"hotplug_cycles": 1_000, "hotplug_bound_ms": 15_000}
 
 # Of LITMUS_MODULE, which runs where this is given. With its barriers nothing may
 # be seen in this many rounds; "seconds" is how long what meets in steps may take.
@@ -32,6 +37,13 @@ SELFTEST = Limits(silence=600, total=2400)
 HOURS = Limits(silence=3600, total=4 * 3600)
 
 
+# Carried by guests of hotplug.sh, which loads them itself.
+HOTPLUG = ("rust_riscv_sbi_ipi", "rust_riscv_cpuhp_meter", "rust_cpuhp_observer")
+
+# No test is too long, and insmod may wait for hours.
+PATIENT = "kunit.timeout=14400 sysctl.kernel.hung_task_timeout_secs=14400"
+
+
 @dataclass
 class Row:
     """A guest of "make test"."""
@@ -43,19 +55,24 @@ class Row:
     limits: Limits = field(default_factory=lambda: USUAL)
     hooked: bool = False
     litmus: dict = field(default_factory=dict)
+    # scripts/guest/SCRIPT.sh
+    script: str = "test"
 
     @property
     def machine(self) -> Machine:
-        return Machine(smp=self.smp, aia=self.aia)
+        append = PATIENT if self.limits is HOURS else ""
+        return Machine(smp=self.smp, aia=self.aia, append=append)
 
     @property
     def name(self) -> str:
         hooked = "-hooked" if self.hooked else ""
-        return f"{self.flavour}{hooked}-smp{self.smp}-{self.aia}"
+        script = f"-{self.script}" if self.script != "test" else ""
+        return f"{self.flavour}{hooked}{script}-smp{self.smp}-{self.aia}"
 
     @property
     def title(self) -> str:
-        return f"{self.flavour}{' hooked' if self.hooked else ''} kernel, {self.machine}"
+        script = f", {self.script}" if self.script != "test" else ""
+        return f"{self.flavour}{' hooked' if self.hooked else ''} kernel, {self.machine}{script}"
 
 
 class Selftests(Row):
@@ -94,6 +111,10 @@ TEST = (
     Row("ordinary", 8, "none", FEW, hooked=True, litmus=LITMUS),
     Row("debug", 2, "none", FEW, SLOW, hooked=True),
     Row("debug", 4, "imsic", FEW, SLOW, hooked=True),
+    # CPUs that come and go.
+    Row("ordinary", 4, "none", SHORT, script="hotplug", hooked=True),
+    Row("ordinary", 2, "imsic", script="hotplug"),
+    Row("debug", 4, "none", FEW, SLOW, script="hotplug"),
 )
 
 TEST_FULL = tuple(
@@ -104,6 +125,10 @@ TEST_FULL = tuple(
                                      ("debug", LONG_DEBUG, LITMUS))
     for smp in (1, 2, 4, 8)
     for aia in ("none", "imsic")
+) + tuple(
+    Row(flavour, smp, "none", CYCLES, HOURS, script="hotplug", hooked=True)
+    for flavour in ("ordinary", "debug")
+    for smp in (2, 4, 8)
 )
 
 SELFTESTS = (Selftests("ordinary", 2, "none", limits=SELFTEST, hooked=True),)
@@ -204,6 +229,8 @@ BENCH = (
     Bench("barrier", Machine(smp=1, icount=True), BARRIERS, {"loops": 20_000, "rounds": 0}),
     Bench("faults-counted", Machine(smp=1, icount=True), load=FAULT),
     Bench("faults", Machine(smp=4), load=FAULT),
+    Bench("hotplug", Machine(smp=2, icount=True),
+          load=("rust_riscv", "rust_riscv_cpuhp_meter", "rust_riscv_sbi_ipi"), pairs=9),
 )
 
 # What a figure has to reach: its name, keys it must have, the ratio.
@@ -226,6 +253,9 @@ MINIMA = (
     ("bad-access", {"against": "c"}, 0.98),
     ("bad-access", {"against": "mmap_lock", "writer": "yes"}, 1.2),
     ("minor-fault", {}, 0.98),
+    ("hotplug-cycle", {}, 0.98),
+    ("first-ipi", {"against": "c"}, 0.98),
+    ("first-ipi", {"against": "late"}, 10),
 )
 
 # How much longer Rust may take on 8 harts than on 1 to trace all functions.

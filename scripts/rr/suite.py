@@ -101,16 +101,33 @@ def litmus_checks(boot: Boot) -> Results:
     return results
 
 
-def results(kernel: Kernel, boot: Boot, kunit: tuple, litmus: bool = False) -> Results:
-    """Everything that was tested in a boot of test.sh."""
+def selftests(kernel: Kernel) -> dict:
+    """The kernel's own tests that guests run: their places in the guest, and here."""
+    script = kernel.tree / "tools/testing/selftests/cpu-hotplug/cpu-on-off-test.sh"
+    return {"programs/cpu-on-off-test.sh": script}
+
+
+def kind(script: str, kernel: Kernel) -> dict:
+    """What boot() is given for a guest of scripts/guest/SCRIPT.sh."""
+    if script != "hotplug":
+        return {}
+    return {"script": paths.SCRIPTS / f"guest/{script}.sh",
+            "load": matrix.MODULES + matrix.HOTPLUG,
+            "settings": {"HOOKED": int(kernel.hooked)}, "files": selftests(kernel)}
+
+
+def results(kernel: Kernel, boot: Boot, kunit: tuple, litmus: bool = False,
+            pages: bool = True) -> Results:
+    """Everything that was tested in a boot of test.sh, or of one that dumps no page tables."""
     all_results = Results()
-    if not kunit and not litmus:
+    if pages and not kunit and not litmus:
         all_results.add("KUnit", False, "there are no KUnit modules")
     if litmus:
         all_results.extend(litmus_checks(boot))
     for module in kunit:
         all_results.extend(ktap.parse(kernel, boot.lines, module))
     all_results.extend(guest_checks(boot))
-    all_results.extend(page_checks(boot))
+    if pages:
+        all_results.extend(page_checks(boot))
     all_results.extend(ending(boot))
     return all_results

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/cpu.h>
+#include <linux/fs.h>
+#include <linux/irq.h>
+#include <linux/irqdomain.h>
+#include <linux/smp.h>
+#include <asm/sbi.h>
+#include <asm/smp.h>
+
+#include "helpers.h"
+
+void rr_cpus_read_lock(void)
+{
+	cpus_read_lock();
+}
+
+bool rr_cpus_read_trylock(void)
+{
+	return cpus_read_trylock();
+}
+
+void rr_cpus_read_unlock(void)
+{
+	cpus_read_unlock();
+}
+
+/* The interrupt @hwirq of the hart-local controller; 0 if nobody uses it. */
+unsigned int rr_intc_irq(unsigned int hwirq)
+{
+	struct irq_domain *domain;
+
+	domain = irq_find_matching_fwnode(riscv_get_intc_hwnode(),
+					  DOMAIN_BUS_ANY);
+	return domain ? irq_find_mapping(domain, hwirq) : 0;
+}
+
+unsigned int rr_irq_trigger(unsigned int irq)
+{
+	return irq_get_trigger_type(irq);
+}
+
+bool rr_sbi_delivers_ipis(void)
+{
+	return riscv_use_sbi_for_rfence();
+}
+
+unsigned long rr_hart_of(unsigned int cpu)
+{
+	return cpuid_to_hartid_map(cpu);
+}
+
+/*
+ * Read the start of a file of the kernel's own into @buf. Returns how many
+ * bytes that were.
+ */
+long rr_read_file(const char *path, char *buf, unsigned long len)
+{
+	struct file *file = filp_open(path, O_RDONLY, 0);
+	loff_t pos = 0;
+	long got;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	got = kernel_read(file, buf, len, &pos);
+	filp_close(file, NULL);
+	return got;
+}

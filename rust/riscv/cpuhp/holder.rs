@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who has a slot, as `/sys/devices/system/cpu/hotplug/states` tells it.
+//!
+//! The state machine's table is not exported, so that a module that wants to take a state over from
+//! C code has no other way to see whether the C code still has it.
+
+use kernel::{
+    alloc::flags::GFP_KERNEL,
+    error::to_result,
+    ffi::c_int,
+    prelude::*, //
+};
+
+use super::{
+    Section,
+    Slot, //
+};
+
+use crate::{
+    bindings,
+    pgtable::PAGE_SIZE, //
+};
+
+/// The name in a line such as `101: irqchip/sbi-ipi:starting`, if it is that of `number`.
+fn name_of(line: &[u8], number: c_int) -> Option<&[u8]> {
+    let line = line.trim_ascii();
+    let colon = line.iter().position(|&byte| byte == b':')?;
+    let digits = core::str::from_utf8(&line[..colon]).ok()?;
+
+    (digits.parse() == Ok(number)).then(|| line[colon + 1..].trim_ascii())
+}
+
+/// The name of the state at `slot`; `None` if it is empty.
+///
+/// # Errors
+///
+/// What opening and reading the file fails with, such as `-ENOENT` where sysfs is not mounted at
+/// `/sys`; `-ENOMEM`.
+///
+/// # Context
+///
+/// Sleeps. The caller holds no [`CpusRead`](super::CpusRead): sysfs brings CPUs online under locks
+/// that are taken here.
+pub fn holder<S: Section>(slot: Slot<S>) -> Result<Option<KVec<u8>>> {
+    let path = c"/sys/devices/system/cpu/hotplug/states";
+    // What a file of sysfs has at most.
+    let mut text = KVec::from_elem(0u8, PAGE_SIZE, GFP_KERNEL)?;
+
+    // SAFETY: A C string, and `text.len()` writable bytes.
+    let got =
+        unsafe { bindings::rr_read_file(path.as_char_ptr(), text.as_mut_ptr().cast(), text.len()) };
+    to_result(got.min(0) as c_int)?;
+
+    let mut lines = text[..got as usize].split(|&byte| byte == b'\n');
+    let Some(found) = lines.find_map(|line| name_of(line, slot.number())) else {
+        return Ok(None);
+    };
+    let mut name = KVec::new();
+    name.extend_from_slice(found, GFP_KERNEL)?;
+    Ok(Some(name))
+}

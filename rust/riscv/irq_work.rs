@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An IPI that a CPU sends itself.
+//!
+//! C header: [`include/linux/irq_work.h`](srctree/include/linux/irq_work.h)
+
+use kernel::{
+    bindings::{
+        self,
+        irq_work, //
+    },
+    types::Opaque, //
+};
+
+use crate::cpuhp::Here;
+
+/// Tells a CPU when it hears its next IPI, by sending it one.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{prelude::*, sync::atomic::{Atomic, Relaxed}};
+/// use riscv::{cpuhp::*, irq_work::SelfIpi};
+///
+/// static HEARD: Atomic<u32> = Atomic::new(0);
+/// static IPI: SelfIpi = SelfIpi::new(|| HEARD.store(1, Relaxed));
+///
+/// struct Send;
+///
+/// #[vtable]
+/// impl State for Send {
+///     type Section = Online;
+///     const NAME: &'static CStr = c"example:send";
+///
+///     fn up(cpu: &Online) -> Result {
+///         IPI.send(cpu);
+///         Ok(())
+///     }
+/// }
+///
+/// drop(Registration::<Send>::new(Slot::ONLINE_DYNAMIC, Calls::OnlineCpusToo)?);
+/// IPI.wait();
+/// assert_eq!(HEARD.load(Relaxed), 1);
+/// # Ok::<(), Error>(())
+/// ```
+#[repr(C)]
+pub struct SelfIpi {
+    /// The first field, so that a pointer to it is one to this.
+    work: Opaque<irq_work>,
+    heard: fn(),
+}
+
+// SAFETY: The kernel's code guards `work`; `heard` does not change.
+unsafe impl Sync for SelfIpi {}
+
+unsafe extern "C" fn heard(work: *mut irq_work) {
+    // SAFETY: The kernel passes the `work` of a `SelfIpi`, which is static: its first field.
+    let ipi = unsafe { &*work.cast::<SelfIpi>() };
+
+    (ipi.heard)();
+}
+
+impl SelfIpi {
+    /// An IPI that has `heard` called, with interrupts off, on the CPU that it is sent to.
+    pub const fn new(heard_fn: fn()) -> SelfIpi {
+        // SAFETY: All zeroes are a valid `irq_work`, and what `IRQ_WORK_INIT()` begins with.
+        let mut work: irq_work = unsafe { core::mem::zeroed() };
+
+        // In hard interrupt context, also where interrupts are threads.
+        work.node.__bindgen_anon_1.u_flags = bindings::IRQ_WORK_HARD_IRQ;
+        work.func = Some(heard);
+        SelfIpi {
+            work: Opaque::new(work),
+            heard: heard_fn,
+        }
+    }
+
+    /// Sends it to this CPU; whether it was not on its way already. Any context.
+    ///
+    /// A module calls [`SelfIpi::wait`] before it goes, and sends no more after that.
+    #[inline]
+    pub fn send(&'static self, _here: &impl Here) -> bool {
+        // SAFETY: Initialised, and static.
+        unsafe { bindings::irq_work_queue(self.work.get()) }
+    }
+
+    /// Waits until it was heard, if it is on its way. Sleeps or spins; interrupts on.
+    pub fn wait(&'static self) {
+        // SAFETY: Initialised.
+        unsafe { bindings::irq_work_sync(self.work.get()) };
+    }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Interrupts that each hart has of its own, and enables for itself.
+//!
+//! C header: [`include/linux/interrupt.h`](srctree/include/linux/interrupt.h)
+
+use core::num::NonZeroU32;
+
+use kernel::bindings::{
+    disable_percpu_irq,
+    enable_percpu_irq, //
+};
+
+use crate::{
+    bindings,
+    cpuhp::Here, //
+};
+
+/// An interrupt of the hart-local interrupt controller, by its number in `sie` and `sip`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Local {
+    /// Supervisor software interrupt: IPIs by SBI.
+    Software = 1,
+    /// Supervisor timer interrupt.
+    Timer = 5,
+    /// Supervisor external interrupt: devices, and IPIs by IMSIC.
+    External = 9,
+}
+
+/// What makes an interrupt fire: `IRQ_TYPE_*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trigger(u32);
+
+/// A hart-local interrupt that the kernel uses.
+///
+/// # Examples
+///
+/// ```
+/// use riscv::percpu_irq::{Local, PercpuIrq};
+///
+/// // Every RISC-V Linux has a timer.
+/// let timer = PercpuIrq::find(Local::Timer).ok_or(ENODEV)?;
+/// assert_eq!(timer.trigger(), timer.trigger());
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PercpuIrq(NonZeroU32);
+
+impl PercpuIrq {
+    /// The interrupt, if there is a handler for it. May sleep.
+    pub fn find(local: Local) -> Option<PercpuIrq> {
+        // SAFETY: No requirements.
+        NonZeroU32::new(unsafe { bindings::rr_intc_irq(local as u32) }).map(PercpuIrq)
+    }
+
+    /// Its number in `/proc/interrupts`.
+    pub fn number(self) -> u32 {
+        self.0.get()
+    }
+
+    /// What makes it fire, as its controller was told. Any context.
+    pub fn trigger(self) -> Trigger {
+        // SAFETY: Any number may be asked for.
+        Trigger(unsafe { bindings::rr_irq_trigger(self.0.get()) })
+    }
+
+    /// Enables it on this CPU. To enable it twice is no error.
+    #[inline]
+    pub fn enable(self, _here: &impl Here, trigger: Trigger) {
+        // SAFETY: A hart-local interrupt, on a CPU that this code does not leave.
+        unsafe { enable_percpu_irq(self.0.get(), trigger.0) };
+    }
+
+    /// Disables it on this CPU, which then misses what it is for.
+    #[inline]
+    pub fn disable(self, _here: &impl Here) {
+        // SAFETY: As above.
+        unsafe { disable_percpu_irq(self.0.get()) };
+    }
+}

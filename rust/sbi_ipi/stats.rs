@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What each CPU saw when it came online: `rust_riscv_sbi_ipi/cpus` in debugfs.
+
+use kernel::{
+    bindings::NR_CPUS,
+    cpu::CpuId,
+    debugfs::{
+        Scope,
+        Writer, //
+    },
+    fmt,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+
+use riscv::{
+    cpuhp::Here,
+    irq_work::SelfIpi,
+    time::Ticks, //
+};
+
+/// What one CPU saw. All relaxed: numbers of their own, written by that CPU only.
+struct Cpu {
+    /// How often it came online.
+    onlined: Atomic<u64>,
+    /// How often an IPI was pending when it entered the state.
+    pending: Atomic<u64>,
+    /// When it entered the state last.
+    entered: Atomic<u64>,
+    /// Nanoseconds from then to the first IPI it heard; 0 if it has heard none yet.
+    first_ipi: Atomic<u64>,
+    /// An IPI to itself, so that there is one to hear.
+    ipi: SelfIpi,
+}
+
+static CPUS: [Cpu; NR_CPUS as usize] = [const {
+    Cpu {
+        onlined: Atomic::new(0),
+        pending: Atomic::new(0),
+        entered: Atomic::new(0),
+        first_ipi: Atomic::new(0),
+        ipi: SelfIpi::new(heard),
+    }
+}; NR_CPUS as usize];
+
+/// Counts a CPU that is in the state now.
+pub(crate) fn count(here: &impl Here, entered: Ticks, pending: bool) {
+    let cpu = &CPUS[here.cpu().as_u32() as usize];
+
+    cpu.onlined.fetch_add(1, Relaxed);
+    if pending {
+        cpu.pending.fetch_add(1, Relaxed);
+    }
+    cpu.first_ipi.store(0, Relaxed);
+    cpu.entered.store(entered.as_u64(), Relaxed);
+    cpu.ipi.send(here);
+}
+
+/// The first IPI that the CPU hears: all that came since it entered the state are handled at once.
+fn heard() {
+    let cpu = &CPUS[CpuId::current().as_u32() as usize];
+    let entered = Ticks::from_u64(cpu.entered.load(Relaxed));
+
+    // 0 is for none.
+    let nanoseconds = Ticks::now().since(entered).max(1);
+    cpu.first_ipi.store(nanoseconds, Relaxed);
+}
+
+/// Waits until no CPU will call into this module any more. Sleeps; the states are removed.
+pub(crate) fn wait() {
+    for cpu in &CPUS {
+        cpu.ipi.wait();
+    }
+}
+
+struct View;
+
+impl Writer for View {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, cpu) in CPUS.iter().enumerate() {
+            let onlined = cpu.onlined.load(Relaxed);
+
+            if onlined > 0 {
+                writeln!(
+                    f,
+                    "cpu {number}: onlined={onlined} first_ipi_ns={} pending={}",
+                    cpu.first_ipi.load(Relaxed),
+                    cpu.pending.load(Relaxed)
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The file in debugfs; removed when dropped.
+#[pin_data]
+pub(crate) struct Files {
+    #[pin]
+    scope: Scope<View>,
+}
+
+impl Files {
+    /// Makes `rust_riscv_sbi_ipi/cpus`.
+    pub(crate) fn new() -> Result<Pin<KBox<Files>>> {
+        KBox::pin_init(
+            try_pin_init!(Files {
+                scope <- Scope::dir(View, c"rust_riscv_sbi_ipi", |view, dir| {
+                    dir.read_only_file(c"cpus", view);
+                }),
+            }? Error),
+            GFP_KERNEL,
+        )
+    }
+}

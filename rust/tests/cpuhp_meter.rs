@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Measures CPUs that come online, whoever enables their IPIs: `rust_riscv_cpuhp_meter/` in
+//! debugfs. Reading a file takes CPUs off and brings them back:
+//!
+//! - `cycle`: the last CPU; nanoseconds that it takes to go off, and to come back;
+//! - `first_ipi`: the last CPU; nanoseconds from its being told to start until it answers an IPI;
+//! - `first_ipi_asleep`: the same while a state makes its hotplug thread sleep, as for `stall`;
+//! - `stall`: the last CPU. A state of ours has its hotplug thread sleep for a second, behind
+//!   `workqueue:online` and, since this module is loaded first, before whatever is set up later.
+//!   Meanwhile the CPU gets a call, a wake-up and a work item; nanoseconds until it has answered
+//!   each.
+//! - `listening`: takes none off; how many CPUs listen to the SBI IPI.
+
+use kernel::{
+    bindings::{
+        cpuhp_state_CPUHP_AP_ARM_XEN_STARTING,
+        ETIMEDOUT, //
+    },
+    cpu::{
+        nr_cpu_ids,
+        CpuId, //
+    },
+    debugfs::Scope,
+    error::to_result,
+    ffi::c_void,
+    fmt,
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        Mutex,
+        SetOnce, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    }, //
+};
+
+use riscv::{
+    cpuhp::{
+        Calls,
+        CpusRead,
+        Here,
+        Online,
+        Prepare,
+        Registration,
+        Slot,
+        Starting,
+        State, //
+    },
+    errno,
+    irq_work::SelfIpi,
+    percpu_irq::{
+        Local,
+        PercpuIrq, //
+    },
+    sbi::{
+        hart_state,
+        HartId,
+        HartState, //
+    },
+    thread::pair,
+    time::Ticks, //
+};
+
+mod bindings;
+
+module! {
+    type: Meter,
+    name: "rust_riscv_cpuhp_meter",
+    authors: ["rust-riscv contributors"],
+    description: "Measures CPUs that come online",
+    license: "GPL",
+    params: {
+        take: u8 {
+            default: 0,
+            description: "Take the SBI IPI's state, as somebody else would, and keep it",
+        },
+    },
+}
+
+/// A moment, told by one CPU to another.
+struct Moment(Atomic<u64>);
+
+impl Moment {
+    const fn new() -> Moment {
+        Moment(Atomic::new(0))
+    }
+
+    fn reset(&self) {
+        self.0.store(0, Relaxed);
+    }
+
+    /// It is now. What was done before is seen by who sees it. litmus: message
+    fn now(&self) {
+        self.0.store(Ticks::now().as_u64(), Release);
+    }
+
+    /// When it was, if it was. litmus: message
+    fn get(&self) -> Option<Ticks> {
+        match self.0.load(Acquire) {
+            0 => None,
+            ticks => Some(Ticks::from_u64(ticks)),
+        }
+    }
+
+    /// Waits for it, up to a minute.
+    fn wait(&self) -> Result<Ticks> {
+        const MINUTE: u64 = 60_000_000_000;
+        let start = Ticks::now();
+
+        while Ticks::now().since(start) < MINUTE {
+            if let Some(moment) = self.get() {
+                return Ok(moment);
+            }
+            fsleep(Delta::from_micros(200));
+        }
+        pr_err!("no answer within a minute\n");
+        Err(EIO)
+    }
+}
+
+fn is_online(cpu: u32) -> bool {
+    // SAFETY: All callers have a CPU's number.
+    unsafe { bindings::rr_test_cpu_is_online(cpu) }
+}
+
+fn take_down(cpu: u32) -> Result {
+    let hart = CpuId::from_u32(cpu).and_then(HartId::of).ok_or(ENODEV)?;
+
+    // SAFETY: Not the boot CPU.
+    to_result(unsafe { bindings::rr_test_cpu_down(cpu) })?;
+    // A hart that has not stopped yet could not be started.
+    for _ in 0..100_000 {
+        if hart_state(hart)? == HartState::Stopped {
+            return Ok(());
+        }
+        fsleep(Delta::from_micros(100));
+    }
+    Err(errno(ETIMEDOUT))
+}
+
+fn bring_up(cpu: u32) -> Result {
+    // SAFETY: A CPU that was taken down.
+    to_result(unsafe { bindings::rr_test_cpu_up(cpu) })
+}
+
+fn others() -> impl Iterator<Item = u32> {
+    (1..nr_cpu_ids()).filter(|&cpu| is_online(cpu))
+}
+
+fn last() -> Result<u32> {
+    others().last().ok_or(ENODEV)
+}
+
+/// Goes on right after a tick. Several things on a CPU's way wait for one, and so its way is as long
+/// as it was the last time only if it begins at the same distance from it.
+fn align() {
+    // Long enough to be a timer that only a tick looks at.
+    fsleep(Delta::from_millis(30));
+}
+
+/// Nanoseconds that the last CPU takes to go off, and to come back.
+fn cycle() -> Result<[u64; 2]> {
+    let cpu = last()?;
+    let start = Ticks::now();
+
+    take_down(cpu)?;
+    let off = Ticks::now();
+    bring_up(cpu)?;
+    Ok([off.since(start), Ticks::now().since(off)])
+}
+
+static TOLD: Moment = Moment::new();
+static HEARD: Moment = Moment::new();
+static IPI: SelfIpi = SelfIpi::new(|| HEARD.now());
+
+/// The last moment before the CPU is told to start.
+struct Told;
+
+#[vtable]
+impl State for Told {
+    type Section = Prepare;
+
+    const NAME: &'static CStr = c"rr_meter:told";
+
+    fn up(_cpu: &Prepare) -> Result {
+        TOLD.now();
+        Ok(())
+    }
+}
+
+/// Sends an IPI to the CPU, from itself: the earliest there can be.
+struct Send;
+
+#[vtable]
+impl State for Send {
+    type Section = Starting;
+
+    const NAME: &'static CStr = c"rr_meter:send";
+
+    fn up(cpu: &Starting) {
+        IPI.send(cpu);
+    }
+}
+
+/// A place before `CPUHP_AP_ONLINE` that no RISC-V kernel uses.
+const FREE: Slot<Starting> = Slot::new(cpuhp_state_CPUHP_AP_ARM_XEN_STARTING).unwrap();
+
+/// Nanoseconds from the last CPU's being told to start until it answers an IPI.
+fn first_ipi(asleep: bool) -> Result<u64> {
+    let cpu = last()?;
+    let states = (
+        Registration::<Told>::new(Slot::PREPARE_DYNAMIC, Calls::HotplugOnly)?,
+        Registration::<Send>::new(FREE, Calls::HotplugOnly)?,
+    );
+
+    TOLD.reset();
+    HEARD.reset();
+    take_down(cpu)?;
+    align();
+    SLEEP_ON.store(if asleep { cpu } else { u32::MAX }, Relaxed);
+    let result = bring_up(cpu).and_then(|()| HEARD.wait());
+    SLEEP_ON.store(u32::MAX, Relaxed);
+    drop(states);
+    IPI.wait();
+    Ok(result?.since(TOLD.get().ok_or(EIO)?))
+}
+
+/// What a CPU is sent while it comes online.
+struct Question {
+    sent: Moment,
+    answered: Moment,
+}
+
+impl Question {
+    const fn new() -> Question {
+        Question {
+            sent: Moment::new(),
+            answered: Moment::new(),
+        }
+    }
+
+    fn reset(&self) {
+        self.sent.reset();
+        self.answered.reset();
+    }
+
+    fn data(&self) -> *mut c_void {
+        core::ptr::from_ref(self).cast_mut().cast()
+    }
+
+    fn nanoseconds(&self) -> Result<u64> {
+        Ok(self.answered.wait()?.since(self.sent.get().ok_or(EIO)?))
+    }
+}
+
+static FIRST_CALL: Question = Question::new();
+static CALL: Question = Question::new();
+static WAKE_UP: Question = Question::new();
+static WORK: Question = Question::new();
+
+unsafe extern "C" fn answer(data: *mut c_void) {
+    // SAFETY: All callers pass one of the questions.
+    unsafe { &*data.cast::<Question>() }.answered.now();
+}
+
+/// The CPU whose hotplug thread is to sleep.
+static SLEEP_ON: Atomic<u32> = Atomic::new(u32::MAX);
+static ASLEEP: Moment = Moment::new();
+
+/// How long it sleeps.
+const SLEEP: Delta = Delta::from_millis(1_000);
+
+/// After which time of that the CPU has stopped its tick and waits for an interrupt.
+const IDLE: Delta = Delta::from_millis(200);
+
+struct Sleep;
+
+#[vtable]
+impl State for Sleep {
+    type Section = Online;
+
+    const NAME: &'static CStr = c"rr_meter:sleep";
+
+    fn up(cpu: &Online) -> Result {
+        if SLEEP_ON.load(Relaxed) == cpu.cpu().as_u32() {
+            ASLEEP.now();
+            fsleep(SLEEP);
+        }
+        Ok(())
+    }
+}
+
+/// Sends a question as call `n`, once the CPU is idle.
+fn send_call(n: u32, cpu: u32, question: &'static Question) {
+    fsleep(IDLE);
+    question.sent.now();
+    // SAFETY: `answer` takes a question, which is static. Each call is sent once, and answered
+    // before `stall` ends.
+    unsafe { bindings::rr_test_send_call(n, cpu, Some(answer), question.data()) };
+}
+
+/// Asks a CPU that is on its way, and online.
+fn ask(cpu: u32) -> Result {
+    ASLEEP.wait()?;
+    // The first IPI of a kind gets a CPU out of `wfi` even if it does not listen: the firmware's
+    // own interrupt does. But it stays pending, and so the next of that kind is not sent.
+    send_call(0, cpu, &FIRST_CALL);
+    send_call(1, cpu, &CALL);
+    WAKE_UP.sent.now();
+    // SAFETY: The thread was started by `stall`.
+    unsafe { bindings::rr_test_sleeper_wake() };
+    WORK.sent.now();
+    // SAFETY: As for the call.
+    unsafe { bindings::rr_test_send_work(cpu, Some(answer), WORK.data()) };
+    Ok(())
+}
+
+/// Asks `cpu` while it comes online.
+fn ask_on_its_way(cpu: u32) -> Result {
+    let (mut brought_up, mut asked) = (Ok(()), Ok(()));
+
+    take_down(cpu)?;
+    ASLEEP.reset();
+    SLEEP_ON.store(cpu, Relaxed);
+    let ran = pair([0, 0], || brought_up = bring_up(cpu), || asked = ask(cpu));
+    SLEEP_ON.store(u32::MAX, Relaxed);
+    ran.and(brought_up).and(asked)
+}
+
+/// How long the last CPU leaves a call, a wake-up and a work item unanswered.
+fn stall() -> Result<[u64; 3]> {
+    let cpu = last()?;
+
+    for question in [&FIRST_CALL, &CALL, &WAKE_UP, &WORK] {
+        question.reset();
+    }
+    // SAFETY: `answer` takes a question; stopped below.
+    to_result(unsafe { bindings::rr_test_sleeper_start(cpu, Some(answer), WAKE_UP.data()) })?;
+    let result = ask_on_its_way(cpu).and_then(|()| {
+        FIRST_CALL.answered.wait()?;
+        Ok([
+            CALL.nanoseconds()?,
+            WAKE_UP.nanoseconds()?,
+            WORK.nanoseconds()?,
+        ])
+    });
+    // SAFETY: Started above. The sleeper was woken, or is woken now.
+    unsafe {
+        bindings::rr_test_sleeper_wake();
+        bindings::rr_test_sleeper_stop();
+    }
+    if result.is_ok() {
+        // SAFETY: The work item was sent.
+        unsafe { bindings::rr_test_send_wait() };
+    }
+    result
+}
+
+/// How many CPUs listen to the SBI IPI.
+fn listening() -> usize {
+    unsafe extern "C" fn listens() -> usize {
+        const SSIE: usize = 1 << 1;
+        let sie: usize;
+
+        // SAFETY: Reads a CSR of supervisor mode.
+        unsafe { core::arch::asm!("csrr {}, sie", out(reg) sie, options(nomem, nostack)) };
+        usize::from(sie & SSIE != 0)
+    }
+
+    Iterator::chain(core::iter::once(0), others())
+        // SAFETY: `listens` may be called anywhere.
+        .filter(|&cpu| unsafe { bindings::rr_test_call_on(cpu, Some(listens)) } == 1)
+        .count()
+}
+
+/// Somebody else who has taken the SBI IPI's state, and enables it.
+struct Take;
+
+#[vtable]
+impl State for Take {
+    type Section = Starting;
+
+    const NAME: &'static CStr = c"rr_meter:take";
+
+    fn up(cpu: &Starting) {
+        if let Some(irq) = IPI_IRQ.as_ref() {
+            irq.enable(cpu, irq.trigger());
+        }
+    }
+}
+
+static IPI_IRQ: SetOnce<PercpuIrq> = SetOnce::new();
+
+fn take() -> Result<Registration<Take>> {
+    IPI_IRQ.populate(PercpuIrq::find(Local::Software).ok_or(ENODEV)?);
+    let cpus = CpusRead::lock();
+
+    // SAFETY: It breaks nothing as long as this module stays; the test that wants it keeps it.
+    unsafe { cpus.vacate(Slot::RISCV_SBI_IPI) }.fill()
+}
+
+fn show(f: &mut fmt::Formatter<'_>, result: Result<u64>) -> fmt::Result {
+    match result {
+        Ok(nanoseconds) => writeln!(f, "{nanoseconds}"),
+        Err(error) => writeln!(f, "error {}", error.to_errno()),
+    }
+}
+
+/// One measurement at a time.
+struct Meter {
+    // Dropped in this order: nobody measures any more when the state goes.
+    _files: Pin<KBox<Scope<Mutex<()>>>>,
+    _sleep: Registration<Sleep>,
+    _taken: Option<Registration<Take>>,
+}
+
+impl kernel::Module for Meter {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let take_it = riscv::parameter::<u8>(module_parameters::take.value()) != 0;
+        let files = Scope::dir(new_mutex!(()), c"rust_riscv_cpuhp_meter", |one, dir| {
+            dir.read_callback_file(c"cycle", one, &|one: &Mutex<()>, f| {
+                let _one = one.lock();
+                match cycle() {
+                    Ok([down, up]) => writeln!(f, "{down} {up}"),
+                    Err(error) => writeln!(f, "error {}", error.to_errno()),
+                }
+            });
+            dir.read_callback_file(c"first_ipi", one, &|one: &Mutex<()>, f| {
+                let _one = one.lock();
+                show(f, first_ipi(false))
+            });
+            dir.read_callback_file(c"first_ipi_asleep", one, &|one: &Mutex<()>, f| {
+                let _one = one.lock();
+                show(f, first_ipi(true))
+            });
+            dir.read_callback_file(c"listening", one, &|_: &Mutex<()>, f| {
+                writeln!(f, "{}", listening())
+            });
+            dir.read_callback_file(c"stall", one, &|one: &Mutex<()>, f| {
+                let _one = one.lock();
+                match stall() {
+                    Ok([call, wake_up, work]) => {
+                        writeln!(f, "call {call} wake-up {wake_up} work {work}")
+                    }
+                    Err(error) => writeln!(f, "error {}", error.to_errno()),
+                }
+            });
+        });
+        Ok(Meter {
+            _sleep: Registration::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?,
+            _taken: take_it.then(take).transpose()?,
+            _files: KBox::pin_init(files, GFP_KERNEL)?,
+        })
+    }
+}

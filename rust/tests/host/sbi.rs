@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! SBI errors and sets of harts. What is expected is from the SBI specification, "Binary Encoding"
+//! and "Hart list parameter".
+
+use crate::{
+    sbi_error::SbiError,
+    sbi_harts::{
+        HartId,
+        Harts, //
+    },
+};
+
+#[test]
+fn every_error_has_its_code() {
+    let expected = [
+        (-1, SbiError::Failed),
+        (-2, SbiError::NotSupported),
+        (-3, SbiError::InvalidParam),
+        (-4, SbiError::Denied),
+        (-5, SbiError::InvalidAddress),
+        (-6, SbiError::AlreadyAvailable),
+        (-7, SbiError::AlreadyStarted),
+        (-8, SbiError::AlreadyStopped),
+        (-9, SbiError::NoSharedMemory),
+        (-10, SbiError::InvalidState),
+        (-11, SbiError::BadRange),
+        (-12, SbiError::Timeout),
+        (-13, SbiError::Io),
+        (-14, SbiError::DeniedLocked),
+    ];
+
+    assert_eq!(SbiError::check(0), Ok(()));
+    for (code, error) in expected {
+        assert_eq!(SbiError::check(code), Err(error));
+    }
+}
+
+#[test]
+fn unknown_codes_are_errors() {
+    for code in [1, -15, -128, -129, 256 - 1, isize::MIN, isize::MAX] {
+        assert_eq!(SbiError::check(code), Err(SbiError::Unknown));
+    }
+}
+
+fn set(harts: &[usize]) -> Option<Harts> {
+    let mut set = Harts::one(HartId(harts[0]));
+
+    for &hart in &harts[1..] {
+        set = set.with(HartId(hart))?;
+    }
+    Some(set)
+}
+
+/// The harts that the arguments name: those of the mask's bits, counted from the base.
+fn named(set: Harts) -> Vec<usize> {
+    let [mask, base] = set.arguments();
+
+    (0..64)
+        .filter(|bit| mask >> bit & 1 != 0)
+        .map(|bit| base + bit)
+        .collect()
+}
+
+#[test]
+fn a_set_names_its_harts() {
+    for harts in [
+        &[0][..],
+        &[5],
+        &[0, 1, 2, 3],
+        &[3, 2, 1, 0],
+        &[7, 7],
+        &[100, 90, 110],
+        &[0, 63],
+        &[63, 0],
+        &[usize::MAX - 1, usize::MAX],
+    ] {
+        let mut expected = harts.to_vec();
+        expected.sort_unstable();
+        expected.dedup();
+        assert_eq!(named(set(harts).unwrap()), expected);
+    }
+}
+
+#[test]
+fn too_far_apart_is_no_set() {
+    assert_eq!(set(&[0, 64]), None);
+    assert_eq!(set(&[64, 0]), None);
+    assert_eq!(set(&[10, 73, 9]), None);
+    assert_eq!(set(&[0, usize::MAX]), None);
+    assert_eq!(set(&[usize::MAX, 0]), None);
+}

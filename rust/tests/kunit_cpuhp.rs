@@ -1,0 +1,932 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit suites of CPU hotplug states, of SBI calls, and of CPUs that come and go under load.
+
+use core::ffi::CStr;
+
+use kernel::{
+    bindings::{
+        cpuhp_state,
+        cpuhp_state_CPUHP_AP_ARM_XEN_STARTING,
+        ETIMEDOUT,
+        NR_CPUS, //
+    },
+    cpu::{
+        nr_cpu_ids,
+        CpuId, //
+    },
+    error::to_result,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+    sync::SetOnce,
+    time::{
+        delay::fsleep,
+        Delta, //
+    }, //
+};
+
+use riscv::cpuhp::{
+    holder,
+    Calls,
+    CpusRead,
+    Here,
+    Online,
+    Prepare,
+    Registration,
+    Slot,
+    Starting,
+    State, //
+};
+use riscv::{
+    errno,
+    percpu_irq::Local,
+    sbi::{
+        self,
+        HartId,
+        HartState, //
+    }, //
+};
+
+mod bindings;
+mod load;
+
+module! {
+    type: Tests,
+    name: "rust_riscv_kunit_cpuhp",
+    authors: ["rust-riscv contributors"],
+    description: "KUnit suites of CPU hotplug states",
+    license: "GPL",
+    params: {
+        hotplug_cycles: u32 {
+            default: 1_000,
+            description: "How often each CPU but the boot one goes off and on under load",
+        },
+        hotplug_bound_ms: u32 {
+            default: 5_000,
+            description: "Within which a call, a timer and a work item are answered meanwhile",
+        },
+    },
+}
+
+struct Tests;
+
+impl kernel::Module for Tests {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        // A kernel thread, which suites run in, has no `/sys`.
+        HOLDERS.populate(holders());
+        Ok(Tests)
+    }
+}
+
+/// The names that a place has before a state is there, meanwhile, when it was replaced, and after.
+static HOLDERS: SetOnce<Result<[Option<KVec<u8>>; 4]>> = SetOnce::new();
+
+fn holders() -> Result<[Option<KVec<u8>>; 4]> {
+    let before = holder(FREE)?;
+    let state = Registration::<AtStarting>::new(FREE, Calls::HotplugOnly)?;
+    let meanwhile = holder(FREE)?;
+    let cpus = CpusRead::lock();
+    let state = state.replace::<Other>(&cpus).map_err(|(error, _)| error)?;
+    drop(cpus);
+    let replaced = holder(FREE)?;
+    drop(state);
+    Ok([before, meanwhile, replaced, holder(FREE)?])
+}
+
+/// What a state's callbacks saw. All relaxed: looked at after the CPU has gone or come.
+struct Seen {
+    up: [Atomic<u32>; NR_CPUS as usize],
+    down: [Atomic<u32>; NR_CPUS as usize],
+    /// Callbacks that did not run where they should.
+    wrong: Atomic<u32>,
+}
+
+impl Seen {
+    const fn new() -> Seen {
+        Seen {
+            up: [const { Atomic::new(0) }; NR_CPUS as usize],
+            down: [const { Atomic::new(0) }; NR_CPUS as usize],
+            wrong: Atomic::new(0),
+        }
+    }
+
+    fn reset(&self) {
+        for counter in Iterator::chain(self.up.iter(), &self.down) {
+            counter.store(0, Relaxed);
+        }
+        self.wrong.store(0, Relaxed);
+    }
+
+    fn count(&self, up: bool, cpu: CpuId, right: bool) {
+        let counters = if up { &self.up } else { &self.down };
+
+        counters[cpu.as_u32() as usize].fetch_add(1, Relaxed);
+        if !right {
+            self.wrong.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn up(&self, cpu: u32) -> u32 {
+        self.up[cpu as usize].load(Relaxed)
+    }
+
+    fn down(&self, cpu: u32) -> u32 {
+        self.down[cpu as usize].load(Relaxed)
+    }
+
+    fn ups(&self) -> u32 {
+        self.up.iter().map(|counter| counter.load(Relaxed)).sum()
+    }
+
+    fn is_balanced(&self) -> bool {
+        (0..NR_CPUS).all(|cpu| self.up(cpu) == self.down(cpu))
+    }
+
+    fn all_right(&self) -> bool {
+        self.wrong.load(Relaxed) == 0
+    }
+}
+
+fn irqs_off() -> bool {
+    // SAFETY: No requirements.
+    unsafe { bindings::rr_test_irqs_off() }
+}
+
+fn is_here(cpu: CpuId) -> bool {
+    CpuId::current() == cpu
+}
+
+/// A place before `CPUHP_AP_ONLINE` that no RISC-V kernel uses.
+const FREE: Slot<Starting> = Slot::new(cpuhp_state_CPUHP_AP_ARM_XEN_STARTING).unwrap();
+
+/// Each of these states notes where it ran; those of a section differ by name only.
+macro_rules! probe {
+    ($state:ident, $seen:ident, $section:ty, $name:literal, $cpu:ident => $right:expr, $ok:expr) => {
+        struct $state;
+
+        static $seen: Seen = Seen::new();
+
+        #[vtable]
+        impl State for $state {
+            type Section = $section;
+
+            const NAME: &'static CStr = $name;
+
+            fn up($cpu: &$section) -> <$section as riscv::cpuhp::Section>::Outcome {
+                $seen.count(true, $cpu.cpu(), $right);
+                $ok
+            }
+
+            fn down($cpu: &$section) {
+                $seen.count(false, $cpu.cpu(), $right);
+            }
+        }
+    };
+}
+
+probe!(AtPrepare, PREPARE, Prepare, c"rr_test:prepare", cpu => sleeps() && !is_here(cpu.cpu()), Ok(()));
+probe!(AtStarting, STARTING, Starting, c"rr_test:starting", cpu => irqs_off() && is_here(cpu.cpu()), ());
+probe!(Other, OTHER, Starting, c"rr_test:other", cpu => irqs_off() && is_here(cpu.cpu()), ());
+probe!(AtOnline, ONLINE, Online, c"rr_test:online", cpu => sleeps() && is_here(cpu.cpu()), Ok(()));
+probe!(Failing, FAILING, Online, c"rr_test:failing", cpu => is_here(cpu.cpu()), fail(cpu.cpu()));
+
+/// The CPU on which [`Failing`] fails.
+static FAIL_ON: Atomic<u32> = Atomic::new(u32::MAX);
+
+fn fail(cpu: CpuId) -> Result {
+    if FAIL_ON.load(Relaxed) == cpu.as_u32() {
+        Err(ENOSPC)
+    } else {
+        Ok(())
+    }
+}
+
+/// Sleeps, and tells whether interrupts were on before. `DEBUG_ATOMIC_SLEEP` watches.
+fn sleeps() -> bool {
+    let on = !irqs_off();
+
+    fsleep(Delta::from_micros(50));
+    on
+}
+
+/// The CPUs that are online, but for the first.
+fn others() -> impl Iterator<Item = u32> {
+    // SAFETY: `cpu` is less than `nr_cpu_ids`.
+    (1..nr_cpu_ids()).filter(|&cpu| unsafe { bindings::rr_test_cpu_is_online(cpu) })
+}
+
+fn all() -> impl Iterator<Item = u32> {
+    Iterator::chain(core::iter::once(0), others())
+}
+
+fn hart(cpu: u32) -> Result<HartId> {
+    HartId::of(CpuId::from_u32(cpu).ok_or(EINVAL)?).ok_or(ENODEV)
+}
+
+fn take_down(cpu: u32) -> Result {
+    // SAFETY: Not the boot CPU, as all callers see to.
+    to_result(unsafe { bindings::rr_test_cpu_down(cpu) })?;
+    // The kernel calls a CPU off when that is about to stop; a hart that has not stopped yet could
+    // not be started.
+    for _ in 0..100_000 {
+        if sbi::hart_state(hart(cpu)?)? == HartState::Stopped {
+            return Ok(());
+        }
+        fsleep(Delta::from_micros(100));
+    }
+    Err(errno(ETIMEDOUT))
+}
+
+fn bring_up(cpu: u32) -> Result {
+    // SAFETY: A CPU that was taken down.
+    to_result(unsafe { bindings::rr_test_cpu_up(cpu) })
+}
+
+/// Takes a CPU down and brings it up again.
+fn cycle(cpu: u32) -> Result {
+    take_down(cpu)?;
+    bring_up(cpu)
+}
+
+/// Whether a CPU answers a cross-call.
+fn answers(cpu: u32) -> bool {
+    unsafe extern "C" fn answer() -> usize {
+        CpuId::current().as_u32() as usize
+    }
+
+    // SAFETY: `answer` may be called anywhere.
+    unsafe { bindings::rr_test_call_on(cpu, Some(answer)) == cpu as usize }
+}
+
+/// Whether this CPU listens to an interrupt.
+fn is_enabled(local: Local) -> bool {
+    let sie: usize;
+
+    // SAFETY: Reads a CSR of supervisor mode.
+    unsafe { core::arch::asm!("csrr {}, sie", out(reg) sie, options(nomem, nostack)) };
+    sie & 1 << local as usize != 0
+}
+
+#[kunit_tests(rust_riscv_cpuhp)]
+mod cpuhp_tests {
+    use kernel::bindings::{
+        cpuhp_state_CPUHP_AP_ARM_MVEBU_COHERENCY,
+        cpuhp_state_CPUHP_AP_IRQ_RISCV_IMSIC_STARTING,
+        cpuhp_state_CPUHP_AP_OFFLINE,
+        cpuhp_state_CPUHP_AP_ONLINE,
+        cpuhp_state_CPUHP_AP_ONLINE_DYN,
+        cpuhp_state_CPUHP_AP_ONLINE_DYN_END,
+        cpuhp_state_CPUHP_AP_WORKQUEUE_ONLINE,
+        cpuhp_state_CPUHP_BP_PREPARE_DYN,
+        cpuhp_state_CPUHP_BRINGUP_CPU,
+        cpuhp_state_CPUHP_OFFLINE,
+        cpuhp_state_CPUHP_ONLINE,
+        cpuhp_state_CPUHP_TEARDOWN_CPU, //
+    };
+
+    use riscv::{
+        thread::pair, //
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_place_is_in_one_section() {
+        let sections = |number| {
+            (
+                Slot::<Prepare>::new(number).is_some(),
+                Slot::<Starting>::new(number).is_some(),
+                Slot::<Online>::new(number).is_some(),
+            )
+        };
+        let none = (false, false, false);
+
+        for number in [
+            -1,
+            cpuhp_state_CPUHP_OFFLINE,
+            cpuhp_state_CPUHP_BP_PREPARE_DYN,
+            cpuhp_state_CPUHP_BRINGUP_CPU,
+            cpuhp_state_CPUHP_AP_OFFLINE,
+            cpuhp_state_CPUHP_AP_ONLINE,
+            cpuhp_state_CPUHP_TEARDOWN_CPU,
+            cpuhp_state_CPUHP_AP_ONLINE_DYN,
+            cpuhp_state_CPUHP_AP_ONLINE_DYN_END,
+            cpuhp_state_CPUHP_ONLINE,
+            cpuhp_state_CPUHP_ONLINE + 1,
+        ] {
+            assert_eq!(sections(number), none);
+        }
+        assert_eq!(
+            sections(cpuhp_state_CPUHP_BP_PREPARE_DYN - 1),
+            (true, false, false)
+        );
+        assert_eq!(
+            sections(cpuhp_state_CPUHP_AP_OFFLINE + 1),
+            (false, true, false)
+        );
+        assert_eq!(
+            sections(cpuhp_state_CPUHP_AP_ONLINE - 1),
+            (false, true, false)
+        );
+        assert_eq!(
+            sections(cpuhp_state_CPUHP_AP_WORKQUEUE_ONLINE),
+            (false, false, true)
+        );
+    }
+
+    #[test]
+    fn callbacks_run_where_their_section_says() -> Result {
+        for seen in [&PREPARE, &STARTING, &ONLINE] {
+            seen.reset();
+        }
+        let states = (
+            Registration::<AtPrepare>::new(Slot::PREPARE_DYNAMIC, Calls::HotplugOnly)?,
+            Registration::<AtStarting>::new(FREE, Calls::HotplugOnly)?,
+            Registration::<AtOnline>::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?,
+        );
+        let mut cycles = 0;
+
+        for cpu in others() {
+            cycle(cpu)?;
+            cycles += 1;
+            for seen in [&PREPARE, &STARTING, &ONLINE] {
+                assert_eq!((seen.up(cpu), seen.down(cpu)), (1, 1));
+            }
+        }
+        drop(states);
+        for seen in [&PREPARE, &STARTING, &ONLINE] {
+            assert!(seen.all_right());
+            // Neither setting up nor removing has run any.
+            assert_eq!(seen.ups(), cycles);
+            assert!(seen.is_balanced());
+        }
+        Ok(())
+    }
+
+    /// Sets up `T` with calls, looks, and removes it.
+    fn with_calls<T: State>(slot: Slot<T::Section>, seen: &Seen) -> Result<bool> {
+        seen.reset();
+        let state = Registration::<T>::new(slot, Calls::OnlineCpusToo)?;
+        let set_up = all().all(|cpu| (seen.up(cpu), seen.down(cpu)) == (1, 0));
+
+        drop(state);
+        Ok(set_up && all().all(|cpu| (seen.up(cpu), seen.down(cpu)) == (1, 1)))
+    }
+
+    #[test]
+    fn calls_reach_every_online_cpu() -> Result {
+        assert!(with_calls::<AtStarting>(FREE, &STARTING)?);
+        assert!(STARTING.all_right());
+        assert!(with_calls::<AtOnline>(Slot::ONLINE_DYNAMIC, &ONLINE)?);
+        assert!(ONLINE.all_right());
+        // This one runs on the CPU that sets it up, also for that CPU itself.
+        assert!(with_calls::<AtPrepare>(Slot::PREPARE_DYNAMIC, &PREPARE)?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_place_is_taken_once() -> Result {
+        let first = Registration::<AtStarting>::new(FREE, Calls::HotplugOnly)?;
+
+        assert_eq!(first.number(), FREE.number());
+        let second = Registration::<Other>::new(FREE, Calls::HotplugOnly);
+        assert_eq!(second.err(), Some(EBUSY));
+        // What was refused has not removed what was there.
+        STARTING.reset();
+        for cpu in others() {
+            cycle(cpu)?;
+            assert_eq!(STARTING.up(cpu), 1);
+        }
+        drop(first);
+        drop(Registration::<Other>::new(FREE, Calls::HotplugOnly)?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_holder_is_known_by_its_name() -> Result {
+        let names = HOLDERS
+            .as_ref()
+            .ok_or(EINVAL)?
+            .as_ref()
+            .map_err(|&error| error)?;
+
+        assert!(names[0].is_none());
+        assert_eq!(names[1].as_deref(), Some(AtStarting::NAME.to_bytes()));
+        assert_eq!(names[2].as_deref(), Some(Other::NAME.to_bytes()));
+        assert!(names[3].is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn dynamic_places_differ_and_are_free_again() -> Result {
+        let new = || Registration::<AtOnline>::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly);
+        let (first, second) = (new()?, new()?);
+        let dynamic = cpuhp_state_CPUHP_AP_ONLINE_DYN..=cpuhp_state_CPUHP_AP_ONLINE_DYN_END;
+        let number = second.number();
+
+        assert!(first.number() != number);
+        assert!(dynamic.contains(&number) && dynamic.contains(&first.number()));
+        drop(second);
+        let third = new()?;
+        assert_eq!(third.number(), number);
+        Ok(())
+    }
+
+    /// The states that a CPU went through between two looks, in the order in which they ran.
+    fn steps_of(cpu: u32, up: bool) -> Result<KVec<bindings::rr_test_step>> {
+        let mut found = KVec::new();
+        let mut n = 0;
+
+        loop {
+            let mut step = bindings::rr_test_step {
+                cpu: 0,
+                ran_on: 0,
+                state: 0,
+                up: false,
+                irqs_off: false,
+            };
+
+            // SAFETY: `step` can be written.
+            if !unsafe { bindings::rr_test_step_at(n, &mut step) } {
+                return Ok(found);
+            }
+            if step.cpu == cpu && step.up == up {
+                found.push(step, GFP_KERNEL)?;
+            }
+            n += 1;
+        }
+    }
+
+    /// Right before and right after the place in which the SBI IPI is enabled; no kernel whose IPIs
+    /// are SBI's uses them.
+    const BEFORE: Slot<Starting> =
+        Slot::new(cpuhp_state_CPUHP_AP_IRQ_RISCV_IMSIC_STARTING).unwrap();
+    const AFTER: Slot<Starting> = Slot::new(cpuhp_state_CPUHP_AP_ARM_MVEBU_COHERENCY).unwrap();
+
+    /// Notes that it ran, and by its sign whether the SBI IPI was enabled.
+    fn note(cpu: &Starting, slot: Slot<Starting>) {
+        // SAFETY: No requirements.
+        unsafe {
+            bindings::rr_test_note(cpu.cpu().as_u32(), cpuhp_state_CPUHP_ONLINE, slot.number())
+        };
+        IPI_ENABLED[usize::from(slot.number() == AFTER.number())]
+            .store(is_enabled(Local::Software), Relaxed);
+    }
+
+    static IPI_ENABLED: [Atomic<bool>; 2] = [const { Atomic::new(false) }; 2];
+
+    struct Before;
+
+    #[vtable]
+    impl State for Before {
+        type Section = Starting;
+
+        const NAME: &'static CStr = c"rr_test:before";
+
+        fn up(cpu: &Starting) {
+            note(cpu, BEFORE);
+        }
+    }
+
+    struct After;
+
+    #[vtable]
+    impl State for After {
+        type Section = Starting;
+
+        const NAME: &'static CStr = c"rr_test:after";
+
+        fn up(cpu: &Starting) {
+            note(cpu, AFTER);
+        }
+    }
+
+    #[test]
+    fn states_run_in_their_order() -> Result {
+        assert_eq!(BEFORE.number() + 1, Slot::RISCV_SBI_IPI.number());
+        assert_eq!(AFTER.number() - 1, Slot::RISCV_SBI_IPI.number());
+
+        for cpu in others() {
+            let online = Registration::<AtOnline>::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?;
+            let after = Registration::<After>::new(AFTER, Calls::HotplugOnly)?;
+            let before = if sbi::delivers_ipis() {
+                Some(Registration::<Before>::new(BEFORE, Calls::HotplugOnly)?)
+            } else {
+                None
+            };
+
+            // SAFETY: Stopped below.
+            to_result(unsafe { bindings::rr_test_steps_start() })?;
+            let result = cycle(cpu);
+            // SAFETY: Started above.
+            unsafe { bindings::rr_test_steps_stop() };
+            result?;
+
+            let numbers = (
+                online.number(),
+                after.number(),
+                before.as_ref().map(Registration::number),
+            );
+            drop((online, after, before));
+
+            let (ups, downs) = (steps_of(cpu, true)?, steps_of(cpu, false)?);
+            let at = |state: cpuhp_state| ups.iter().position(|step| step.state == state);
+            let after = at(numbers.1).ok_or(ENOENT)?;
+            let workqueue = at(cpuhp_state_CPUHP_AP_WORKQUEUE_ONLINE).ok_or(ENOENT)?;
+            let dynamic = at(numbers.0).ok_or(ENOENT)?;
+
+            // A state with many instances runs for each.
+            assert!(ups.windows(2).all(|pair| pair[0].state <= pair[1].state));
+            assert!(downs.windows(2).all(|pair| pair[0].state >= pair[1].state));
+            assert!(after < workqueue && workqueue < dynamic);
+            assert!(ups[after].irqs_off && !ups[workqueue].irqs_off);
+            // The control CPU's, then the CPU's own.
+            for step in &ups {
+                assert_eq!(
+                    (step.ran_on == cpu),
+                    (step.state > cpuhp_state_CPUHP_AP_OFFLINE)
+                );
+            }
+            if let Some(before) = numbers.2 {
+                // What enabled the IPI ran between the two: there is nothing but its place.
+                assert_eq!(at(before).ok_or(ENOENT)? + 1, after);
+                assert!(!IPI_ENABLED[0].load(Relaxed) && IPI_ENABLED[1].load(Relaxed));
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_failing_online_callback_rolls_back() -> Result {
+        for seen in [&STARTING, &ONLINE, &FAILING] {
+            seen.reset();
+        }
+        let _states = (
+            Registration::<AtStarting>::new(FREE, Calls::HotplugOnly)?,
+            Registration::<AtOnline>::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?,
+            Registration::<Failing>::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?,
+        );
+
+        for cpu in others() {
+            take_down(cpu)?;
+            FAIL_ON.store(cpu, Relaxed);
+            let result = bring_up(cpu);
+            FAIL_ON.store(u32::MAX, Relaxed);
+
+            assert_eq!(result, Err(ENOSPC));
+            // SAFETY: A CPU number.
+            assert!(!unsafe { bindings::rr_test_cpu_is_online(cpu) });
+            // What ran before it was undone; it was not.
+            assert_eq!((STARTING.up(cpu), STARTING.down(cpu)), (1, 2));
+            assert_eq!((ONLINE.up(cpu), ONLINE.down(cpu)), (1, 2));
+            assert_eq!((FAILING.up(cpu), FAILING.down(cpu)), (1, 1));
+            bring_up(cpu)?;
+            assert!(answers(cpu));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_failing_setup_leaves_nothing() -> Result {
+        let Some(last) = all().last() else {
+            return Ok(());
+        };
+
+        FAILING.reset();
+        FAIL_ON.store(last, Relaxed);
+        let result = Registration::<Failing>::new(Slot::ONLINE_DYNAMIC, Calls::OnlineCpusToo);
+        FAIL_ON.store(u32::MAX, Relaxed);
+
+        assert_eq!(result.err(), Some(ENOSPC));
+        for cpu in all() {
+            let undone = u32::from(cpu != last);
+            assert_eq!((FAILING.up(cpu), FAILING.down(cpu)), (1, undone));
+        }
+        for cpu in others() {
+            cycle(cpu)?;
+            // The state is not there any more.
+            assert_eq!(FAILING.up(cpu), 1);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn no_cpu_moves_under_the_lock() -> Result {
+        let Some(cpu) = others().last() else {
+            return Ok(());
+        };
+        let (mut before, mut after, mut result) = (0, 1, Ok(()));
+        let lock = Atomic::new(false);
+
+        STARTING.reset();
+        pair(
+            [0, 0],
+            || {
+                let cpus = CpusRead::lock();
+
+                lock.store(true, Relaxed);
+                let state = Registration::<AtStarting>::new_locked(FREE, Calls::HotplugOnly, &cpus);
+                before = STARTING.down(cpu);
+                // Plenty for the other to get as far as it can.
+                fsleep(Delta::from_millis(100));
+                after = STARTING.down(cpu);
+                if let Ok(state) = state {
+                    state.remove_locked(&cpus);
+                }
+            },
+            || {
+                while !lock.load(Relaxed) {
+                    fsleep(Delta::from_micros(100));
+                }
+                result = cycle(cpu);
+            },
+        )?;
+        result?;
+        assert_eq!((before, after), (0, 0));
+        // It was removed under the same lock: the CPU that then moved did not see it.
+        assert_eq!((STARTING.up(cpu), STARTING.down(cpu)), (0, 0));
+        assert!(CpusRead::try_lock().is_some());
+        Ok(())
+    }
+
+    /// How often each CPU goes off and on while states come and go: less with more of them.
+    fn cycles_each() -> u32 {
+        2 + 12 / (1 + others().count() as u32)
+    }
+
+    /// Runs `work` over and over until every CPU has been off and on some times; how often.
+    fn while_cpus_cycle(mut work: impl FnMut() -> Result + Send) -> Result<u32> {
+        let each = cycles_each();
+        let over = Atomic::new(false);
+        let (mut cycled, mut worked, mut rounds) = (Ok(()), Ok(()), 0);
+
+        pair(
+            [0, 0],
+            || {
+                for _ in 0..each {
+                    for cpu in others() {
+                        cycled = cycled.and_then(|()| cycle(cpu)).and_then(|()| {
+                            if answers(cpu) {
+                                Ok(())
+                            } else {
+                                Err(EIO)
+                            }
+                        });
+                    }
+                }
+                over.store(true, Relaxed);
+            },
+            || {
+                while !over.load(Relaxed) && worked.is_ok() {
+                    worked = work();
+                    rounds += 1;
+                }
+            },
+        )?;
+        cycled?;
+        worked?;
+        Ok(rounds)
+    }
+
+    #[test]
+    fn states_are_removed_while_cpus_come_and_go() -> Result {
+        for seen in [&PREPARE, &STARTING, &ONLINE] {
+            seen.reset();
+        }
+        let rounds = while_cpus_cycle(|| {
+            let states = (
+                Registration::<AtPrepare>::new(Slot::PREPARE_DYNAMIC, Calls::OnlineCpusToo)?,
+                Registration::<AtStarting>::new(FREE, Calls::OnlineCpusToo)?,
+                Registration::<AtOnline>::new(Slot::ONLINE_DYNAMIC, Calls::OnlineCpusToo)?,
+            );
+            fsleep(Delta::from_millis(1));
+            drop(states);
+            Ok(())
+        })?;
+
+        pr_info!("set up and removed {rounds} times\n");
+        for seen in [&PREPARE, &STARTING, &ONLINE] {
+            // Each CPU that came while the state was there has also left it.
+            assert!(seen.is_balanced());
+            assert!(seen.ups() >= rounds);
+        }
+        assert!(STARTING.all_right() && ONLINE.all_right());
+        Ok(())
+    }
+
+    /// One of two states at the same place.
+    enum Either {
+        This(Registration<AtStarting>),
+        That(Registration<Other>),
+    }
+
+    impl Either {
+        fn replace(self) -> Result<Either> {
+            let cpus = CpusRead::lock();
+
+            match self {
+                Either::This(state) => state
+                    .replace(&cpus)
+                    .map(Either::That)
+                    .map_err(|(error, _)| error),
+                Either::That(state) => state
+                    .replace(&cpus)
+                    .map(Either::This)
+                    .map_err(|(error, _)| error),
+            }
+        }
+    }
+
+    #[test]
+    fn replacing_leaves_no_cpu_without() -> Result {
+        let mut state = Some(Either::This(Registration::new(FREE, Calls::HotplugOnly)?));
+        let cycles = cycles_each() * others().count() as u32;
+        let mut calls = 0;
+
+        STARTING.reset();
+        OTHER.reset();
+        let rounds = while_cpus_cycle(|| {
+            let mut now = state.take().ok_or(EIO)?;
+
+            // Each waits for the CPU on its way: an odd number once in a while, or CPUs would only
+            // ever come through the one, and go through the other.
+            calls += 1;
+            for _ in 0..1 + calls / 3 % 2 {
+                now = now.replace()?;
+            }
+            state = Some(now);
+            fsleep(Delta::from_micros(500));
+            Ok(())
+        })?;
+
+        pr_info!(
+            "replaced {rounds} times: {} CPUs came through the one, {} through the other\n",
+            STARTING.ups(),
+            OTHER.ups()
+        );
+        assert_eq!(STARTING.ups() + OTHER.ups(), cycles);
+        assert!(STARTING.all_right() && OTHER.all_right());
+        Ok(())
+    }
+
+    #[test]
+    fn replacing_runs_nothing() -> Result {
+        let state = Registration::<AtStarting>::new(FREE, Calls::OnlineCpusToo)?;
+
+        STARTING.reset();
+        OTHER.reset();
+        let cpus = CpusRead::lock();
+        let other = state.replace::<Other>(&cpus).map_err(|(error, _)| error)?;
+        drop(cpus);
+        drop(other);
+        assert_eq!(STARTING.ups() + OTHER.ups(), 0);
+        assert!(STARTING.is_balanced() && OTHER.is_balanced());
+        Ok(())
+    }
+}
+
+#[kunit_tests(rust_riscv_sbi)]
+mod sbi_tests {
+    use riscv::{
+        percpu_irq::PercpuIrq,
+        sbi::{
+            Extension,
+            Harts, //
+        }, //
+    };
+
+    use super::*;
+
+    fn harts() -> Result<Harts> {
+        all().try_fold(Harts::one(hart(0)?), |harts, cpu| {
+            harts.with(hart(cpu)?).ok_or(EINVAL)
+        })
+    }
+
+    #[test]
+    fn state_of_a_hart_is_that_of_its_cpu() -> Result {
+        for cpu in all() {
+            assert_eq!(sbi::hart_state(hart(cpu)?)?, HartState::Started);
+        }
+        for cpu in others() {
+            take_down(cpu)?;
+            assert_eq!(sbi::hart_state(hart(cpu)?)?, HartState::Stopped);
+            bring_up(cpu)?;
+            assert_eq!(sbi::hart_state(hart(cpu)?)?, HartState::Started);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn errors_have_their_errno() {
+        let nowhere = HartId(4000);
+
+        assert_eq!(sbi::hart_state(nowhere), Err(EINVAL));
+        assert_eq!(sbi::send_ipi(Harts::one(nowhere)), Err(EINVAL));
+        assert_eq!(sbi::remote_fence_i(Harts::one(nowhere)), Err(EINVAL));
+        assert_eq!(
+            sbi::remote_sfence_vma(Harts::one(nowhere), 0, 4096),
+            Err(EINVAL)
+        );
+    }
+
+    #[test]
+    fn calls_reach_all_harts() -> Result {
+        for extension in [Extension::Ipi, Extension::Rfence, Extension::Hsm] {
+            assert!(sbi::has(extension));
+        }
+        sbi::send_ipi(harts()?)?;
+        sbi::remote_fence_i(harts()?)?;
+        sbi::remote_sfence_vma(harts()?, 0, usize::MAX)?;
+        assert!(all().all(answers));
+        Ok(())
+    }
+
+    static SWITCHED: Seen = Seen::new();
+    static TIMER: SetOnce<PercpuIrq> = SetOnce::new();
+
+    struct Switch;
+
+    #[vtable]
+    impl State for Switch {
+        type Section = Starting;
+
+        const NAME: &'static CStr = c"rr_test:switch";
+
+        fn up(cpu: &Starting) {
+            let Some(&timer) = TIMER.as_ref() else {
+                return;
+            };
+            let was_on = is_enabled(Local::Timer);
+            timer.disable(cpu);
+            let is_off = !is_enabled(Local::Timer);
+            timer.enable(cpu, timer.trigger());
+            timer.enable(cpu, timer.trigger());
+            SWITCHED.count(
+                true,
+                cpu.cpu(),
+                was_on && is_off && is_enabled(Local::Timer),
+            );
+        }
+    }
+
+    #[test]
+    fn a_cpu_enables_its_own_interrupts() -> Result {
+        SWITCHED.reset();
+        TIMER.populate(PercpuIrq::find(Local::Timer).ok_or(ENODEV)?);
+        drop(Registration::<Switch>::new(FREE, Calls::OnlineCpusToo)?);
+        assert!(all().all(|cpu| SWITCHED.up(cpu) == 1));
+        assert!(SWITCHED.all_right());
+        assert_eq!(
+            PercpuIrq::find(Local::Software).is_some(),
+            sbi::delivers_ipis()
+        );
+        Ok(())
+    }
+}
+
+#[kunit_tests(rust_riscv_hotplug)]
+mod hotplug_tests {
+    use super::*;
+
+    #[test]
+    fn cycles_under_load() -> Result {
+        let cycles = riscv::parameter::<u32>(module_parameters::hotplug_cycles.value());
+        let bound = riscv::parameter::<u32>(module_parameters::hotplug_bound_ms.value());
+
+        if others().count() == 0 {
+            return Ok(());
+        }
+        let load = load::Load::start()?;
+        let mut result = Ok(());
+
+        for _ in 0..cycles {
+            result = result.and_then(|()| others().try_for_each(cycle));
+        }
+        let answered = all().all(answers);
+        let seen = load.stop();
+
+        for seen in &seen {
+            pr_info!(
+                "{}: {} done of {}, the longest in {} us\n",
+                seen.name,
+                seen.done,
+                seen.sent,
+                seen.worst_ns / 1000
+            );
+        }
+        result?;
+        assert!(answered);
+        for seen in &seen {
+            assert!(seen.sent > 0);
+            assert_eq!(seen.done, seen.sent);
+            if seen.is_answer {
+                assert!(seen.worst_ns <= u64::from(bound) * 1_000_000);
+            }
+        }
+        Ok(())
+    }
+}

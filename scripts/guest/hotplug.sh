@@ -1,0 +1,187 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The SBI IPI state: taken over, given back, and put where it is too late; CPUs
+# that come and go meanwhile, and the kernel's own test of that.
+
+# shellcheck source-path=SCRIPTDIR source=functions
+. /functions
+
+cpu=/sys/devices/system/cpu
+debugfs=/sys/kernel/debug
+meter=$debugfs/rust_riscv_cpuhp_meter
+c=irqchip/sbi-ipi:starting
+rust=rust_riscv/sbi-ipi:starting
+late=rust_riscv/sbi-ipi:late
+
+holds() {
+	grep ": $1$" $cpu/hotplug/states
+}
+
+holds_not() {
+	! holds "$1"
+}
+
+logged() {
+	dmesg | grep -q "$1"
+}
+
+# refused MODULE WORDS PARAMETERS...: loading fails, with these words
+refused() {
+	module=$1 words=$2
+	shift 2
+	if insmod "/modules/$module.ko" "$@" > /tmp/refused 2>&1; then
+		echo "was loaded"
+		return 1
+	fi
+	cat /tmp/refused
+	grep -q "$words" /tmp/refused
+}
+
+# Every CPU that is online listens to the SBI IPI.
+all_listen() {
+	read -r listening < $meter/listening
+	echo "$listening of $(cat $cpu/online) listen"
+	[ "$listening" = "$(nproc)" ]
+}
+
+# A hart stops a little after its CPU is called off: until then it cannot start.
+online() {
+	until [ "$(cat "$cpu/cpu$1/online")" = 1 ]; do
+		echo 1 > "$cpu/cpu$1/online"
+	done 2> /dev/null
+}
+
+cycle_all() {
+	n=1
+	while [ -d "$cpu/cpu$n" ]; do
+		echo 0 > "$cpu/cpu$n/online" || return 1
+		online $n
+		n=$((n + 1))
+	done
+}
+
+# selftest NAME: the kernel's own, on all CPUs
+selftest() {
+	UID=0 sh /programs/cpu-on-off-test.sh -a > "/tmp/selftest.$1" 2>&1
+	echo "status $?" >> "/tmp/selftest.$1"
+	sed -i "s/^pid [0-9]*/pid/" "/tmp/selftest.$1"
+	tail -n 3 "/tmp/selftest.$1"
+	grep -q "^status 0$" "/tmp/selftest.$1"
+}
+
+# The longest of the three answers, in milliseconds; the median of five tries,
+# since some other interrupt may wake a CPU that stalls.
+stall() {
+	for _ in 1 2 3 4 5; do
+		awk '{ m = $2; if ($4 > m) m = $4; if ($6 > m) m = $6; print int(m / 1000000) }' \
+			$meter/stall
+	done | sort -n | sed -n 3p
+}
+
+# Until the hotplug thread of the CPU sleeps no more, or the watchdog looks.
+stalls() {
+	ms=$(stall)
+	echo "answers after $ms ms"
+	[ "$ms" -ge 300 ]
+}
+
+answers() {
+	ms=$(stall)
+	echo "answers after $ms ms"
+	[ "$ms" -lt 300 ]
+}
+
+# counted CPU: what the module says about it after one more time online
+counted() {
+	before=$(sed -n "s/^cpu $1: onlined=\([0-9]*\) .*/\1/p" $debugfs/rust_riscv_sbi_ipi/cpus)
+	echo 0 > "$cpu/cpu$1/online" && online "$1" || return 1
+	line=$(grep "^cpu $1: " $debugfs/rust_riscv_sbi_ipi/cpus)
+	echo "$line, before: $before"
+	echo "$line" | grep -q "onlined=$((${before:-0} + 1)) first_ipi_ns=[1-9][0-9]* pending=0$"
+}
+
+# hand_over_while_cpus_cycle TIMES
+hand_over_while_cpus_cycle() {
+	(while [ ! -e /tmp/stop ]; do cycle_all || exit 1; done) &
+	i=0
+	while [ $i -lt "$1" ]; do
+		rmmod rust_riscv_sbi_ipi && insmod /modules/rust_riscv_sbi_ipi.ko || return 1
+		i=$((i + 1))
+	done
+	touch /tmp/stop
+	wait $!
+}
+
+kunit() {
+	say "begin kunit rust_riscv_kunit_cpuhp"
+	load rust_riscv_kunit_cpuhp
+	say "end kunit rust_riscv_kunit_cpuhp"
+	unload rust_riscv_kunit_cpuhp
+}
+
+load rust_riscv && load rust_riscv_patch && load rust_riscv_cpuhp_meter || exit 1
+
+if ! logged "providing IPIs using SBI"; then
+	check "sbi_ipi.no_sbi_ipis" refused rust_riscv_sbi_ipi "No such device"
+	check "sbi_ipi.says_so" logged "not delivered by SBI"
+	exit 0
+fi
+
+check "selftest.c" selftest c
+check "sbi_ipi.c_answers" answers
+load rust_riscv_sbi_ipi || exit 1
+check "sbi_ipi.taken" holds $rust
+check "sbi_ipi.c_gone" holds_not $c
+check "sbi_ipi.cycle" cycle_all
+check "sbi_ipi.all_listen" all_listen
+check "sbi_ipi.answers" answers
+check "sbi_ipi.counted" counted 1
+check "selftest.rust" selftest rust
+check "selftest.same" cmp /tmp/selftest.c /tmp/selftest.rust
+
+load rust_cpuhp_observer
+check "observer.cycle" cycle_all
+dmesg | sed -n 's/.*rust_cpuhp_observer: cpu 1: \(up\|down\) \([A-Za-z]*\).*/\1 \2/p' > /tmp/order
+printf '%s\n' 'down Third' 'down Second' 'down First' 'up First' 'up Second' 'up Third' \
+	> /tmp/expected
+check "observer.order" cmp /tmp/order /tmp/expected
+unload rust_cpuhp_observer
+
+kunit
+
+if [ "$HOOKED" = 1 ]; then
+	check "sbi_ipi.hand_over" hand_over_while_cpus_cycle 10
+	check "sbi_ipi.all_listen_after_hand_over" all_listen
+	unload rust_riscv_sbi_ipi
+	check "sbi_ipi.given_back" holds $c
+	check "sbi_ipi.cycle_given_back" cycle_all
+	check "sbi_ipi.all_listen_given_back" all_listen
+
+	check "insmod late" insmod /modules/rust_riscv_sbi_ipi.ko late=1
+	check "late.holds" holds $late
+	check "late.c_gone" holds_not $c
+	check "late.stalls" stalls
+	unload rust_riscv_sbi_ipi
+	check "late.given_back" holds $c
+	check "late.c_answers" answers
+
+	# Somebody else takes the state, and keeps it.
+	unload rust_riscv_cpuhp_meter
+	check "insmod taker" insmod /modules/rust_riscv_cpuhp_meter.ko take=1
+	check "sbi_ipi.busy" refused rust_riscv_sbi_ipi "resource busy"
+	check "sbi_ipi.says_by_whom" logged 'the state is taken by "rr_meter:take"'
+	check "sbi_ipi.busy_late" refused rust_riscv_sbi_ipi "resource busy" late=1
+	check "sbi_ipi.cycle_busy" cycle_all
+	check "sbi_ipi.all_listen_busy" all_listen
+else
+	check "sbi_ipi.stays" logged "staying for good"
+	if rmmod rust_riscv_sbi_ipi 2> /dev/null; then
+		say "not ok sbi_ipi.pinned: it was removed"
+	else
+		say "ok sbi_ipi.pinned"
+	fi
+	check "sbi_ipi.kept" holds $rust
+	check "sbi_ipi.cycle_kept" cycle_all
+	check "sbi_ipi.all_listen_kept" all_listen
+fi
