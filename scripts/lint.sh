@@ -48,6 +48,11 @@ check() {
 	if [ -n "$kernel" ]; then
 		check checkpatch perl perl "$kernel/scripts/checkpatch.pl" --no-tree --strict \
 			--terse --no-summary --file $c
+		# From standard input: a file that git knows is taken for source.
+		for p in scripts/hooks/*.patch; do
+			check "checkpatch ${p##*/}" perl perl "$kernel/scripts/checkpatch.pl" \
+				--root="$kernel" --strict --terse --no-summary - < "$p"
+		done
 	else
 		echo "checkpatch: no kernel in the cache, not run (make kernel)"
 	fi

@@ -32,9 +32,6 @@ use kernel::{
     ffi, //
 };
 
-#[cfg(rust_riscv_text_hooks)]
-use kernel::bindings::pt_regs;
-
 include!(concat!(
     env!("RUST_RISCV_OBJ"),
     "/bindings/bindings_generated.rs"
