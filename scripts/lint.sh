@@ -51,7 +51,7 @@ check() {
 		# From standard input: a file that git knows is taken for source.
 		for p in scripts/hooks/*.patch; do
 			check "checkpatch ${p##*/}" perl perl "$kernel/scripts/checkpatch.pl" \
-				--root="$kernel" --strict --terse --no-summary - < "$p"
+				--no-tree --strict --terse --no-summary - < "$p"
 		done
 	else
 		echo "checkpatch: no kernel in the cache, not run (make kernel)"

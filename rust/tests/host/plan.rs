@@ -194,7 +194,11 @@ fn guarded() {
     ];
 
     for (n, (edits, wanted, expected)) in cases.into_iter().enumerate() {
-        assert_eq!(plan(&mut edits.to_vec(), wanted, true), expected, "case {n}");
+        assert_eq!(
+            plan(&mut edits.to_vec(), wanted, true),
+            expected,
+            "case {n}"
+        );
     }
     // Without guards there is nothing better than a stop.
     assert_eq!(plan(&mut [pair], None, false), Ok(Rendezvous));
