@@ -120,7 +120,7 @@ FAULT = ("rust_riscv", "rust_riscv_fault")
 
 BENCH = (
     Bench("faults-counted", Machine(smp=1, icount=True), load=FAULT),
-    Bench("faults", Machine(smp=4), load=FAULT),
+    Bench("faults", Machine(smp=2, icount=True), load=FAULT, pairs=7),
 )
 
 # What a figure has to reach: its name, keys it must have, the ratio.
