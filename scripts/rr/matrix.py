@@ -228,7 +228,7 @@ BENCH = (
     # Two harts that take turns do not meet.
     Bench("barrier", Machine(smp=1, icount=True), BARRIERS, {"loops": 20_000, "rounds": 0}),
     Bench("faults-counted", Machine(smp=1, icount=True), load=FAULT),
-    Bench("faults", Machine(smp=4), load=FAULT),
+    Bench("faults", Machine(smp=2, icount=True), load=FAULT, pairs=7),
     Bench("hotplug", Machine(smp=2, icount=True),
           load=("rust_riscv", "rust_riscv_cpuhp_meter", "rust_riscv_sbi_ipi"), pairs=9),
 )
