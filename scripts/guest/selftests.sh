@@ -37,7 +37,10 @@ ftracetest() {
 	/selftests/ftrace/ftracetest -l "/tmp/ftrace-$side" $FTRACETESTS 2>&1 |
 	while read -r line; do
 		case $line in
-		\[*\]) result ftrace "$line" ;;
+		\[*\])
+			result ftrace "$line"
+			say "progress $side: $line"
+			;;
 		esac
 	done
 	# What a test that failed saw; the host shows it where the sides differ.
@@ -74,7 +77,8 @@ static_keys() {
 	done
 }
 
-# The sample counts calls of its tracers itself; it always refuses to stay.
+# The sample counts calls of its tracers itself. It always refuses to stay, which
+# busybox's insmod takes for a reason to try the other system call: there are two runs.
 ftrace_ops() {
 	for parameters in nr_ops_relevant=0 nr_ops_relevant=1 nr_ops_relevant=2 \
 		"nr_ops_irrelevant=1 nr_ops_relevant=0" nr_ops_irrelevant=1 \
