@@ -163,7 +163,8 @@ def failed(defect: Defect, tools: dict, step: Step) -> tuple:
     boot = suite.boot(k, tools, built, f"defect-{defect.name}", machine, matrix.SLOW, step,
                       kunit=kunit, litmus=litmus, parameters=defect.parameters,
                       **suite.kind(defect.script, k))
-    names = [r.name for r in suite.results(k, boot, kunit, litmus).failures()]
+    names = [r.name for r in suite.results(k, boot, kunit, litmus,
+                                           defect.script == "test").failures()]
     # Just this test ran: if the guest did not survive its suite, it was this test.
     if boot.outcome != "exit" and \
        any(line.endswith(f"# Subtest: {defect.suite}") for line in boot.lines):
