@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What users of text patching in the kernel do, with our hooks in it. */
+#include <linux/smp.h>
+#include <linux/stop_machine.h>
+#include <linux/string.h>
+#include <linux/text-patching.h>
+#include <linux/timex.h>
+#include <asm/delay.h>
+
+#include "helpers.h"
+
+/* Like the kernel's own users, with what they hold. */
+int rr_test_kernel_writes(enum rr_test_call call, void *addr,
+			  const void *insns, size_t len)
+{
+	int ret = -EINVAL;
+
+	patch_text_lock();
+	switch (call) {
+	case RR_TEST_INSN_WRITE:
+		ret = patch_insn_write(addr, insns, len);
+		break;
+	case RR_TEST_NOSYNC:
+		ret = patch_text_nosync(addr, insns, len);
+		break;
+	case RR_TEST_SET:
+		ret = patch_text_set_nosync(addr, *(const u8 *)insns, len);
+		break;
+	case RR_TEST_PATCH:
+		ret = patch_text(addr, (u32 *)insns, len);
+		break;
+	case RR_TEST_QUEUE:
+		ret = patch_text_queue(addr, insns, len, false);
+		break;
+	case RR_TEST_QUEUE_FIRST:
+		ret = patch_text_queue(addr, insns, len, true);
+		break;
+	}
+	if (call == RR_TEST_INSN_WRITE)
+		patch_text_sync();
+	patch_text_unlock();
+	return ret;
+}
+
+/* What is queued stays so until here: the lock is not taken through rr_text. */
+int rr_test_kernel_queues(const struct rr_test_write *writes, size_t count)
+{
+	size_t n;
+	int ret = 0;
+
+	patch_text_lock();
+	for (n = 0; n < count && !ret; n++)
+		ret = patch_text_queue(writes[n].addr, writes[n].insns,
+				       writes[n].len, writes[n].first);
+	patch_text_sync();
+	patch_text_unlock();
+	return ret;
+}
+
+static int write_nothing(struct riscv_patch_provider *self, void *addr,
+			 const void *insns, size_t len, bool sync)
+{
+	return -EOPNOTSUPP;
+}
+
+/* Whether a second provider is refused. */
+int rr_test_second_provider(void)
+{
+	static struct riscv_patch_provider second = {
+		.write = write_nothing,
+	};
+	int ret = riscv_patch_provider_register(&second);
+
+	if (!ret)
+		riscv_patch_provider_unregister(&second);
+	return ret;
+}
+
+static atomic_t flushed;
+
+static void flush_there(void *info)
+{
+	atomic_set(&flushed, 1);
+}
+
+static int flush_inside(void *data)
+{
+	static call_single_data_t csd = CSD_INIT(flush_there, NULL);
+	unsigned int *asked = data;
+	u64 end;
+
+	if (smp_processor_id() != cpumask_first(cpu_online_mask))
+		return 0;
+	*asked = cpumask_next(smp_processor_id(), cpu_online_mask);
+	if (smp_call_function_single_async(*asked, &csd))
+		return -EBUSY;
+	/* A provider that waits would wait here for ever. */
+	end = get_cycles64() + riscv_timebase / 5;
+	while (get_cycles64() < end && !atomic_read(&flushed))
+		cpu_relax();
+	return atomic_read(&flushed);
+}
+
+/*
+ * Stop the machine and flush another CPU's icache by an IPI from inside.
+ *
+ * Returns 0 if it was not answered as long as the machine stood still, though
+ * it was right after; 1 if it was answered; else an error.
+ */
+int rr_test_flush_inside_stop(void)
+{
+	unsigned int asked = nr_cpu_ids;
+	int ret;
+
+	atomic_set(&flushed, 0);
+	ret = stop_machine(flush_inside, &asked, cpu_online_mask);
+	if (ret)
+		return ret;
+	/* Another function there runs after the first. */
+	smp_call_function_single(asked, flush_there, NULL, 1);
+	return atomic_read(&flushed) ? 0 : -EIO;
+}
