@@ -77,7 +77,7 @@ int rr_test_cpu_up(unsigned int cpu)
 	 */
 	for (tries = 0; tries < 200; tries++) {
 		ret = add_cpu(cpu);
-		if (!ret)
+		if (ret != -EALREADY)
 			break;
 		msleep(20);
 	}
