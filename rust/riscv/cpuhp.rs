@@ -347,6 +347,7 @@ impl<T: State> Registration<T> {
     ) -> Result<Registration<U>, NotReplaced<T>> {
         let slot = self.slot;
 
+        // The guard keeps CPUs from coming online in between. litmus: hotplug+replace
         self.vacate(cpus).fill::<U>().map_err(|error| {
             let back = Vacancy { cpus, slot };
             (error, back.fill::<T>().ok())

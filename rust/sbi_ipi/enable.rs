@@ -35,6 +35,8 @@ fn enable(here: &impl Here) {
     let entered = Ticks::now();
     let pending = sbi::ipi_is_pending(here);
 
+    // All of it is there for whoever sees this CPU online. litmus: hotplug+online
+    //
     // Like the C: never disabled again, since the multiplexer masks the IPIs of a CPU going off.
     if let Some((irq, trigger)) = IRQ.as_ref() {
         irq.enable(here, *trigger);

@@ -17,9 +17,12 @@ static DEFINE_STATIC_KEY_FALSE(key);
 
 static noinline void counted(void)
 {
+	/* Aligned while a c.nop can do that: else there would be zeroes. */
 	asm volatile(".option push\n"
-		     ".option norvc\n"
+		     ".option norelax\n"
+		     ".option rvc\n"
 		     ".balign 4\n"
+		     ".option norvc\n"
 		     "rr_counts_word:\n"
 		     "	nop\n"
 		     ".option rvc\n"

@@ -77,7 +77,7 @@ int rr_test_cpu_up(unsigned int cpu)
 	 */
 	for (tries = 0; tries < 200; tries++) {
 		ret = add_cpu(cpu);
-		if (ret != -EALREADY)
+		if (ret != -EALREADY && ret != -EINVAL)
 			break;
 		msleep(20);
 	}
