@@ -88,7 +88,9 @@ int rr_test_vma_readers(unsigned long addr)
 	struct vm_area_struct *vma;
 	int count;
 
-	mmap_read_lock(current->mm);
+	/* A trylock, since the caller may hold a VMA: that is the wrong order. */
+	while (!mmap_read_trylock(current->mm))
+		cpu_relax();
 	vma = vma_lookup(current->mm, addr);
 	count = vma ? readers(vma) : -1;
 	mmap_read_unlock(current->mm);

@@ -56,11 +56,21 @@ core::arch::global_asm!(
     // number of instructions then finds itself between the two of a pair.
     ".balign 4096",
     "rr_target_pairs:",
+    "ld t1, rr_target_rounds",
     "li a0, 0",
+    "rr_target_pairs_loop:",
+    "nop",
     ".rept 1020",
     "nop",
     ".endr",
+    "addi t1, t1, -1",
+    "bnez t1, rr_target_pairs_loop",
     "ret",
+    ".pushsection .data",
+    ".balign 8",
+    "rr_target_rounds:",
+    ".dword 1",
+    ".popsection",
     ".option rvc",
     // One compressed, in the second half of a word.
     ".balign 8",
@@ -79,6 +89,10 @@ extern "C" {
     pub(crate) fn rr_target_half() -> c_ulong;
     #[cfg(rust_riscv_text_hooks)]
     pub(crate) fn rr_target_pairs() -> c_ulong;
+    #[cfg(rust_riscv_text_hooks)]
+    static rr_target_pairs_loop: u32;
+    #[cfg(rust_riscv_text_hooks)]
+    static mut rr_target_rounds: u64;
     fn rr_target_load_base() -> c_ulong;
     static rr_target_literal: u64;
     static rr_target_load: u32;
@@ -132,7 +146,15 @@ pub(crate) const PAIRS: usize = 510;
 /// Where the `n`th pair is.
 #[cfg(rust_riscv_text_hooks)]
 pub(crate) fn pair(n: usize) -> usize {
-    addr(rr_target_pairs) + 4 + 8 * n
+    core::ptr::addr_of!(rr_target_pairs_loop).addr() + 4 + 8 * n
+}
+
+/// Has a call run the pairs `rounds` times.
+#[cfg(rust_riscv_text_hooks)]
+pub(crate) fn set_rounds(rounds: u64) {
+    // SAFETY: One aligned store; whoever calls the target at the same time runs the one number of
+    // rounds or the other.
+    unsafe { core::ptr::addr_of_mut!(rr_target_rounds).write_volatile(rounds) };
 }
 
 /// Where the `n`th of the many `nop`s is.
