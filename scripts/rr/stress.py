@@ -41,7 +41,8 @@ def boot_row(row: matrix.Stress, tools: dict, seed: int, seconds: int,
         results.add("build", False, str(e))
         return results
     step = Step(f"stress, seed {seed}, {seconds} s, {row.title}")
-    settings = {"SEED": seed, "DURATION": seconds, "HOOKED": "1" if kernel.hooked else ""}
+    settings = {"SEED": seed, "DURATION": seconds, "HOOKED": "1" if kernel.hooked else "",
+                "DEBUG": "1" if kernel.flavour == "debug" else ""}
     # What was begun when the time is over is still brought to its end.
     limits = Limits(silence=row.limits.silence, total=row.limits.total + 2 * seconds)
     boot = suite.boot(kernel, tools, built, row.name, row.machine, limits, step,
