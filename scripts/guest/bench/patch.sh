@@ -79,15 +79,17 @@ while [ "$pair" -lt "$PAIRS" ]; do
 		# shellcheck disable=SC2153 # in /settings
 		for sites in $SITES; do
 			if [ "$sites" = all ]; then
-				n=$all
+				n="$all all=yes"
 				echo > $t/set_ftrace_filter
 			else
 				n=$sites
 				awk -v n="$n" 'NF == 1 { print $1 } ++k == n { exit }' \
 					$t/available_filter_functions > $t/set_ftrace_filter
 			fi
-			timed ftrace-enable "sites=$n" -- $t/current_tracer function
-			timed ftrace-disable "sites=$n" -- $t/current_tracer nop
+			# shellcheck disable=SC2086 # a list of words
+			timed ftrace-enable sites=$n -- $t/current_tracer function
+			# shellcheck disable=SC2086 # as above
+			timed ftrace-disable sites=$n -- $t/current_tracer nop
 		done
 		echo > $t/set_ftrace_filter
 		if [ -n "$PROBES" ]; then
