@@ -71,8 +71,6 @@ def command(kernel: Kernel, tools: dict, initramfs: Path, machine: Machine) -> l
     # Detectors' limits are for real harts; these share two host CPUs or so.
     append = ["console=ttyS0", "panic=-1", "printk.devkmsg=on", "log_buf_len=8M",
               "watchdog_thresh=30", "rcupdate.rcu_cpu_stall_timeout=60", "kunit.timeout=1200",
-              # insmod waits for the suites that it runs.
-              "sysctl.kernel.hung_task_timeout_secs=600",
               machine.append]
     virt = "virt,aia=aplic-imsic" if machine.aia == "imsic" else "virt"
     return [tools["QEMU"], "-machine", virt, "-cpu", "rv64", "-smp", machine.smp,

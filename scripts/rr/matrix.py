@@ -40,8 +40,8 @@ HOURS = Limits(silence=3600, total=4 * 3600)
 # Carried by guests of hotplug.sh, which loads them itself.
 HOTPLUG = ("rust_riscv_sbi_ipi", "rust_riscv_cpuhp_meter", "rust_cpuhp_observer")
 
-# No test is too long, and insmod may wait for hours.
-PATIENT = "kunit.timeout=14400 sysctl.kernel.hung_task_timeout_secs=14400"
+# No test is too long.
+PATIENT = "kunit.timeout=14400"
 
 
 @dataclass
