@@ -143,6 +143,7 @@ pub(crate) fn commit(
     if edits.is_empty() {
         return Err(nowhere(errno(ENODATA)));
     }
+    fit_fetch(edits);
     let strategy = plan(edits, options.strategy, GUARDS).map_err(bad_plan)?;
 
     // Before the engine's own lock: the kernel calls us under this one.
@@ -168,6 +169,7 @@ pub(crate) unsafe fn commit_for_kernel(
     edits: &mut [Edit],
     lock: Option<&TextLock>,
 ) -> Result<Report, Failure> {
+    fit_fetch(edits);
     // What was asked for in debugfs, if that is safe.
     let strategy = plan(edits, crate::control::strategy(), GUARDS)
         .or_else(|_| plan(edits, None, GUARDS))
@@ -175,6 +177,13 @@ pub(crate) unsafe fn commit_for_kernel(
 
     // SAFETY: By the function's requirements.
     unsafe { write(edits, Allowed::Memory, strategy, Options::default(), lock) }
+}
+
+/// Has `edits` written in a way that is safe for how harts fetch, if the module was told how.
+fn fit_fetch(edits: &mut [Edit]) {
+    if riscv::parameter::<u8>(module_parameters::atomic_fetch.value()) == 0 {
+        edits.iter_mut().for_each(Edit::without_ziccif);
+    }
 }
 
 /// Writes `bytes` at `addr` for this CPU, or for all, whatever runs there.
@@ -372,9 +381,9 @@ fn write_twice() -> bool {
     riscv::parameter::<u8>(module_parameters::write_twice.value()) != 0 && riscv::online_cpus() > 1
 }
 
-/// The later steps of the edits of `phase` whose first step was a breakpoint.
+/// The later steps of the edits of `phase` whose first step was a stand-in.
 fn finish(ready: &Ready<'_, '_>, phase: u8, direction: Direction) -> Result<(), Failure> {
-    if !ready.has_breakpoints(phase) {
+    if !ready.has_parcels(phase) {
         return Ok(());
     }
     // No hart may see the new tail after the old head, or the new head before the new tail.

@@ -47,6 +47,10 @@ module! {
             default: 0,
             description: "Write live edits again after their flush, for QEMU's multi-threaded TCG",
         },
+        atomic_fetch: u8 {
+            default: 1,
+            description: "Harts fetch 4 aligned bytes at once (Ziccif; not QEMU before 10.1)",
+        },
     },
 }
 

@@ -152,7 +152,7 @@ pub struct Ready<'e, 'w> {
 struct Shape {
     any: bool,
     code: bool,
-    breakpoints: bool,
+    parcels: bool,
 }
 
 impl Shape {
@@ -164,7 +164,7 @@ impl Shape {
 
             shape.any = true;
             shape.code |= edit.kind() == Kind::Code;
-            shape.breakpoints |= edit.way() != Way::Store;
+            shape.parcels |= edit.way() != Way::Store;
         }
         shapes
     }
@@ -198,11 +198,9 @@ impl Direction {
     }
 }
 
-const C_EBREAK: u16 = 0x9002;
-
 impl Ready<'_, '_> {
     /// Makes the first step of every edit of `phase`, each after checking once more that its old
-    /// bytes are there: the whole edit, or, unless it is of [`Way::Store`], the breakpoint in its
+    /// bytes are there: the whole edit, or, unless it is of [`Way::Store`], the stand-in in its
     /// first parcel.
     ///
     /// # Errors
@@ -250,7 +248,7 @@ impl Ready<'_, '_> {
         Ok(())
     }
 
-    /// Writes what is behind the breakpoint of every edit of `phase` that has one, or over it.
+    /// Writes what is behind the stand-in of every edit of `phase` that has one, or over it.
     pub fn finish(&self, phase: u8, parcel: Parcel, direction: Direction) -> Result<(), Failure> {
         let mut writer = self.open.writer();
 
@@ -289,9 +287,9 @@ impl Ready<'_, '_> {
         self.shape(phase).code
     }
 
-    /// Whether `phase` has edits that are written behind a breakpoint.
-    pub fn has_breakpoints(&self, phase: u8) -> bool {
-        self.shape(phase).breakpoints
+    /// Whether `phase` has edits that are written behind a stand-in.
+    pub fn has_parcels(&self, phase: u8) -> bool {
+        self.shape(phase).parcels
     }
 
     /// Has every CPU see what was written so far.
@@ -329,7 +327,7 @@ impl Ready<'_, '_> {
 fn first_step(writer: &mut Writer<'_>, edit: &Edit, to: Direction) -> Result<(), Failure> {
     match edit.way() {
         Way::Store => store(writer, edit, 0, edit.len(), to.bytes(edit)),
-        _ => store(writer, edit, 0, 2, u64::from(C_EBREAK)),
+        _ => store(writer, edit, 0, 2, u64::from(edit.stand_in())),
     }
 }
 

@@ -48,10 +48,10 @@ pub enum Way {
     /// Ziccif makes an instruction fetch of 2 or 4 naturally aligned bytes atomic, so that a hart
     /// runs the old instruction or the new one.
     Store,
-    /// A 4-byte instruction on a 2-byte boundary where the old or the new one is a breakpoint:
-    /// `c.ebreak` in the first parcel, then the second parcel, then the first, with an icache
-    /// flush between.
-    Breakpoint,
+    /// A 4-byte instruction that is not fetched at once, where the old or the new one is a
+    /// breakpoint or a `nop`: [`Edit::stand_in`] in the first parcel, then the second parcel, then
+    /// the first, with an icache flush between.
+    Parcels,
     /// Only while every other hart is stopped; or, if [`Edit::can_guard`], by a breakpoint as above
     /// whose handler runs the old instructions, and once no task is between these.
     Stop,
@@ -81,6 +81,7 @@ const _: () = assert!(core::mem::size_of::<Edit>() <= 32);
 
 const EBREAK: u64 = 0x0010_0073;
 const C_EBREAK: u16 = 0x9002;
+const NOP: u64 = 0x13;
 
 fn pack(bytes: &[u8]) -> u64 {
     let mut word = [0; MAX_LEN];
@@ -230,6 +231,43 @@ impl Edit {
     pub fn way(&self) -> Way {
         self.way
     }
+
+    /// Where harts fetch an aligned 4-byte instruction in two parcels, what else would be a
+    /// [`Way::Store`] may not be one: between a `nop` and an `ebreak`, say, is an `ecall`.
+    pub fn without_ziccif(&mut self) {
+        let changed = self.old ^ self.new;
+        let in_one_parcel = changed >> 16 == 0 || changed as u16 == 0;
+
+        if self.way == Way::Store && self.kind == Kind::Code && self.len == 4 && !in_one_parcel {
+            self.way = by_parcels(self.old, self.new);
+        }
+    }
+
+    /// What the first parcel is while the second changes: harmless with the old second parcel and
+    /// with the new one.
+    ///
+    /// Of `nop` (`addi x0, x0, 0`), all but the opcode and the destination is in the second parcel:
+    /// with any other it is a hint.
+    #[inline(always)]
+    pub fn stand_in(&self) -> u16 {
+        let one_is = |insn| self.old == insn || self.new == insn;
+
+        if self.way == Way::Parcels && !one_is(EBREAK) {
+            NOP as u16
+        } else {
+            C_EBREAK
+        }
+    }
+}
+
+/// For a 4-byte instruction that is not fetched at once.
+#[inline(always)]
+fn by_parcels(old: u64, new: u64) -> Way {
+    if [old, new].iter().any(|&insn| insn == EBREAK || insn == NOP) {
+        Way::Parcels
+    } else {
+        Way::Stop
+    }
 }
 
 #[inline(always)]
@@ -250,7 +288,7 @@ fn way(addr: usize, old: u64, new: u64, len: usize, kind: Kind) -> Way {
             Way::Store
         }
         4 if whole_by_whole && single_store => Way::Store,
-        4 if whole_by_whole && (old == EBREAK || new == EBREAK) => Way::Breakpoint,
+        4 if whole_by_whole => by_parcels(old, new),
         _ => Way::Stop,
     }
 }

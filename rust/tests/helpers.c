@@ -75,12 +75,14 @@ int rr_test_cpu_up(unsigned int cpu)
 	 * A hart tells that it stops before it has. Where harts are threads of
 	 * a busy host that takes a while, and until then it cannot be started.
 	 */
-	for (tries = 0; tries < 200; tries++) {
+	for (tries = 0; tries < 1500; tries++) {
 		ret = add_cpu(cpu);
 		if (ret != -EALREADY && ret != -EINVAL)
 			break;
 		msleep(20);
 	}
+	if (ret)
+		pr_err("CPU%u does not come up after %d tries: %d\n", cpu, tries, ret);
 	return ret;
 }
 

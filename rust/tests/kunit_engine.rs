@@ -510,6 +510,25 @@ mod tearing_tests {
         Ok(())
     }
 
+    /// A word that has another between it and its next where it is fetched by parcels.
+    #[test]
+    fn live_nop() -> Result {
+        let hammer = Hammer::start(&[Called {
+            function: rr_target_nothing,
+            answers: [0, 1],
+        }])?;
+
+        for n in 0..live_commits().next_multiple_of(2) {
+            let (old, new) = if n % 2 == 0 { (NOP, OR_1) } else { (OR_1, NOP) };
+            let mut batch = Batch::new();
+
+            word(&mut batch, nothing(), old, new, 0)?;
+            batch.commit()?;
+        }
+        assert!(is_clean(hammer.stop()));
+        Ok(())
+    }
+
     #[test]
     fn live_half() -> Result {
         assert!(is_clean(tear(&[HALF], live_commits(), None)?));

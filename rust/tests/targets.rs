@@ -45,6 +45,14 @@ core::arch::global_asm!(
     "rr_target_load:",
     "ld a0, -16(t0)",
     "ret",
+    // One that does nothing. Half of what replaces it with half of that answers the return address.
+    ".balign 8",
+    "rr_target_nothing:",
+    "li a1, 0",
+    "li a0, 0",
+    "rr_target_nothing_at:",
+    "nop",
+    "ret",
     // Many.
     ".balign 8",
     "rr_target_many:",
@@ -87,6 +95,8 @@ extern "C" {
     pub(crate) fn rr_target_probed() -> c_ulong;
     pub(crate) fn rr_target_across() -> c_ulong;
     pub(crate) fn rr_target_half() -> c_ulong;
+    pub(crate) fn rr_target_nothing() -> c_ulong;
+    fn rr_target_nothing_at();
     #[cfg(rust_riscv_text_hooks)]
     pub(crate) fn rr_target_pairs() -> c_ulong;
     #[cfg(rust_riscv_text_hooks)]
@@ -120,10 +130,17 @@ pub(crate) const LOAD_ZERO: u32 = 0xff02_b503;
 /// `ld a0, -8(t0)`: the literal is 8 bytes before it.
 pub(crate) const LOAD_LITERAL: u32 = 0xff82_b503;
 pub(crate) const NOP: u32 = 0x0000_0013;
+/// `ori a0, a1, 1`: its first parcel before zeroes is `mv a0, ra`.
+pub(crate) const OR_1: u32 = 0x0015_e513;
 
 /// Where a function is.
 pub(crate) fn addr(function: Function) -> usize {
     function as *const () as usize
+}
+
+/// The instruction of [`rr_target_nothing`] that does nothing.
+pub(crate) fn nothing() -> usize {
+    rr_target_nothing_at as *const () as usize
 }
 
 /// The function that answers 0, or what is in the literal.

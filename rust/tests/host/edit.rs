@@ -17,6 +17,7 @@ const AT: usize = 0x8000_1000;
 const NOP: u32 = 0x0000_0013;
 const ADDI: u32 = 0x0015_0513; // addi a0, a0, 1
 const EBREAK: u32 = 0x0010_0073;
+const SUB: u32 = 0x40b5_0533; // sub a0, a0, a1
 const C_NOP: u16 = 0x0001;
 const C_LI: u16 = 0x4505; // c.li a0, 1
 const C_EBREAK: u16 = 0x9002;
@@ -147,11 +148,55 @@ fn way_of_four_bytes_aligned() {
 fn way_of_four_bytes_unaligned() {
     // Within a page and across two.
     for at in [AT + 2, AT + 6, AT + 0xffe] {
-        assert_eq!(words(at, NOP, ADDI), Way::Stop);
-        assert_eq!(words(at, NOP, EBREAK), Way::Breakpoint);
-        assert_eq!(words(at, EBREAK, ADDI), Way::Breakpoint);
-        assert_eq!(words(at, EBREAK, EBREAK), Way::Breakpoint);
+        assert_eq!(words(at, SUB, ADDI), Way::Stop);
+        assert_eq!(words(at, NOP, ADDI), Way::Parcels);
+        assert_eq!(words(at, ADDI, NOP), Way::Parcels);
+        assert_eq!(words(at, NOP, EBREAK), Way::Parcels);
+        assert_eq!(words(at, EBREAK, ADDI), Way::Parcels);
+        assert_eq!(words(at, EBREAK, EBREAK), Way::Parcels);
     }
+}
+
+fn without_ziccif(addr: usize, old: u32, new: u32) -> Edit {
+    let (old, new) = (old.to_le_bytes(), new.to_le_bytes());
+    let mut edit = Edit::new(addr, &old, &new, 0, Kind::Code).unwrap();
+
+    edit.without_ziccif();
+    edit
+}
+
+#[test]
+fn way_where_words_are_fetched_by_parcels() {
+    let way = |old, new| without_ziccif(AT, old, new).way();
+
+    // Between these, and back, are other instructions: for the second an `ecall`.
+    assert_eq!(way(NOP, ADDI), Way::Parcels);
+    assert_eq!(way(EBREAK, NOP), Way::Parcels);
+    assert_eq!(way(SUB, EBREAK), Way::Parcels);
+    assert_eq!(way(SUB, ADDI), Way::Stop);
+    // One parcel is the same: nothing is between.
+    assert_eq!(way(ADDI, ADDI ^ 1 << 16), Way::Store);
+    assert_eq!(way(ADDI, ADDI ^ 1 << 7), Way::Store);
+    // Not a matter of alignment.
+    assert_eq!(without_ziccif(AT + 2, SUB, ADDI).way(), Way::Stop);
+    for (len, kind) in [(2, Kind::Code), (4, Kind::Literal), (8, Kind::Literal)] {
+        let mut edit = Edit::new(AT, &[0x01; 8][..len], &[0x05; 8][..len], 0, kind).unwrap();
+
+        edit.without_ziccif();
+        assert_eq!(edit.way(), Way::Store);
+    }
+}
+
+/// Whatever is behind it, old or new, it is a breakpoint or does nothing.
+#[test]
+fn stand_in_is_harmless() {
+    assert_eq!(without_ziccif(AT, SUB, EBREAK).stand_in(), C_EBREAK);
+    assert_eq!(without_ziccif(AT, EBREAK, NOP).stand_in(), C_EBREAK);
+    // Its old instructions are run by the handler of a breakpoint.
+    assert_eq!(without_ziccif(AT, SUB, ADDI).stand_in(), C_EBREAK);
+    // addi x0, anything: a hint.
+    assert_eq!(without_ziccif(AT, SUB, NOP).stand_in(), NOP as u16);
+    assert_eq!(without_ziccif(AT, NOP, ADDI).stand_in(), NOP as u16);
 }
 
 /// Two instructions are two even where one store covers them: a task may be between them.

@@ -20,12 +20,13 @@ const PAGE: usize = 4096;
 
 // From clang's assembler.
 const NOP: [u8; 4] = 0x0000_0013u32.to_le_bytes();
+const SUB: [u8; 4] = 0x40b5_0533u32.to_le_bytes(); // sub a0, a0, a1
 const ADDI: [u8; 4] = 0x0015_0513u32.to_le_bytes(); // addi a0, a0, 1
 const EBREAK: [u8; 4] = 0x0010_0073u32.to_le_bytes();
 
 /// One 4-byte instruction for another, in a phase.
 fn one(addr: usize, phase: u8) -> Edit {
-    Edit::new(addr, &NOP, &ADDI, phase, Kind::Code).unwrap()
+    Edit::new(addr, &ADDI, &SUB, phase, Kind::Code).unwrap()
 }
 
 /// Any bytes of a length, as a literal.
