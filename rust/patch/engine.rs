@@ -169,18 +169,21 @@ pub(crate) unsafe fn commit_for_kernel(
     edits: &mut [Edit],
     lock: Option<&TextLock>,
 ) -> Result<Report, Failure> {
-    fit_fetch(edits);
-    // What was asked for in debugfs, if that is safe.
-    let strategy = plan(edits, crate::control::strategy(), GUARDS)
-        .or_else(|_| plan(edits, None, GUARDS))
-        .map_err(bad_plan)?;
+    // What was asked for in debugfs, if that is safe here: a rendezvous needs the lock.
+    let wanted = crate::control::strategy()
+        .filter(|&wanted| wanted != Strategy::Rendezvous || lock.is_some());
+    let strategy = match plan(edits, wanted, GUARDS) {
+        Err(BadPlan::Unsafe(_)) if wanted.is_some() => plan(edits, None, GUARDS),
+        planned => planned,
+    }
+    .map_err(bad_plan)?;
 
     // SAFETY: By the function's requirements.
     unsafe { write(edits, Allowed::Memory, strategy, Options::default(), lock) }
 }
 
 /// Has `edits` written in a way that is safe for how harts fetch, if the module was told how.
-fn fit_fetch(edits: &mut [Edit]) {
+pub(crate) fn fit_fetch(edits: &mut [Edit]) {
     if riscv::parameter::<u8>(module_parameters::atomic_fetch.value()) == 0 {
         edits.iter_mut().for_each(Edit::without_ziccif);
     }
@@ -204,15 +207,11 @@ pub(crate) unsafe fn poke(addr: usize, bytes: &[u8], everywhere: bool) -> Result
         })
     };
 
-    poke()?;
     if everywhere {
-        synchronise();
-        if write_twice() {
-            poke()?;
-            synchronise();
-        }
+        for_all(poke)
+    } else {
+        poke()
     }
-    Ok(())
 }
 
 /// Makes `len` bytes at `addr` `byte`, for all CPUs.
@@ -227,8 +226,20 @@ pub(crate) unsafe fn poke(addr: usize, bytes: &[u8], everywhere: bool) -> Result
 #[cfg(rust_riscv_text_hooks)]
 pub(crate) unsafe fn fill(addr: usize, byte: u8, len: usize) -> Result {
     // SAFETY: By the function's requirements.
-    unsafe { on_pages(addr, len, |open, at, part| open.fill(at, byte, part.len())) }?;
+    let fill = || unsafe { on_pages(addr, len, |open, at, part| open.fill(at, byte, part.len())) };
+
+    for_all(fill)
+}
+
+/// Writes by `step`, and has every CPU see it.
+#[cfg(rust_riscv_text_hooks)]
+fn for_all(step: impl Fn() -> Result) -> Result {
+    step()?;
     synchronise();
+    if write_twice() {
+        step()?;
+        synchronise();
+    }
     Ok(())
 }
 
@@ -299,7 +310,12 @@ unsafe fn write(
 
     // SAFETY: By the function's requirements; the engine is locked.
     let batch = unsafe { batch::Batch::new(edits, allowed) };
-    let ready = batch.verify()?.open(window).map_err(nowhere)?;
+    let verified = match allowed {
+        Allowed::Text => batch.verify()?,
+        // The kernel's: read when they were queued, under its lock, which is still held.
+        Allowed::Memory => batch.just_read(),
+    };
+    let ready = verified.open(window).map_err(nowhere)?;
 
     let stopped_ns = match (strategy, lock) {
         (Strategy::Live | Strategy::Phased, _) => write_live(&ready, options).map(|()| 0),

@@ -43,6 +43,8 @@ use crate::{
 /// The one provider of this module.
 pub(crate) struct TextProvider {
     queue: Queue,
+    /// Why something queued was not written, until somebody can be told.
+    lost: Option<Error>,
 }
 
 impl TextProvider {
@@ -54,6 +56,7 @@ impl TextProvider {
     pub(crate) fn new(edits: usize, pages: usize) -> Result<TextProvider> {
         Ok(TextProvider {
             queue: Queue::new(edits, pages)?,
+            lost: None,
         })
     }
 
@@ -73,6 +76,16 @@ impl TextProvider {
         };
         self.queue.clear();
         synced
+    }
+
+    /// Writes what is queued before something else, which nobody syncs.
+    fn drain_first(&mut self, kernel: Kernel<'_>) {
+        match self.drain(kernel) {
+            Synced::Empty | Synced::Everywhere => return,
+            Synced::Flush => {}
+            Synced::Lost(error) => self.lost = Some(error),
+        }
+        engine::synchronise();
     }
 }
 
@@ -132,7 +145,7 @@ impl Provider for TextProvider {
         bytes: &[u8],
         everywhere: bool,
     ) -> Result<(), Declined> {
-        self.drain(kernel);
+        self.drain_first(kernel);
         STATS.count_calls(Call::Write, 1);
         // SAFETY: The kernel's users write to memory that they own.
         unsafe { engine::poke(addr, bytes, everywhere) }.map_err(|error| declined(error, addr))
@@ -145,7 +158,7 @@ impl Provider for TextProvider {
         byte: u8,
         len: usize,
     ) -> Result<(), Declined> {
-        self.drain(kernel);
+        self.drain_first(kernel);
         STATS.count_calls(Call::Set, 1);
         // SAFETY: As in `write`.
         unsafe { engine::fill(addr, byte, len) }.map_err(|error| declined(error, addr))
@@ -158,9 +171,10 @@ impl Provider for TextProvider {
         bytes: &[u8],
         lock: &TextLock,
     ) -> Result<(), Declined> {
-        self.drain(kernel);
+        self.drain_first(kernel);
         STATS.count_calls(Call::Patch, 1);
         let mut edits = [edit_of(addr, bytes).map_err(|error| declined(error, addr))?];
+        engine::fit_fetch(&mut edits);
 
         // SAFETY: One edit, of text that the kernel's user owns.
         unsafe { engine::commit_for_kernel(&mut edits, Some(lock)) }
@@ -185,13 +199,16 @@ impl Provider for TextProvider {
             // SAFETY: The kernel's users patch memory that they own.
             let old = || unsafe { riscv::text::read(addr, bytes.len()) };
 
-            Edit::aligned(addr, old, bytes, phase, kind)
-                .filter(|edit| edit.way() == Way::Store)
-                .ok_or(Declined)
+            let mut edit = Edit::aligned(addr, old, bytes, phase, kind).ok_or(Declined)?;
+            engine::fit_fetch(core::slice::from_mut(&mut edit));
+            if edit.way() == Way::Stop {
+                return Err(Declined);
+            }
+            Ok(edit)
         };
 
         if let Err(NoRoom) = self.queue.push(edit()?) {
-            self.drain(kernel);
+            self.drain_first(kernel);
             // What is there now may be what was queued before.
             return self.queue.push(edit()?).map_err(|NoRoom| Declined);
         }
@@ -199,7 +216,9 @@ impl Provider for TextProvider {
     }
 
     fn sync(&mut self, kernel: Kernel<'_>) -> Synced {
-        self.drain(kernel)
+        let synced = self.drain(kernel);
+
+        self.lost.take().map_or(synced, Synced::Lost)
     }
 
     #[inline(always)]

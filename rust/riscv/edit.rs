@@ -155,16 +155,19 @@ impl Edit {
         phase: u8,
         kind: Kind,
     ) -> Option<Edit> {
-        let (bytes, len) = match *new {
-            [a, b] => (u64::from(u16::from_le_bytes([a, b])), 2),
-            [a, b, c, d] => (u64::from(u32::from_le_bytes([a, b, c, d])), 4),
-            [a, b, c, d, e, f, g, h] => (u64::from_le_bytes([a, b, c, d, e, f, g, h]), 8),
-            _ => return None,
-        };
-        if addr % len != 0 || phase > MAX_PHASE {
+        if phase > MAX_PHASE {
             return None;
         }
-        Some(Edit::of_words(addr, old(), bytes, len, phase, kind))
+        // A length that is known is what makes this quick.
+        let edit = |len: usize, new| {
+            (addr % len == 0).then(|| Edit::of_words(addr, old(), new, len, phase, kind))
+        };
+        match *new {
+            [a, b] => edit(2, u64::from(u16::from_le_bytes([a, b]))),
+            [a, b, c, d] => edit(4, u64::from(u32::from_le_bytes([a, b, c, d]))),
+            [a, b, c, d, e, f, g, h] => edit(8, u64::from_le_bytes([a, b, c, d, e, f, g, h])),
+            _ => None,
+        }
     }
 
     /// The address of the first byte.
@@ -279,7 +282,7 @@ fn way(addr: usize, old: u64, new: u64, len: usize, kind: Kind) -> Way {
     }
 
     let whole = |bytes: u64| insn_len(bytes as u16) == Some(len);
-    let whole_by_whole = whole(old) && whole(new);
+    let whole_by_whole = whole(old) & whole(new);
 
     match len {
         // The first parcel of a longer instruction may become a breakpoint and back: what follows

@@ -50,16 +50,28 @@ pub fn plan(
     wanted: Option<Strategy>,
     guards: bool,
 ) -> Result<Strategy, BadPlan> {
-    edits.sort_unstable_by_key(Edit::addr);
+    let overlap = |edits: &[Edit]| {
+        let pair = edits
+            .windows(2)
+            .find(|pair| pair[0].end() > pair[1].addr())?;
+        Some(pair[1].addr())
+    };
 
-    for pair in edits.windows(2) {
-        if pair[0].end() > pair[1].addr() {
-            return Err(BadPlan::Overlap(pair[1].addr()));
+    // Those that the kernel queues are in order.
+    if overlap(edits).is_some() {
+        edits.sort_unstable_by_key(Edit::addr);
+        if let Some(addr) = overlap(edits) {
+            return Err(BadPlan::Overlap(addr));
         }
     }
 
-    let needs_stop = edits.iter().find(|edit| edit.way() == Way::Stop);
-    let phases = edits.iter().any(|edit| edit.phase() > 0);
+    let (mut needs_stop, mut phases) = (None, false);
+    for edit in edits.iter() {
+        phases |= edit.phase() > 0;
+        if edit.way() == Way::Stop && needs_stop.is_none() {
+            needs_stop = Some(edit);
+        }
+    }
 
     match (wanted, needs_stop) {
         (Some(Strategy::Guarded), _) if guards => guarded(edits),
@@ -102,16 +114,24 @@ fn first_addr(edits: &[Edit]) -> usize {
 ///
 /// `edits` must be in the order of their addresses, as [`plan`] leaves them.
 pub fn pages(edits: &[Edit], page_size: usize) -> impl Iterator<Item = usize> + '_ {
-    let mut last = None;
+    let page = move |addr: usize| addr & !(page_size - 1);
+    let mut rest = edits.iter();
+    let mut found = None;
+    let mut next = None;
 
-    edits
-        .iter()
-        .flat_map(move |edit| {
-            let first = edit.addr() & !(page_size - 1);
-            let second = edit.end().saturating_sub(1) & !(page_size - 1);
+    core::iter::from_fn(move || {
+        while next.is_none() {
+            let edit = rest.next()?;
+            let (first, last) = (page(edit.addr()), page(edit.end().saturating_sub(1)));
 
-            [Some(first), (second != first).then_some(second)]
-        })
-        .flatten()
-        .filter(move |&page| last.replace(page) != Some(page))
+            if found != Some(first) {
+                found = Some(first);
+                next = (last != first).then_some(last);
+                return found;
+            }
+            next = (last != first).then_some(last);
+        }
+        found = next.take();
+        found
+    })
 }

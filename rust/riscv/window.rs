@@ -326,6 +326,8 @@ impl Open<'_> {
             slots: self.window.slots.get(..self.used).unwrap_or(&[]),
             base: self.window.base,
             at: 0,
+            page: usize::MAX,
+            alias: self.window.base,
         }
     }
 
@@ -381,6 +383,9 @@ pub struct Writer<'o> {
     slots: &'o [Slot],
     base: NonNull<u8>,
     at: usize,
+    /// The page that `alias` is one of; at first none.
+    page: usize,
+    alias: NonNull<u8>,
 }
 
 impl Writer<'_> {
@@ -391,13 +396,24 @@ impl Writer<'_> {
     pub fn alias(&mut self, addr: usize) -> Option<NonNull<u8>> {
         let page = addr & !(PAGE_SIZE - 1);
 
+        if page != self.page {
+            self.turn_to(page)?;
+        }
+        // SAFETY: Within the page.
+        Some(unsafe { self.alias.add(addr % PAGE_SIZE) })
+    }
+
+    #[inline(always)]
+    fn turn_to(&mut self, page: usize) -> Option<()> {
         while self.slots.get(self.at)?.page < page {
             self.at += 1;
         }
         if self.slots.get(self.at)?.page != page {
             return None;
         }
+        self.page = page;
         // SAFETY: Slot `at` exists, so that its page is within the area.
-        Some(unsafe { self.base.add(self.at * PAGE_SIZE + addr % PAGE_SIZE) })
+        self.alias = unsafe { self.base.add(self.at * PAGE_SIZE) };
+        Some(())
     }
 }
