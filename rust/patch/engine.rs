@@ -182,9 +182,14 @@ pub(crate) unsafe fn commit_for_kernel(
     unsafe { write(edits, Allowed::Memory, strategy, Options::default(), lock) }
 }
 
-/// Has `edits` written in a way that is safe for how harts fetch, if the module was told how.
+/// Whether harts fetch an aligned instruction at once, as far as the module was told.
+pub(crate) fn atomic_fetch() -> bool {
+    riscv::parameter::<u8>(module_parameters::atomic_fetch.value()) != 0
+}
+
+/// Has `edits` written in a way that is safe for how harts fetch.
 pub(crate) fn fit_fetch(edits: &mut [Edit]) {
-    if riscv::parameter::<u8>(module_parameters::atomic_fetch.value()) == 0 {
+    if !atomic_fetch() {
         edits.iter_mut().for_each(Edit::without_ziccif);
     }
 }

@@ -45,6 +45,8 @@ pub(crate) struct TextProvider {
     queue: Queue,
     /// Why something queued was not written, until somebody can be told.
     lost: Option<Error>,
+    /// Asked once, not for each site.
+    atomic_fetch: bool,
 }
 
 impl TextProvider {
@@ -57,6 +59,7 @@ impl TextProvider {
         Ok(TextProvider {
             queue: Queue::new(edits, pages)?,
             lost: None,
+            atomic_fetch: engine::atomic_fetch(),
         })
     }
 
@@ -194,25 +197,26 @@ impl Provider for TextProvider {
         } else {
             (1, Kind::Code)
         };
-        // Nothing that needs a stop: here CPUs may come and go.
-        let edit = || {
+
+        for _ in 0..2 {
             // SAFETY: The kernel's users patch memory that they own.
             let old = || unsafe { riscv::text::read(addr, bytes.len()) };
-
             let mut edit = Edit::aligned(addr, old, bytes, phase, kind).ok_or(Declined)?;
-            engine::fit_fetch(core::slice::from_mut(&mut edit));
+
+            if !self.atomic_fetch {
+                edit.without_ziccif();
+            }
+            // Nothing that needs a stop: here CPUs may come and go.
             if edit.way() == Way::Stop {
                 return Err(Declined);
             }
-            Ok(edit)
-        };
-
-        if let Err(NoRoom) = self.queue.push(edit()?) {
-            self.drain_first(kernel);
-            // What is there now may be what was queued before.
-            return self.queue.push(edit()?).map_err(|NoRoom| Declined);
+            match self.queue.push(edit) {
+                Ok(()) => return Ok(()),
+                // And once more: what is there then may be what was queued before.
+                Err(NoRoom) => self.drain_first(kernel),
+            }
         }
-        Ok(())
+        Err(Declined)
     }
 
     fn sync(&mut self, kernel: Kernel<'_>) -> Synced {
