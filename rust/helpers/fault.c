@@ -5,16 +5,14 @@
 
 #include "helpers.h"
 
-/* Count a fault that was dealt with under its VMA's lock. */
-void rr_count_vma_lock_success(void)
+/*
+ * Count a fault that was dealt with under its VMA's lock, and note why the
+ * current task gets a signal.
+ */
+void rr_note_forbidden(unsigned long cause)
 {
 #ifdef CONFIG_PER_VMA_LOCK
 	count_vm_vma_lock_event(VMA_LOCK_SUCCESS);
 #endif
-}
-
-/* Note why the current task gets a signal. */
-void rr_set_bad_cause(unsigned long cause)
-{
 	current->thread.bad_cause = cause;
 }

@@ -41,8 +41,7 @@ int rr_module_get_by_text(unsigned long addr, unsigned long len,
 			  struct module **owner);
 
 /* fault.c */
-void rr_count_vma_lock_success(void);
-void rr_set_bad_cause(unsigned long cause);
+void rr_note_forbidden(unsigned long cause);
 /* cpuhp.c */
 void rr_cpus_read_lock(void);
 bool rr_cpus_read_trylock(void);

@@ -193,10 +193,9 @@ pub trait Reporter {
     /// The address that was accessed: asked for again, as keeping it for the few faults that are
     /// forbidden would cost those that are not.
     fn address(&self) -> usize;
-    /// Counts a fault that was dealt with under its VMA's lock: `VMA_LOCK_SUCCESS`.
-    fn count_lock_success(&self);
-    /// Notes why the task gets a signal.
-    fn set_bad_cause(&self, cause: usize);
+    /// Counts a fault that was dealt with under its VMA's lock: `VMA_LOCK_SUCCESS`. Notes why the
+    /// task gets a signal.
+    fn note(&self, cause: usize);
     /// Sends the signal.
     fn signal(&self, report: &Report);
 }
@@ -351,8 +350,7 @@ impl Unlocked {
             cause: self.cause,
         };
 
-        reporter.count_lock_success();
-        reporter.set_bad_cause(report.bad_cause());
+        reporter.note(report.bad_cause());
         reporter.signal(&report);
         Outcome(End::Reported)
     }

@@ -137,16 +137,10 @@ mod hooked {
         }
 
         #[inline(always)]
-        fn count_lock_success(&self) {
-            // SAFETY: No requirements.
-            unsafe { bindings::rr_count_vma_lock_success() };
-        }
-
-        #[inline(always)]
-        fn set_bad_cause(&self, cause: usize) {
+        fn note(&self, cause: usize) {
             // SAFETY: No requirements. In C, as `thread` is not where the kernel crate's bindings
             // have it.
-            unsafe { bindings::rr_set_bad_cause(cause) };
+            unsafe { bindings::rr_note_forbidden(cause) };
         }
 
         #[inline(always)]

@@ -134,12 +134,8 @@ impl Reporter for &Log {
         0x5000
     }
 
-    fn count_lock_success(&self) {
-        self.add("count");
-    }
-
-    fn set_bad_cause(&self, cause: usize) {
-        self.add(format!("cause {cause}"));
+    fn note(&self, cause: usize) {
+        self.add(format!("count, cause {cause}"));
     }
 
     fn signal(&self, report: &Report) {
@@ -182,8 +178,7 @@ fn forbidden_is_unlocked_counted_and_then_reported() {
         [
             "lock",
             "unlock",
-            "count",
-            "cause 15",
+            "count, cause 15",
             "signal 11 code 2 at 0x5000"
         ]
     );

@@ -24,7 +24,7 @@ bad() {
 		for writer in no yes; do
 			[ $writer = yes ] && lock=lock || lock=
 			# shellcheck disable=SC2086 # nothing, or a word
-			ns=$(per_fault bad $((20000 / threads)) $threads $lock) || exit 1
+			ns=$(per_fault bad $((100000 / threads)) $threads $lock) || exit 1
 			case $1 in
 			c) say "sample bad-access against=c threads=$threads writer=$writer ns c $ns" ;;
 			older) say "sample bad-access against=mmap_lock threads=$threads writer=$writer ns older $ns" ;;
