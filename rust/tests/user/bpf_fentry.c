@@ -3,6 +3,7 @@
  * bpf_fentry: attach and detach fentry programs, and count.
  *
  * usage: bpf_fentry MILLISECONDS RUNNERS
+ *        bpf_fentry time TIMES
  *
  * A BPF program, the target, is run a known number of times. One fentry program
  * on it stays, another is attached and detached over and over. All three count:
@@ -16,7 +17,9 @@
  * is what is safe where the kernel patches two instructions at once by stopping
  * the machine: a runner could have been interrupted between them.
  *
- * Prints the counts; the exit status is 0 if they are right.
+ * Prints the counts; the exit status is 0 if they are right. With "time", attaches
+ * and detaches the one program, while nothing runs the target, and prints how many
+ * nanoseconds each took on average.
  */
 
 #include <asm/unistd.h>
@@ -89,12 +92,17 @@ static long checked(const char *what, long result)
 	return result;
 }
 
-static __u64 milliseconds(void)
+static __u64 nanoseconds(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+static __u64 milliseconds(void)
+{
+	return nanoseconds() / 1000000;
 }
 
 static int new_map(void)
@@ -228,6 +236,26 @@ static void runner(int target, struct shared *shared, int number)
 	exit(0);
 }
 
+static int measure(int times)
+{
+	int map = new_map(), target = load(map, TARGET, -1);
+	int program = load(map, ALWAYS, target);
+	__u64 attached = 0, detached = 0;
+
+	for (int i = 0; i < times; i++) {
+		__u64 start = nanoseconds(), middle;
+		int link = attach(program);
+
+		middle = nanoseconds();
+		close(link);
+		attached += middle - start;
+		detached += nanoseconds() - middle;
+	}
+	printf("%llu %llu\n", (unsigned long long)attached / times,
+	       (unsigned long long)detached / times);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	int runners = argc == 3 ? atoi(argv[2]) : -1;
@@ -236,8 +264,10 @@ int main(int argc, char **argv)
 	struct shared *shared;
 	pid_t children[64];
 
+	if (argc == 3 && !strcmp(argv[1], "time") && runners > 0)
+		return measure(runners);
 	if (runners < 0 || runners > 64) {
-		fputs("usage: bpf_fentry MILLISECONDS RUNNERS\n", stdout);
+		fputs("usage: bpf_fentry MILLISECONDS RUNNERS | bpf_fentry time TIMES\n", stdout);
 		return 2;
 	}
 	end = milliseconds() + atoi(argv[1]);
