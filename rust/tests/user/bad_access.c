@@ -40,13 +40,19 @@ static void bad(void *arg)
 		job->faults += store(job->page).count;
 }
 
-/* Permissions of many pages, again and again: each time under mmap_lock. */
+/*
+ * Permissions of many pages, again and again: each time under mmap_lock. Between
+ * pages of others that cannot be accessed at all, or their VMA would become one
+ * with that of a page that is faulted on, and be locked with it.
+ */
 static void lock(void *arg)
 {
-	void *area = map_at(0, PAGES, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1);
+	char *area = map_at(0, PAGES + 2, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 
 	(void)arg;
+	area += PAGE;
+	protect(area, PAGES, PROT_READ | PROT_WRITE);
+	memset(area, 1, PAGES * PAGE);
 	__atomic_add_fetch(&ready, 1, __ATOMIC_ACQ_REL);
 	for (long i = 0; !__atomic_load_n(&over, __ATOMIC_RELAXED); i++)
 		protect(area, PAGES, i & 1 ? PROT_READ : PROT_READ | PROT_WRITE);
