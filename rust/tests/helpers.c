@@ -73,11 +73,13 @@ int rr_test_cpu_up(unsigned int cpu)
 
 	/*
 	 * A hart tells that it stops before it has. Where harts are threads of
-	 * a busy host that takes a while, and until then it cannot be started.
+	 * a busy host that takes a while, and until then it cannot be started:
+	 * the firmware says that it is stopping (EINVAL) or even started, which
+	 * sbi_err_map_linux_errno() makes ENOTSUPP.
 	 */
 	for (tries = 0; tries < 1500; tries++) {
 		ret = add_cpu(cpu);
-		if (ret != -EALREADY && ret != -EINVAL)
+		if (ret != -ENOTSUPP && ret != -EINVAL)
 			break;
 		msleep(20);
 	}

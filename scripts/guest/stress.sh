@@ -190,13 +190,22 @@ provider() {
 	usleep $((r * 1000))
 }
 
+# A hart stops a little after its CPU is called off: until then it cannot start.
+start_cpu() {
+	for _ in $(seq 1500); do
+		put 1 "$1/online" && return
+		usleep 20000
+	done
+	return 1
+}
+
 hotplug() {
 	random $(($(nproc --all) - 1))
 	cpu=/sys/devices/system/cpu/cpu$((r + 1))
 	must "offline ${cpu##*/}" put 0 "$cpu/online"
 	random 200
 	usleep $((r * 1000))
-	must "online ${cpu##*/}" put 1 "$cpu/online"
+	must "online ${cpu##*/}" start_cpu "$cpu"
 	# What patches waits for this, and must come to its turn.
 	random 2000
 	usleep $((r * 1000))
