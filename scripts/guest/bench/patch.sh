@@ -53,8 +53,10 @@ use() {
 	fi
 }
 
-# What a tracer costs is not what patching costs.
+# What a tracer costs is not what patching costs: clearing its buffer, and the
+# grace periods that it waits for each time, 50 ms in all with 8 harts idle.
 echo 64 > $t/buffer_size_kb
+rcu=/sys/kernel/rcu_expedited
 
 all=$(wc -l < $t/available_filter_functions)
 say "functions $all"
@@ -76,6 +78,7 @@ while [ "$pair" -lt "$PAIRS" ]; do
 	for s in c rust; do
 		[ "$s" = rust ] && use rust
 		side=$s
+		echo 1 > $rcu
 		# shellcheck disable=SC2153 # in /settings
 		for sites in $SITES; do
 			if [ "$sites" = all ]; then
@@ -92,6 +95,10 @@ while [ "$pair" -lt "$PAIRS" ]; do
 			timed ftrace-disable sites=$n -- $t/current_tracer nop
 		done
 		echo > $t/set_ftrace_filter
+		echo 0 > $rcu
+		# The same with these.
+		timed ftrace-enable-waiting "sites=$all" -- $t/current_tracer function
+		timed ftrace-disable-waiting "sites=$all" -- $t/current_tracer nop
 		if [ -n "$PROBES" ]; then
 			timed kprobes-arm probes=400 -- $t/events/kprobes/enable 1
 			timed kprobes-disarm probes=400 -- $t/events/kprobes/enable 0
