@@ -104,10 +104,12 @@ while [ "$pair" -lt "$PAIRS" ]; do
 			timed kprobes-disarm probes=400 -- $t/events/kprobes/enable 0
 			measured "static-key sites=1000" static_key
 			measured single-edit single_edit
-			/programs/bpf_fentry time 5 > /tmp/bpf || exit 1
-			read -r attach detach < /tmp/bpf
-			sample bpf-attach "$attach"
-			sample bpf-detach "$detach"
+			bpf=$(/programs/bpf_fentry time 5) || {
+				say "not ok bpf-attach: $side: $bpf"
+				exit 1
+			}
+			sample bpf-attach "${bpf% *}"
+			sample bpf-detach "${bpf#* }"
 		fi
 		[ -n "$STOPS" ] && measured "stop-window edits=4096" stop_window
 		if [ -n "$PROBES" ]; then
