@@ -22,7 +22,8 @@ void rr_guard_publish(const void *edits, size_t count)
 }
 
 /*
- * After every CPU has run a function since the last breakpoint went away.
+ * After a grace period since the last breakpoint went away: its handler has
+ * interrupts off.
  */
 void rr_guard_withdraw(void)
 {

@@ -32,7 +32,7 @@ const void *rr_guard_edits(size_t *count);
 void rr_synchronize_rcu_tasks(void);
 
 /* smp.c */
-void rr_on_each_cpu(void (*fn)(void *info), void *info);
+void rr_flush_icache_all(void);
 void rr_migrate_disable(void);
 void rr_migrate_enable(void);
 

@@ -38,7 +38,6 @@ use riscv::{
     },
     rendezvous::{
         rendezvous,
-        Role,
         Work, //
     },
     stop_machine::Stopped,
@@ -47,10 +46,7 @@ use riscv::{
         Owners, //
     },
     text_lock::TextLock,
-    window::{
-        Closed,
-        Window, //
-    }, //
+    window::Window, //
 };
 
 #[cfg(rust_riscv_text_hooks)]
@@ -58,10 +54,7 @@ use core::ops::Range;
 
 #[cfg(rust_riscv_text_hooks)]
 use riscv::{
-    fence::{
-        self,
-        Pages, //
-    },
+    fence,
     pgtable::PAGE_SIZE,
     window::OpenHere, //
 };
@@ -251,7 +244,7 @@ fn for_all(step: impl Fn() -> Result) -> Result {
 /// Has every CPU run its instruction fetches after what was written.
 #[cfg(rust_riscv_text_hooks)]
 pub(crate) fn synchronise() {
-    fence::everywhere(Pages { start: 0, count: 0 });
+    fence::instructions_everywhere();
 }
 
 /// Opens each page of a range in turn: `f` gets the offset in the page, and which part of the range
@@ -328,7 +321,8 @@ unsafe fn write(
             let guard = Guard::new(edits);
             let result = write_live(&ready, options);
 
-            // The last flush, after which nobody runs into a breakpoint any more.
+            // The last flush, after which nobody runs into a breakpoint any more. Those who had
+            // run into one are waited for.
             drop(ready);
             drop(guard);
             result.map(|()| 0)
@@ -443,7 +437,7 @@ fn write_stopped(ready: Ready<'_, '_>, lock: &TextLock) -> Result<u64, Failure> 
 
     STATS.count_stop(held.nanoseconds);
     match writing.outcome {
-        Some((result, _)) => result.map(|()| held.nanoseconds),
+        Some(result) => result.map(|()| held.nanoseconds),
         None => Err(nowhere(EIO)),
     }
 }
@@ -455,24 +449,14 @@ struct OnlyMaster<T>(T);
 // disabled it. The rendezvous lends it to the master and gives it back before it is dropped.
 unsafe impl<T> Send for OnlyMaster<T> {}
 
-// SAFETY: Only `Work::master`, which has the only reference then, uses it.
-unsafe impl<T> Sync for OnlyMaster<T> {}
-
 struct Writing<'e, 'w> {
     ready: OnlyMaster<Ready<'e, 'w>>,
-    outcome: Option<(Result<(), Failure>, Closed)>,
+    outcome: Option<Result<(), Failure>>,
 }
 
 impl Work for Writing<'_, '_> {
     #[inline(always)]
     fn master(&mut self, stopped: &Stopped<'_>) {
         self.outcome = Some(self.ready.0.write_stopped(stopped));
-    }
-
-    #[inline(always)]
-    fn leave(&self, _role: Role, _stopped: &Stopped<'_>) {
-        if let Some((_, closed)) = &self.outcome {
-            closed.forget_here();
-        }
     }
 }

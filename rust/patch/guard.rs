@@ -17,8 +17,8 @@ use riscv::{
 
 /// Edits whose breakpoints are dealt with.
 ///
-/// To be dropped after the last flush of the batch: by then no CPU is on its way from a breakpoint
-/// to its handler.
+/// To be dropped after the last flush of the batch: then no CPU runs into a breakpoint any more, and
+/// only those on their way to its handler are waited for.
 pub(crate) struct Guard<'e>(PhantomData<&'e [Edit]>);
 
 impl Guard<'_> {

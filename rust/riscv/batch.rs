@@ -27,7 +27,6 @@ use crate::{
         Allowed, //
     },
     window::{
-        Closed,
         Open,
         Window,
         Writer, //
@@ -308,12 +307,13 @@ impl Ready<'_, '_> {
 
     /// Verifies the whole batch once more, writes it, and closes the window, on a stopped machine.
     ///
-    /// Every CPU has to call [`Closed::forget_here`] before it goes on.
+    /// Every CPU has to run `fence.i` before it goes on.
     #[inline(always)]
-    pub fn write_stopped(&mut self, stopped: &Stopped<'_>) -> (Result<(), Failure>, Closed) {
+    pub fn write_stopped(&mut self, stopped: &Stopped<'_>) -> Result<(), Failure> {
         let result = self.write_all_here();
 
-        (result, self.open.close_stopped(stopped))
+        self.open.close_stopped(stopped);
+        result
     }
 
     #[inline(always)]

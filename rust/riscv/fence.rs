@@ -6,8 +6,6 @@
 
 use core::arch::asm;
 
-use kernel::ffi::c_void;
-
 use crate::{
     bindings,
     pgtable::PAGE_SIZE, //
@@ -54,39 +52,15 @@ pub fn translations_here(pages: Pages) {
     }
 }
 
-#[link_section = ".kprobes.text"]
-unsafe extern "C" fn synchronise_here(pages: *mut c_void) {
-    // SAFETY: `everywhere` passes a valid pointer, and waits until this function has returned.
-    let pages = unsafe { *pages.cast::<Pages>() };
-
-    translations_here(pages);
-    instructions_here();
-}
-
-/// Makes every online CPU forget its translations of `pages` and run its instruction fetches after
-/// everything that this CPU has written.
+/// Orders every online CPU's instruction fetches after everything that this CPU has written.
 ///
-/// One round of IPIs for both. CPUs that come online later do both on their way.
+/// CPUs that come online later do the same on their way. It does not wait for interrupts: a CPU can
+/// be in the handler of a breakpoint that is gone.
 ///
-/// Context: interrupts on; waits, does not sleep.
+/// Context: interrupts on; waits for the other harts, does not sleep.
 ///
-/// C header: [`include/linux/smp.h`](srctree/include/linux/smp.h)
-pub fn everywhere(pages: Pages) {
-    let mut pages = pages;
-
-    // The ISA wants a data fence before another hart is told to run `fence.i`, and the telling may
-    // be a store to a device (IMSIC): `w` before `o`. Pairs with the `fence.i` in
-    // `synchronise_here`. litmus: flush
-    //
-    // SAFETY: `fence` only orders.
-    unsafe { asm!("fence w, o", options(nostack)) };
-
-    // SAFETY: `synchronise_here` takes a pointer to `Pages`, and `pages` outlives the call, which
-    // returns after every CPU has run it.
-    unsafe {
-        bindings::rr_on_each_cpu(
-            Some(synchronise_here),
-            core::ptr::from_mut(&mut pages).cast(),
-        )
-    };
+/// C header: [`arch/riscv/include/asm/cacheflush.h`](srctree/arch/riscv/include/asm/cacheflush.h)
+pub fn instructions_everywhere() {
+    // SAFETY: No requirements.
+    unsafe { bindings::rr_flush_icache_all() };
 }

@@ -2,6 +2,8 @@
 
 //! The edits whose breakpoints are dealt with, as the handler of breakpoints sees them.
 
+use kernel::sync::rcu::synchronize_rcu;
+
 use crate::{
     bindings,
     edit::Edit, //
@@ -15,8 +17,15 @@ pub fn publish(edits: &[Edit]) {
     unsafe { bindings::rr_guard_publish(edits.as_ptr().cast(), edits.len()) };
 }
 
-/// Ends what [`publish`] began, when no CPU is in the handler any more.
+/// Ends what [`publish`] began, once no CPU is in the handler any more.
+///
+/// No breakpoint of the edits is left in the text, nor in an instruction cache.
+///
+/// Context: sleeps.
 pub fn withdraw() {
+    // The handler runs with interrupts off: a read-side section.
+    // litmus: fault+unregister
+    synchronize_rcu();
     // SAFETY: No requirements.
     unsafe { bindings::rr_guard_withdraw() };
 }
@@ -34,7 +43,7 @@ pub fn published<'a>() -> &'a [Edit] {
         return &[];
     }
     // SAFETY: `publish` has put them there before the breakpoint that led here was written, and
-    // `withdraw` is called when nobody is here any more.
+    // `withdraw` waits until nobody is here any more.
     unsafe { core::slice::from_raw_parts(edits.cast(), count) }
 }
 

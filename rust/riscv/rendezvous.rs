@@ -31,15 +31,6 @@ use crate::{
     time::Ticks, //
 };
 
-/// Which part a CPU played.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The last to arrive, which did the work.
-    Master,
-    /// One of the others, which waited for it.
-    Waiter,
-}
-
 /// A [`Counter`] of the running kernel.
 struct KernelCounter(Opaque<atomic_t>);
 
@@ -82,14 +73,11 @@ impl Counter for KernelCounter {
 ///
 /// # Implementing
 ///
-/// What [`Stop`] says holds for both methods: they run with interrupts off while everybody waits.
-/// Mark them `#[inline(always)]`, so that they end up in `.kprobes.text`.
+/// What [`Stop`] says holds: it runs with interrupts off while everybody waits. Mark it
+/// `#[inline(always)]`, so that it ends up in `.kprobes.text`.
 pub trait Work {
     /// Runs on the last CPU to arrive, while all others wait.
     fn master(&mut self, stopped: &Stopped<'_>);
-
-    /// Runs on every CPU on its way out, after `master`, before its `fence.i`.
-    fn leave(&self, role: Role, stopped: &Stopped<'_>);
 }
 
 /// How long the CPUs were held.
@@ -111,11 +99,11 @@ struct Meeting<W> {
 }
 
 // SAFETY: `first` is written only by the CPU that arrived first, `done` and `work` only by the
-// master before its release; both times are read after `stop_machine` has returned. After the
-// release `work` is shared by all CPUs, hence `Sync`, and the master may be any CPU, hence `Send`.
-unsafe impl<W: Send + Sync> Sync for Meeting<W> {}
+// master before its release; all are read after `stop_machine` has returned. The master may be any
+// CPU, hence `Send`.
+unsafe impl<W: Send> Sync for Meeting<W> {}
 
-impl<W: Work + Send + Sync> Stop for Meeting<W> {
+impl<W: Work + Send> Stop for Meeting<W> {
     #[inline(always)]
     fn run(&self, stopped: &Stopped<'_>) {
         let online = stopped.online();
@@ -132,13 +120,6 @@ impl<W: Work + Send + Sync> Stop for Meeting<W> {
             // SAFETY: Only one CPU is the first, and nobody looks before all have left.
             unsafe { *self.first.get() = arrived };
         }
-        let role = if place == online {
-            Role::Master
-        } else {
-            Role::Waiter
-        };
-        // SAFETY: After the release nobody has a mutable reference to `work`.
-        unsafe { (*self.work.get()).leave(role, stopped) };
         fence::instructions_here();
     }
 }
@@ -155,7 +136,7 @@ impl<W: Work + Send + Sync> Stop for Meeting<W> {
 /// # Context
 ///
 /// As for [`stop_machine_locked`].
-pub fn rendezvous<W: Work + Send + Sync>(work: W, lock: &TextLock) -> Result<(W, Held)> {
+pub fn rendezvous<W: Work + Send>(work: W, lock: &TextLock) -> Result<(W, Held)> {
     let now = Ticks::now();
     let meeting = Meeting {
         counter: KernelCounter::new(),

@@ -4,7 +4,10 @@
 //!
 //! Address range and page tables are reserved when the window is made, so that opening it
 //! allocates nothing: it stores page-table entries. Closing it, which happens at the latest when
-//! the [`Open`] goes out of scope, clears them again and makes every CPU forget them.
+//! the [`Open`] goes out of scope, clears them again.
+//!
+//! Only the CPU that writes uses the alias, and forgets what it has cached of it before and after,
+//! as with upstream's fixmap. What another may have cached by speculation it never uses.
 
 use core::ptr::NonNull;
 
@@ -122,7 +125,6 @@ impl Window {
             // INVARIANT: The walk ended at the lowest level, at the entry of page `n`.
             window.slots.push(slot, GFP_KERNEL)?;
         }
-        fence::everywhere(window.pages());
         Ok(window)
     }
 
@@ -219,9 +221,6 @@ impl Window {
 }
 
 /// One page, open on this CPU only. Closes itself.
-///
-/// Other CPUs do not use the alias, so that none of them has to forget it: whoever opens the
-/// window next begins with a flush of his own, as upstream's fixmap does.
 pub struct OpenHere<'w> {
     window: &'w mut Window,
     _here: NotThreadSafe,
@@ -335,46 +334,35 @@ impl Open<'_> {
     ///
     /// Context: interrupts on; waits for IPIs.
     pub fn synchronise(&self) {
-        fence::everywhere(self.window.range(self.used));
+        fence::instructions_everywhere();
     }
 
-    /// Closes the window while all CPUs are stopped. Each of them has to call
-    /// [`Closed::forget_here`] before it goes on.
+    /// Closes the window while all CPUs are stopped. Each of them has to run `fence.i` before it
+    /// goes on.
     #[inline(always)]
-    pub fn close_stopped(&mut self, _stopped: &Stopped<'_>) -> Closed {
-        let closed = Closed(self.window.range(self.used));
+    pub fn close_stopped(&mut self, _stopped: &Stopped<'_>) {
+        self.close();
+    }
 
+    #[inline(always)]
+    fn close(&mut self) {
         for slot in self.window.slots.iter().take(self.used) {
             slot.clear();
         }
+        fence::translations_here(self.window.range(self.used));
         self.used = 0;
-        closed
     }
 }
 
 impl Drop for Open<'_> {
-    /// Closes the window, and has every CPU forget it and see what was written.
+    /// Closes the window, and has every CPU see what was written.
     fn drop(&mut self) {
         if self.used > 0 {
-            for slot in self.window.slots.iter().take(self.used) {
-                slot.clear();
-            }
+            self.close();
             self.synchronise();
         }
         // SAFETY: `Window::open` disabled migration, on this task, as `Open` cannot be sent.
         unsafe { bindings::rr_migrate_enable() };
-    }
-}
-
-/// The pages of a window that was closed while the machine was stopped.
-#[derive(Clone, Copy)]
-pub struct Closed(Pages);
-
-impl Closed {
-    /// Makes this CPU forget the window.
-    #[inline(always)]
-    pub fn forget_here(self) {
-        fence::translations_here(self.0);
     }
 }
 
