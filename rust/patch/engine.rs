@@ -23,6 +23,7 @@ use riscv::{
         self,
         Direction,
         Failure,
+        ForMaster,
         Parcel,
         Ready, //
     },
@@ -430,7 +431,8 @@ fn undo_before(ready: &Ready<'_, '_>, phase: u8) -> Result<(), Failure> {
 /// Writes while every other CPU is stopped, and returns for how many nanoseconds.
 fn write_stopped(ready: Ready<'_, '_>, lock: &TextLock) -> Result<u64, Failure> {
     let writing = Writing {
-        ready: OnlyMaster(ready),
+        // Not pinned: the task is woken wherever a CPU is free.
+        ready: ready.for_master(),
         outcome: None,
     };
     let (writing, held) = rendezvous(writing, lock).map_err(nowhere)?;
@@ -442,21 +444,14 @@ fn write_stopped(ready: Ready<'_, '_>, lock: &TextLock) -> Result<u64, Failure> 
     }
 }
 
-/// The window is opened here and closed by the master; in between nobody else touches it.
-struct OnlyMaster<T>(T);
-
-// SAFETY: `Ready` is tied to its task only so that migration is enabled again on the task that
-// disabled it. The rendezvous lends it to the master and gives it back before it is dropped.
-unsafe impl<T> Send for OnlyMaster<T> {}
-
 struct Writing<'e, 'w> {
-    ready: OnlyMaster<Ready<'e, 'w>>,
+    ready: ForMaster<'e, 'w>,
     outcome: Option<Result<(), Failure>>,
 }
 
 impl Work for Writing<'_, '_> {
     #[inline(always)]
     fn master(&mut self, stopped: &Stopped<'_>) {
-        self.outcome = Some(self.ready.0.write_stopped(stopped));
+        self.outcome = Some(self.ready.write_stopped(stopped));
     }
 }

@@ -204,7 +204,7 @@ impl Direction {
     }
 }
 
-impl Ready<'_, '_> {
+impl<'e, 'w> Ready<'e, 'w> {
     /// Makes the first step of every edit of `phase`, each after checking once more that its old
     /// bytes are there: the whole edit, or, unless it is of [`Way::Store`], the stand-in in its
     /// first parcel.
@@ -305,21 +305,16 @@ impl Ready<'_, '_> {
         self.open.synchronise();
     }
 
-    /// Verifies the whole batch once more, writes it, and closes the window, on a stopped machine.
-    ///
-    /// Every CPU has to run `fence.i` before it goes on.
-    #[inline(always)]
-    pub fn write_stopped(&mut self, stopped: &Stopped<'_>) -> Result<(), Failure> {
-        let result = self.write_all_here();
-
-        self.open.close_stopped(stopped);
-        result
+    /// Leaves the writing to the master of a rendezvous. The task may migrate again.
+    pub fn for_master(mut self) -> ForMaster<'e, 'w> {
+        self.open.unpin();
+        ForMaster(self)
     }
 
     #[inline(always)]
     fn write_all_here(&self) -> Result<(), Failure> {
         check(self.edits)?;
-        // The master may be any CPU, not the one that opened the window.
+        // Maybe not the CPU that opened the window.
         self.open.prepare_here();
 
         let mut writer = self.open.writer();
@@ -327,6 +322,25 @@ impl Ready<'_, '_> {
             store(&mut writer, edit, 0, edit.len(), edit.new_bytes())?;
         }
         Ok(())
+    }
+}
+
+/// A batch that the master of a rendezvous writes, whichever CPU that is.
+pub struct ForMaster<'e, 'w>(Ready<'e, 'w>);
+
+// SAFETY: What ties a `Ready` to its task is that migration is disabled, and here it is not.
+unsafe impl Send for ForMaster<'_, '_> {}
+
+impl ForMaster<'_, '_> {
+    /// Verifies the whole batch once more, writes it, and closes the window, on a stopped machine.
+    ///
+    /// Every CPU has to run `fence.i` before it goes on.
+    #[inline(always)]
+    pub fn write_stopped(&mut self, stopped: &Stopped<'_>) -> Result<(), Failure> {
+        let result = self.0.write_all_here();
+
+        self.0.open.close_stopped(stopped);
+        result
     }
 }
 

@@ -170,6 +170,7 @@ impl Window {
         let mut open = Open {
             window: self,
             used: 0,
+            pinned: true,
             _here: NotThreadSafe,
         };
 
@@ -305,10 +306,20 @@ pub struct Open<'w> {
     window: &'w mut Window,
     /// The number of slots that map something.
     used: usize,
+    /// Whether the task cannot migrate.
+    pinned: bool,
     _here: NotThreadSafe,
 }
 
 impl Open<'_> {
+    /// Lets the task migrate again: whichever CPU writes then calls [`Open::prepare_here`] first.
+    pub(crate) fn unpin(&mut self) {
+        if core::mem::take(&mut self.pinned) {
+            // SAFETY: `Window::open` disabled migration, on this task, as `Open` cannot be sent.
+            unsafe { bindings::rr_migrate_enable() };
+        }
+    }
+
     /// Lets this CPU use the mappings.
     ///
     /// It may have cached that there were none (all harts without Svvptc may).
@@ -361,8 +372,7 @@ impl Drop for Open<'_> {
             self.close();
             self.synchronise();
         }
-        // SAFETY: `Window::open` disabled migration, on this task, as `Open` cannot be sent.
-        unsafe { bindings::rr_migrate_enable() };
+        self.unpin();
     }
 }
 

@@ -40,21 +40,26 @@ static int patch_to_and_fro(int times)
 	return 0;
 }
 
-/* Of one edit, the mean of some, once QEMU has translated what was just loaded. */
+/* Of one edit, the mean of two seconds, once QEMU has translated what was just loaded. */
 static int single_edit_show(struct seq_file *m, void *unused)
 {
-	const int times = 20;
-	u64 begin;
-	int ret;
+	u64 begin = 0, passed = 0;
+	int times = 0, ret;
 
-	ret = patch_to_and_fro(2);
-	if (ret)
-		return ret;
-	begin = ktime_get_ns();
-	ret = patch_to_and_fro(times);
-	if (ret)
-		return ret;
-	seq_printf(m, "%llu\n", (ktime_get_ns() - begin) / times);
+	while (passed < 2 * NSEC_PER_SEC) {
+		ret = patch_to_and_fro(2);
+		if (ret)
+			return ret;
+		if (!begin) {
+			begin = ktime_get_ns();
+			continue;
+		}
+		times += 2;
+		passed = ktime_get_ns() - begin;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	}
+	seq_printf(m, "%llu\n", passed / times);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(single_edit);
