@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 """KUnit's results, read by the parser of the kernel that ran the tests."""
 
+import re
 import sys
 
 from rr.kernel import Kernel
 from rr.results import Result, Results
+
+# An assertion that KUnit was not told of: made in another thread, or because the
+# static key by which a task finds its test was not switched on, as when patching
+# is broken. The test is reported as passed.
+ASSERTION = re.compile(r"# (\S+): ASSERTION FAILED at (.*)")
+UNREPORTED = "Failure not reported to KUnit"
 
 
 def parser(kernel: Kernel):
@@ -24,6 +31,18 @@ def leaves(test, path: tuple = ()):
         yield path, test
     for sub in test.subtests:
         yield from leaves(sub, (*path, sub.name))
+
+
+def unreported(lines: list) -> Results:
+    """The assertions that failed without their tests."""
+    results, last = Results(), None
+    for line in lines:
+        if m := ASSERTION.search(line):
+            last = m
+        elif UNREPORTED in line and last:
+            results.add(last[1], False, f"assertion failed at {last[2]}, not reported to KUnit")
+            last = None
+    return results
 
 
 def parse(kernel: Kernel, lines: list, module: str) -> Results:
@@ -55,6 +74,7 @@ def parse(kernel: Kernel, lines: list, module: str) -> Results:
             # The diagnostics after a failing test's expectations say what was seen.
             log = "; ".join(line.strip() for line in test.log if line.strip())
             results.add(name, False, f"{test.status.name.lower()} {log}"[:600])
+    results.extend(unreported(part))
     if not found and not results.failures():
         results.add(module, False, "ran no test")
     if root.counts.errors and not results.failures():
