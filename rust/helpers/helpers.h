@@ -13,13 +13,17 @@
 struct module;
 
 /* rendezvous.c */
+void rr_counter_inc(atomic_t *counter);
+u32 rr_counter_read(const atomic_t *counter);
 u32 rr_counter_inc_return(atomic_t *counter);
 void rr_counter_inc_release(atomic_t *counter);
 u32 rr_counter_read_acquire(const atomic_t *counter);
 void rr_cpu_relax(void);
 u32 rr_num_online_cpus(void);
+unsigned long rr_irq_save(void);
+void rr_irq_restore(unsigned long flags);
 int rr_stop_online_cpus(int (*fn)(void *data), void *data);
-int rr_stop_online_cpus_locked(int (*fn)(void *data), void *data);
+int rr_run_in_stoppers(int (*fn)(void *data), void *data);
 
 /* text.c */
 void rr_text_lock(void);

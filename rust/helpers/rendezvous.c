@@ -5,11 +5,22 @@
  */
 #include <linux/atomic.h>
 #include <linux/cpumask.h>
+#include <linux/irqflags.h>
 #include <linux/kprobes.h>
 #include <linux/processor.h>
 #include <linux/stop_machine.h>
 
 #include "helpers.h"
+
+notrace __kprobes void rr_counter_inc(atomic_t *counter)
+{
+	atomic_inc(counter);
+}
+
+notrace __kprobes u32 rr_counter_read(const atomic_t *counter)
+{
+	return atomic_read(counter);
+}
 
 /* litmus: rendezvous+arrive */
 notrace __kprobes u32 rr_counter_inc_return(atomic_t *counter)
@@ -39,16 +50,27 @@ notrace __kprobes u32 rr_num_online_cpus(void)
 	return num_online_cpus();
 }
 
+/* Not local_irq_save(), which calls lockdep. */
+notrace __kprobes unsigned long rr_irq_save(void)
+{
+	return arch_local_irq_save();
+}
+
+notrace __kprobes void rr_irq_restore(unsigned long flags)
+{
+	arch_local_irq_restore(flags);
+}
+
 int rr_stop_online_cpus(int (*fn)(void *data), void *data)
 {
 	return stop_machine(fn, data, cpu_online_mask);
 }
 
 /* Under rr_text_lock(), which holds cpus_read_lock() if there are hooks. */
-int rr_stop_online_cpus_locked(int (*fn)(void *data), void *data)
+int rr_run_in_stoppers(int (*fn)(void *data), void *data)
 {
 #ifdef RUST_RISCV_TEXT_HOOKS
-	return stop_machine_cpuslocked(fn, data, cpu_online_mask);
+	return stop_cpus(cpu_online_mask, fn, data);
 #else
 	return stop_machine(fn, data, cpu_online_mask);
 #endif

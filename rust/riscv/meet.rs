@@ -22,6 +22,31 @@ pub trait Counter {
     fn relax();
 }
 
+/// The roll of those who are there. Relaxed throughout: see [`gather`].
+pub trait Roll {
+    /// Counts this CPU in.
+    fn join(&self);
+
+    /// How many CPUs have been counted in.
+    fn joined(&self) -> u32;
+
+    /// Called between two looks.
+    fn relax();
+}
+
+/// Returns when `online` CPUs are on the `roll`.
+///
+/// Nothing is read or written on the strength of it, and so it orders nothing: it is about who can
+/// still be waited for. Before it a CPU may wait for others to answer an IPI, and they must be able
+/// to; after it, it needs nobody until it has arrived, and all can turn interrupts off.
+#[inline(always)]
+pub fn gather<R: Roll>(roll: &R, online: u32) {
+    roll.join();
+    while roll.joined() < online {
+        R::relax();
+    }
+}
+
 /// The rendezvous itself: returns on every CPU when `work` has run on the last one to arrive.
 ///
 /// The result is the CPU's place in the order of arrival, from 1; `online` is the master's.

@@ -2,6 +2,9 @@
 
 //! The rendezvous: every CPU stops, the last to arrive works, all leave together.
 //!
+//! It takes three waits for the slowest CPU: until all are gathered, until all have arrived with
+//! interrupts off, until the work is done. (`stop_machine()` makes it five.)
+//!
 //! The last, because only then is nobody still running what the master is about to replace. There
 //! is no IPI inside: interrupts are off, so a flush on another hart that is itself an IPI would
 //! never be answered. Each CPU instead flushes for itself, on its way out.
@@ -11,7 +14,10 @@ use core::cell::UnsafeCell;
 use kernel::{
     bindings::atomic_t,
     prelude::*,
-    types::Opaque, //
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    }, //
 };
 
 pub use crate::meet::{
@@ -22,10 +28,16 @@ pub use crate::meet::{
 use crate::{
     bindings,
     fence,
+    meet::{
+        gather,
+        Roll, //
+    },
+    online_cpus,
     stop_machine::{
-        stop_machine_locked,
-        Stop,
-        Stopped, //
+        run_in_stoppers,
+        InStopper,
+        Stopped,
+        INTERRUPTS_ON, //
     },
     text_lock::TextLock,
     time::Ticks, //
@@ -40,6 +52,31 @@ unsafe impl Sync for KernelCounter {}
 impl KernelCounter {
     fn new() -> Self {
         KernelCounter(Opaque::new(atomic_t { counter: 0 }))
+    }
+}
+
+#[inline(always)]
+fn relax() {
+    // SAFETY: No requirements.
+    unsafe { bindings::rr_cpu_relax() }
+}
+
+impl Roll for KernelCounter {
+    #[inline(always)]
+    fn join(&self) {
+        // SAFETY: A valid `atomic_t`.
+        unsafe { bindings::rr_counter_inc(self.0.get()) }
+    }
+
+    #[inline(always)]
+    fn joined(&self) -> u32 {
+        // SAFETY: A valid `atomic_t`.
+        unsafe { bindings::rr_counter_read(self.0.get()) }
+    }
+
+    #[inline(always)]
+    fn relax() {
+        relax();
     }
 }
 
@@ -64,8 +101,32 @@ impl Counter for KernelCounter {
 
     #[inline(always)]
     fn relax() {
-        // SAFETY: No requirements.
-        unsafe { bindings::rr_cpu_relax() }
+        relax();
+    }
+}
+
+/// Keeps interrupts off on this CPU. Unknown to lockdep, whose functions may be what is patched.
+struct InterruptsOff {
+    flags: usize,
+    _here: NotThreadSafe,
+}
+
+impl InterruptsOff {
+    #[inline(always)]
+    fn new() -> Self {
+        InterruptsOff {
+            // SAFETY: No requirements. Undone when the result is dropped.
+            flags: unsafe { bindings::rr_irq_save() },
+            _here: NotThreadSafe,
+        }
+    }
+}
+
+impl Drop for InterruptsOff {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: What `rr_irq_save()` returned, on this CPU.
+        unsafe { bindings::rr_irq_restore(self.flags) };
     }
 }
 
@@ -73,7 +134,8 @@ impl Counter for KernelCounter {
 ///
 /// # Implementing
 ///
-/// What [`Stop`] says holds: it runs with interrupts off while everybody waits. Mark it
+/// What [`Stop`](crate::stop_machine::Stop) says holds: it runs with interrupts off while everybody
+/// waits. Mark it
 /// `#[inline(always)]`, so that it ends up in `.kprobes.text`.
 pub trait Work {
     /// Runs on the last CPU to arrive, while all others wait.
@@ -90,6 +152,7 @@ pub struct Held {
 }
 
 struct Meeting<W> {
+    gathered: KernelCounter,
     counter: KernelCounter,
     work: UnsafeCell<W>,
     /// The time when the first CPU arrived.
@@ -103,15 +166,23 @@ struct Meeting<W> {
 // CPU, hence `Send`.
 unsafe impl<W: Send> Sync for Meeting<W> {}
 
-impl<W: Work + Send> Stop for Meeting<W> {
+impl<W: Work + Send> InStopper for Meeting<W> {
     #[inline(always)]
-    fn run(&self, stopped: &Stopped<'_>) {
-        let online = stopped.online();
+    fn run(&self) {
+        let online = online_cpus();
+
+        if INTERRUPTS_ON {
+            gather(&self.gathered, online);
+        }
+        let _off = InterruptsOff::new();
         let arrived = Ticks::now();
 
         let place = meet(&self.counter, online, || {
+            // SAFETY: All CPUs have arrived here, with interrupts off, and wait for the release.
+            let stopped = unsafe { Stopped::new() };
+
             // SAFETY: Only the master gets here, and nobody else looks before the release.
-            unsafe { (*self.work.get()).master(stopped) };
+            unsafe { (*self.work.get()).master(&stopped) };
             // SAFETY: As above.
             unsafe { *self.done.get() = Ticks::now() };
         });
@@ -131,21 +202,22 @@ impl<W: Work + Send> Stop for Meeting<W> {
 ///
 /// # Errors
 ///
-/// Those of [`stop_machine_locked`]; then `work` has not run.
+/// `-ENOENT` if a CPU could not be stopped; then `work` has not run.
 ///
 /// # Context
 ///
-/// As for [`stop_machine_locked`].
+/// Sleeps.
 pub fn rendezvous<W: Work + Send>(work: W, lock: &TextLock) -> Result<(W, Held)> {
     let now = Ticks::now();
     let meeting = Meeting {
+        gathered: KernelCounter::new(),
         counter: KernelCounter::new(),
         work: UnsafeCell::new(work),
         first: UnsafeCell::new(now),
         done: UnsafeCell::new(now),
     };
 
-    stop_machine_locked(&meeting, lock)?;
+    run_in_stoppers(&meeting, lock)?;
 
     let held = Held {
         nanoseconds: meeting.done.into_inner().since(meeting.first.into_inner()),

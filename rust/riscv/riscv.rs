@@ -94,6 +94,7 @@ pub fn parameter<T: Copy>(value: impl Borrow<T>) -> T {
 }
 
 /// The number of CPUs that are online now. Any context.
+#[inline(always)]
 pub fn online_cpus() -> u32 {
     // SAFETY: No requirements.
     unsafe { bindings::rr_num_online_cpus() }

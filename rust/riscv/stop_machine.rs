@@ -18,6 +18,7 @@ use kernel::{
 
 use crate::{
     bindings,
+    online_cpus,
     text_lock::TextLock, //
 };
 
@@ -40,20 +41,29 @@ pub struct Stopped<'a> {
 }
 
 impl Stopped<'_> {
+    /// # Safety
+    ///
+    /// Every CPU has its interrupts off and only waits, or does what is proved to be safe then, for
+    /// as long as the result exists.
+    #[inline(always)]
+    pub(crate) unsafe fn new() -> Self {
+        Stopped {
+            _scope: PhantomData,
+            _here: PhantomData,
+        }
+    }
+
     /// The number of CPUs that take part. It does not change while they are stopped.
     #[inline(always)]
     pub fn online(&self) -> u32 {
-        // SAFETY: No requirements.
-        unsafe { bindings::rr_num_online_cpus() }
+        online_cpus()
     }
 }
 
 #[link_section = ".kprobes.text"]
 unsafe extern "C" fn trampoline<T: Stop>(data: *mut c_void) -> c_int {
-    let stopped = Stopped {
-        _scope: PhantomData,
-        _here: PhantomData,
-    };
+    // SAFETY: `stop_machine` calls this on every CPU, with interrupts off.
+    let stopped = unsafe { Stopped::new() };
 
     // SAFETY: `stop_machine` passes a `&T`, which is valid until every CPU has returned from here;
     // `T` is `Sync`.
@@ -98,8 +108,30 @@ pub fn stop_machine<T: Stop>(work: &T) -> Result {
     to_result(unsafe { bindings::rr_stop_online_cpus(Some(trampoline::<T>), data) })
 }
 
-/// As [`stop_machine`], for those who hold the lock of kernel text, and with it, where the kernel
-/// has our hooks, `cpus_read_lock`.
+/// What every CPU runs in its stopper, the thread that nothing on the CPU comes before.
+///
+/// # Implementing
+///
+/// `run` may wait until every CPU runs it, and for what those do then, and for nothing else: the
+/// task does not sleep. What runs while text is patched must also be in `.kprobes.text` or inlined,
+/// and call no traced function.
+pub(crate) trait InStopper: Sync {
+    /// Runs once on every online CPU.
+    fn run(&self);
+}
+
+/// Whether they run with interrupts on: without our hooks it takes `stop_machine()` to get there,
+/// which has turned them off.
+pub(crate) const INTERRUPTS_ON: bool = cfg!(rust_riscv_text_hooks);
+
+#[link_section = ".kprobes.text"]
+unsafe extern "C" fn in_stopper<T: InStopper>(data: *mut c_void) -> c_int {
+    // SAFETY: As in `trampoline`.
+    unsafe { &*data.cast::<T>() }.run();
+    0
+}
+
+/// Runs `work` in the stoppers of all online CPUs at the same time.
 ///
 /// # Errors
 ///
@@ -108,9 +140,9 @@ pub fn stop_machine<T: Stop>(work: &T) -> Result {
 /// # Context
 ///
 /// Sleeps.
-pub fn stop_machine_locked<T: Stop>(work: &T, _lock: &TextLock) -> Result {
+pub(crate) fn run_in_stoppers<T: InStopper>(work: &T, _lock: &TextLock) -> Result {
     let data = core::ptr::from_ref(work).cast_mut().cast();
 
     // SAFETY: As for `stop_machine`; `_lock` is what the function wants to be held.
-    to_result(unsafe { bindings::rr_stop_online_cpus_locked(Some(trampoline::<T>), data) })
+    to_result(unsafe { bindings::rr_run_in_stoppers(Some(in_stopper::<T>), data) })
 }

@@ -2,6 +2,7 @@
 #include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/err.h>
+#include <linux/jiffies.h>
 #include <linux/kprobes.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
@@ -30,6 +31,25 @@ unsigned long rr_test_call_on(unsigned int cpu, unsigned long (*fn)(void))
 
 	smp_call_function_single(cpu, call_here, &call, 1);
 	return call.result;
+}
+
+static void do_nothing(void *info)
+{
+}
+
+unsigned long rr_test_ask_everybody(void)
+{
+	preempt_disable();
+	/* Long enough for the others to be where they are called together. */
+	mdelay(5);
+	smp_call_function(do_nothing, NULL, true);
+	preempt_enable();
+	return 0;
+}
+
+unsigned long rr_test_jiffies(void)
+{
+	return jiffies;
 }
 
 struct task_struct *rr_test_thread_start(unsigned int cpu,

@@ -12,6 +12,13 @@ struct task_struct;
 /* Call @fn on @cpu, with interrupts off, and return what it returns. */
 unsigned long rr_test_call_on(unsigned int cpu, unsigned long (*fn)(void));
 
+/*
+ * Wait, without being preempted, and then for all other CPUs to do nothing; 0.
+ */
+unsigned long rr_test_ask_everybody(void);
+
+unsigned long rr_test_jiffies(void);
+
 /* A kernel thread that stays on @cpu; NULL if there could be none. */
 struct task_struct *rr_test_thread_start(unsigned int cpu,
 					 int (*fn)(void *data), void *data);

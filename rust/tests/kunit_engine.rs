@@ -709,6 +709,7 @@ mod rendezvous_tests {
 
     use kernel::{
         cpu::CpuId,
+        ffi::c_ulong,
         sync::atomic::{
             Acquire,
             Atomic,
@@ -721,18 +722,26 @@ mod rendezvous_tests {
     use riscv::{
         rendezvous::{
             meet,
-            Counter, //
+            rendezvous,
+            Counter,
+            Work, //
         },
         stop_machine::{
             stop_machine,
             Stop,
             Stopped, //
-        }, //
+        },
+        text_lock::TextLock,
+        time::Ticks, //
     };
 
     use super::{
         bindings,
-        hammer::online,
+        hammer::{
+            online,
+            Called,
+            Hammer, //
+        },
         *, //
     };
 
@@ -882,6 +891,60 @@ mod rendezvous_tests {
             // The master has seen all arrivals when it begins.
             assert_eq!(late.seen.load(Relaxed), late.online.load(Relaxed));
         }
+        Ok(())
+    }
+
+    /// Looks at the clock that a CPU's timer interrupt advances, for a while.
+    #[derive(Default)]
+    struct Watch {
+        before: c_ulong,
+        after: c_ulong,
+    }
+
+    impl Work for Watch {
+        fn master(&mut self, _stopped: &Stopped<'_>) {
+            let start = Ticks::now();
+
+            // SAFETY: No requirements.
+            self.before = unsafe { bindings::rr_test_jiffies() };
+            while Ticks::now().since(start) < 40_000_000 {}
+            // SAFETY: No requirements.
+            self.after = unsafe { bindings::rr_test_jiffies() };
+        }
+    }
+
+    #[test]
+    fn no_cpu_takes_interrupts_meanwhile() -> Result {
+        for _ in 0..10 {
+            let (watch, held) = rendezvous(Watch::default(), &TextLock::lock())?;
+
+            assert_eq!(held.cpus as usize, online().count());
+            assert!(held.nanoseconds >= 40_000_000);
+            assert_eq!(watch.before, watch.after);
+        }
+        Ok(())
+    }
+
+    struct Nothing;
+
+    impl Work for Nothing {
+        fn master(&mut self, _stopped: &Stopped<'_>) {}
+    }
+
+    /// Who waits for all CPUs to answer can be met: they answer until it has come.
+    #[test]
+    fn while_all_ask_each_other() -> Result {
+        let hammer = Hammer::start(&[Called {
+            function: bindings::rr_test_ask_everybody,
+            answers: [0, 0],
+        }])?;
+
+        for _ in 0..50 {
+            rendezvous(Nothing, &TextLock::lock())?;
+        }
+        let seen = hammer.stop();
+        assert_eq!(seen.wrong, 0);
+        assert!(seen.threads == 0 || seen.calls > 0);
         Ok(())
     }
 

@@ -29,8 +29,10 @@ use loom::{
     thread, //
 };
 use meet::{
+    gather,
     meet,
-    Counter, //
+    Counter,
+    Roll, //
 };
 
 const ARRIVE: [Ordering; 4] = [
@@ -65,7 +67,22 @@ impl<const A: usize, const R: usize, const L: usize> Counter for Loom<A, R, L> {
     }
 }
 
+impl<const A: usize, const R: usize, const L: usize> Roll for Loom<A, R, L> {
+    fn join(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn joined(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn relax() {
+        thread::yield_now();
+    }
+}
+
 struct Machine<C> {
+    roll: C,
     counter: C,
     text: UnsafeCell<u32>,
 }
@@ -78,10 +95,11 @@ unsafe impl<C: Send> Send for Machine<C> {}
 const OLD: u32 = 0;
 const NEW: u32 = 1;
 
-/// One CPU: runs the old text, meets the others, runs the new text.
-fn cpu<C: Counter>(machine: &Machine<C>, online: u32) {
+/// One CPU: runs the old text, gathers with the others and meets them, runs the new text.
+fn cpu<C: Counter + Roll>(machine: &Machine<C>, online: u32) {
     // SAFETY: See `Machine`.
     assert_eq!(machine.text.with(|text| unsafe { *text }), OLD);
+    gather(&machine.roll, online);
     // SAFETY: See `Machine`.
     meet(&machine.counter, online, || {
         machine.text.with_mut(|text| unsafe { *text = NEW })
@@ -99,6 +117,7 @@ fn check<const A: usize, const R: usize, const L: usize>(online: u32) {
     builder.max_permutations = (online > 2).then_some(4_000);
     builder.check(move || {
         let machine = Arc::new(Machine {
+            roll: Loom::<A, R, L>(AtomicU32::new(0)),
             counter: Loom::<A, R, L>(AtomicU32::new(0)),
             text: UnsafeCell::new(OLD),
         });
