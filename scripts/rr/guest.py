@@ -68,10 +68,11 @@ class Boot:
 def command(kernel: Kernel, tools: dict, initramfs: Path, machine: Machine) -> list:
     """QEMU's command line."""
     debug = kernel.flavour == "debug"
-    # Detectors' limits are for real harts; these share two host CPUs or so.
+    # Detectors' limits are for real harts; these share two host CPUs or so. Who is locked up stays
+    # so.
     append = ["console=ttyS0", "panic=-1", "printk.devkmsg=on", "log_buf_len=8M",
-              "watchdog_thresh=30", "rcupdate.rcu_cpu_stall_timeout=60", "kunit.timeout=1200",
-              machine.append]
+              "watchdog_thresh=30", "softlockup_panic=1", "rcupdate.rcu_cpu_stall_timeout=60",
+              "kunit.timeout=1200", machine.append]
     virt = "virt,aia=aplic-imsic" if machine.aia == "imsic" else "virt"
     return [tools["QEMU"], "-machine", virt, "-cpu", "rv64", "-smp", machine.smp,
             "-m", machine.memory or ("2G" if debug else "1G"),
