@@ -39,6 +39,9 @@ use crate::{
     targets::*, //
 };
 
+/// `addi zero, zero, 1`, which does nothing, too.
+const NOP_1: u32 = 0x0010_0013;
+
 /// Writes `bytes` at `addr` as a user in the kernel does.
 fn write(call: rr_test_call, addr: usize, bytes: &[u8]) -> Result {
     let addr = core::ptr::with_exposed_provenance_mut::<c_void>(addr);
@@ -190,7 +193,7 @@ mod provider_tests {
     /// Whatever the order in which they come, and if one place is written twice.
     #[test]
     fn queued_in_any_order() -> Result {
-        let words: [[u8; 4]; 2] = [NOP.to_le_bytes(), 0x0010_0013u32.to_le_bytes()];
+        let words = [NOP, NOP_1].map(u32::to_le_bytes);
         // A permutation: 97 and 512 have no common divisor. Runs end all the time.
         let mut writes = KVec::new();
         for n in 0..512 {
@@ -199,7 +202,7 @@ mod provider_tests {
         let before = fallbacks();
         queue(&writes)?;
         for n in 0..512 {
-            assert_eq!(word_at(many(n)), 0x0010_0013);
+            assert_eq!(word_at(many(n)), NOP_1);
         }
         // Twice the same place: the last one stays.
         writes.clear();
@@ -215,19 +218,33 @@ mod provider_tests {
         Ok(())
     }
 
-    /// No hart gets to an instruction before what it loads is there.
+    /// No hart gets to an instruction before what it loads is there, although that has a higher
+    /// address, and much in between is written, too.
     #[test]
     fn first_is_first() -> Result {
-        let hammer = Hammer::start(&[Called {
-            function: LOADER,
-            answers: [0, ANSWER],
-        }])?;
+        let (on, answer) = (LOAD_LITERAL.to_le_bytes(), ANSWER.to_le_bytes());
+        let words = [NOP_1, NOP].map(u32::to_le_bytes);
+        // What is running takes QEMU longer to write.
+        let hammer = Hammer::start(&[
+            Called {
+                function: LOADER,
+                answers: [0, ANSWER],
+            },
+            Called {
+                function: run_many(),
+                answers: [0, 0],
+            },
+        ])?;
 
-        for _ in 0..40 {
-            queue(&[
-                queued(load(), &LOAD_LITERAL.to_le_bytes(), false),
-                queued(literal(), &ANSWER.to_le_bytes(), true),
-            ])?;
+        for round in 0..40 {
+            let mut writes = KVVec::with_capacity(MANY + 2, GFP_KERNEL)?;
+
+            writes.push(queued(load(), &on, false), GFP_KERNEL)?;
+            for n in 0..MANY {
+                writes.push(queued(many(n), &words[round % 2], false), GFP_KERNEL)?;
+            }
+            writes.push(queued(literal(), &answer, true), GFP_KERNEL)?;
+            queue(&writes)?;
             queue(&[queued(load(), &LOAD_ZERO.to_le_bytes(), false)])?;
             queue(&[queued(literal(), &POISON.to_le_bytes(), true)])?;
         }
@@ -359,7 +376,7 @@ mod guard_tests {
     /// What the handler cannot stand in for is refused rather than torn.
     #[test]
     fn what_cannot_be_guarded_is_refused() -> Result {
-        // `ld a0, -16(t0)` is followed by `ret`.
+        // `ld a0, 0(t0)` is followed by `ret`.
         let both = u64::from(word_at(load())) | u64::from(word_at(load() + 4)) << 32;
         let mut batch = Batch::new();
 

@@ -34,16 +34,14 @@ core::arch::global_asm!(
     "rr_target_across:",
     "li a0, 0",
     "ret",
-    // One that loads a zero, and will load from a literal. What is there meanwhile must never be
-    // seen. The two loads differ in one parcel, see `LI_1`.
+    // One that loads a zero, and will load from a literal. The two loads differ in one parcel, see
+    // `LI_1`.
     ".balign 8",
-    ".dword 0",
-    "rr_target_literal:",
-    ".dword 7",
     "rr_target_load_base:",
-    "auipc t0, 0",
+    "lla t0, rr_target_zero",
+    "nop",
     "rr_target_load:",
-    "ld a0, -16(t0)",
+    "ld a0, 0(t0)",
     "ret",
     // One that does nothing. Half of what replaces it with half of that answers the return address.
     ".balign 8",
@@ -59,7 +57,15 @@ core::arch::global_asm!(
     ".rept 4096",
     "nop",
     ".endr",
+    "li a0, 0",
     "ret",
+    // What is loaded: behind much that can be written between the load and the literal. What the
+    // literal holds meanwhile must never be seen.
+    ".balign 8",
+    "rr_target_zero:",
+    ".dword 0",
+    "rr_target_literal:",
+    ".dword 7",
     // Many pairs of instructions, after an odd one: whatever looks for interrupts after an even
     // number of instructions then finds itself between the two of a pair.
     ".balign 4096",
@@ -125,10 +131,10 @@ pub(crate) const LI_1: u32 = 0x0010_0513;
 pub(crate) const SET_1: u32 = 0x0020_3513;
 pub(crate) const C_LI_0: u16 = 0x4501;
 pub(crate) const C_LI_1: u16 = 0x4505;
-/// `ld a0, -16(t0)`: the zero is 16 bytes before the `auipc t0, 0`.
-pub(crate) const LOAD_ZERO: u32 = 0xff02_b503;
-/// `ld a0, -8(t0)`: the literal is 8 bytes before it.
-pub(crate) const LOAD_LITERAL: u32 = 0xff82_b503;
+/// `ld a0, 0(t0)`.
+pub(crate) const LOAD_ZERO: u32 = 0x0002_b503;
+/// `ld a0, 8(t0)`: the literal is behind the zero.
+pub(crate) const LOAD_LITERAL: u32 = 0x0082_b503;
 pub(crate) const NOP: u32 = 0x0000_0013;
 /// `ori a0, a1, 1`: its first parcel before zeroes is `mv a0, ra`.
 pub(crate) const OR_1: u32 = 0x0015_e513;
@@ -177,6 +183,13 @@ pub(crate) fn set_rounds(rounds: u64) {
 /// Where the `n`th of the many `nop`s is.
 pub(crate) fn many(n: usize) -> usize {
     core::ptr::addr_of!(rr_target_many).addr() + 4 * n
+}
+
+/// The function of many instructions, which answers 0.
+#[cfg(rust_riscv_text_hooks)]
+pub(crate) fn run_many() -> Function {
+    // SAFETY: It has a function's type: it takes nothing and answers a number.
+    unsafe { core::mem::transmute(core::ptr::addr_of!(rr_target_many)) }
 }
 
 /// The instruction of 4 bytes that is at `addr`, which is in one of the targets.
