@@ -314,11 +314,13 @@ unsafe fn write(
         // The kernel's: read when they were queued, under its lock, which is still held.
         Allowed::Memory => batch.just_read(),
     };
-    let ready = verified.open(window).map_err(nowhere)?;
-
     let stopped_ns = match (strategy, lock) {
-        (Strategy::Live | Strategy::Phased, _) => write_live(&ready, options).map(|()| 0),
+        (Strategy::Live | Strategy::Phased, _) => {
+            let ready = verified.open(window).map_err(nowhere)?;
+            write_live(&ready, options).map(|()| 0)
+        }
         (Strategy::Guarded, _) => {
+            let ready = verified.open(window).map_err(nowhere)?;
             let guard = Guard::new(edits);
             let result = write_live(&ready, options);
 
@@ -328,7 +330,9 @@ unsafe fn write(
             drop(guard);
             result.map(|()| 0)
         }
-        (Strategy::Rendezvous, Some(lock)) => write_stopped(ready, lock),
+        (Strategy::Rendezvous, Some(lock)) => {
+            write_stopped(verified.for_master(window).map_err(nowhere)?, lock)
+        }
         // CPUs may come and go.
         (Strategy::Rendezvous, None) => Err(nowhere(errno(EOPNOTSUPP))),
     }?;
@@ -429,10 +433,9 @@ fn undo_before(ready: &Ready<'_, '_>, phase: u8) -> Result<(), Failure> {
 }
 
 /// Writes while every other CPU is stopped, and returns for how many nanoseconds.
-fn write_stopped(ready: Ready<'_, '_>, lock: &TextLock) -> Result<u64, Failure> {
+fn write_stopped(batch: ForMaster<'_, '_>, lock: &TextLock) -> Result<u64, Failure> {
     let writing = Writing {
-        // Not pinned: the task is woken wherever a CPU is free.
-        ready: ready.for_master(),
+        batch,
         outcome: None,
     };
     let (writing, held) = rendezvous(writing, lock).map_err(nowhere)?;
@@ -445,13 +448,13 @@ fn write_stopped(ready: Ready<'_, '_>, lock: &TextLock) -> Result<u64, Failure> 
 }
 
 struct Writing<'e, 'w> {
-    ready: ForMaster<'e, 'w>,
+    batch: ForMaster<'e, 'w>,
     outcome: Option<Result<(), Failure>>,
 }
 
 impl Work for Writing<'_, '_> {
     #[inline(always)]
     fn master(&mut self, stopped: &Stopped<'_>) {
-        self.outcome = Some(self.ready.write_stopped(stopped));
+        self.outcome = Some(self.batch.write_stopped(stopped));
     }
 }

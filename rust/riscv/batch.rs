@@ -27,6 +27,7 @@ use crate::{
         Allowed, //
     },
     window::{
+        Mapped,
         Open,
         Window,
         Writer, //
@@ -140,6 +141,22 @@ impl<'e> Verified<'e> {
             edits: self.0,
             open,
             shape: Shape::of(self.0),
+        })
+    }
+
+    /// Maps the pages of the batch in `window`, for the master of a rendezvous, whichever CPU that
+    /// is.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Window::map`].
+    pub fn for_master<'w>(self, window: &'w mut Window) -> Result<ForMaster<'e, 'w>> {
+        // SAFETY: As in `open`.
+        let mapped = unsafe { window.map(plan::pages(self.0, PAGE_SIZE), self.1) }?;
+
+        Ok(ForMaster {
+            edits: self.0,
+            mapped,
         })
     }
 }
@@ -304,32 +321,15 @@ impl<'e, 'w> Ready<'e, 'w> {
     pub fn synchronise(&self) {
         self.open.synchronise();
     }
-
-    /// Leaves the writing to the master of a rendezvous. The task may migrate again.
-    pub fn for_master(mut self) -> ForMaster<'e, 'w> {
-        self.open.unpin();
-        ForMaster(self)
-    }
-
-    #[inline(always)]
-    fn write_all_here(&self) -> Result<(), Failure> {
-        check(self.edits)?;
-        // Maybe not the CPU that opened the window.
-        self.open.prepare_here();
-
-        let mut writer = self.open.writer();
-        for edit in self.edits {
-            store(&mut writer, edit, 0, edit.len(), edit.new_bytes())?;
-        }
-        Ok(())
-    }
 }
 
 /// A batch that the master of a rendezvous writes, whichever CPU that is.
-pub struct ForMaster<'e, 'w>(Ready<'e, 'w>);
-
-// SAFETY: What ties a `Ready` to its task is that migration is disabled, and here it is not.
-unsafe impl Send for ForMaster<'_, '_> {}
+///
+/// Dropping it closes the window.
+pub struct ForMaster<'e, 'w> {
+    edits: &'e [Edit],
+    mapped: Mapped<'w>,
+}
 
 impl ForMaster<'_, '_> {
     /// Verifies the whole batch once more, writes it, and closes the window, on a stopped machine.
@@ -337,10 +337,22 @@ impl ForMaster<'_, '_> {
     /// Every CPU has to run `fence.i` before it goes on.
     #[inline(always)]
     pub fn write_stopped(&mut self, stopped: &Stopped<'_>) -> Result<(), Failure> {
-        let result = self.0.write_all_here();
+        let result = self.write_all_here();
 
-        self.0.open.close_stopped(stopped);
+        self.mapped.close_stopped(stopped);
         result
+    }
+
+    #[inline(always)]
+    fn write_all_here(&self) -> Result<(), Failure> {
+        check(self.edits)?;
+        self.mapped.prepare_here();
+
+        let mut writer = self.mapped.writer();
+        for edit in self.edits {
+            store(&mut writer, edit, 0, edit.len(), edit.new_bytes())?;
+        }
+        Ok(())
     }
 }
 

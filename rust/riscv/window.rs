@@ -4,7 +4,7 @@
 //!
 //! Address range and page tables are reserved when the window is made, so that opening it
 //! allocates nothing: it stores page-table entries. Closing it, which happens at the latest when
-//! the [`Open`] goes out of scope, clears them again.
+//! the [`Mapped`] goes out of scope, clears them again.
 //!
 //! Only the CPU that writes uses the alias, and forgets what it has cached of it before and after,
 //! as with upstream's fixmap. What another may have cached by speculation it never uses.
@@ -68,7 +68,7 @@ impl Slot {
 ///
 /// - `base` is an area of `slots.len()` pages that `vmap()` made for us alone.
 /// - `slots[n].entry` is the page-table entry of page `n` of the area. All are invalid but those
-///   that an [`Open`] has set.
+///   that a [`Mapped`] or an [`OpenHere`] has set.
 pub struct Window {
     base: NonNull<u8>,
     slots: KVVec<Slot>,
@@ -145,7 +145,7 @@ impl Window {
         }
     }
 
-    /// Maps `pages`, in ascending order, writable.
+    /// Maps `pages`, in ascending order, writable, for whichever CPU is the one that writes.
     ///
     /// # Errors
     ///
@@ -159,36 +159,63 @@ impl Window {
     ///
     /// # Context
     ///
+    /// Any but NMI-like ones. Allocates nothing.
+    pub unsafe fn map(
+        &mut self,
+        pages: impl Iterator<Item = usize>,
+        allowed: Allowed,
+    ) -> Result<Mapped<'_>> {
+        let mut mapped = Mapped {
+            window: self,
+            used: 0,
+        };
+        let mut lookups = Lookups::default();
+
+        for page in pages {
+            let pte = lookups.look_up(page, allowed)?.to_writable();
+            let used = mapped.used;
+
+            mapped
+                .window
+                .slots
+                .get_mut(used)
+                .ok_or(E2BIG)?
+                .set(page, pte);
+            mapped.used += 1;
+        }
+        Ok(mapped)
+    }
+
+    /// Maps `pages`, in ascending order, writable, for this CPU.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Window::map`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`Window::map`].
+    ///
+    /// # Context
+    ///
     /// Interrupts on. Allocates nothing. The task stays on its CPU while the window is open.
     pub unsafe fn open(
         &mut self,
         pages: impl Iterator<Item = usize>,
         allowed: Allowed,
     ) -> Result<Open<'_>> {
-        // SAFETY: No requirements. Undone when `open` is dropped.
+        // SAFETY: By the function's requirements.
+        let mapped = unsafe { self.map(pages, allowed) }?;
+
+        // SAFETY: No requirements. Undone when the result is dropped.
         unsafe { bindings::rr_migrate_disable() };
-        let mut open = Open {
-            window: self,
-            used: 0,
-            pinned: true,
+        mapped.prepare_here();
+        Ok(Open {
+            mapped,
             _here: NotThreadSafe,
-        };
-
-        let mut lookups = Lookups::default();
-
-        for page in pages {
-            let pte = lookups.look_up(page, allowed)?.to_writable();
-            let used = open.used;
-
-            open.window.slots.get_mut(used).ok_or(E2BIG)?.set(page, pte);
-            open.used += 1;
-        }
-        open.prepare_here();
-        Ok(open)
+        })
     }
-}
 
-impl Window {
     /// Maps the one page `page`, memory that is or will be text, for this CPU only.
     ///
     /// # Errors
@@ -301,37 +328,26 @@ impl Drop for Window {
     }
 }
 
-/// An open window, which closes itself.
-pub struct Open<'w> {
+/// Pages that are mapped, for the CPU that is to write. Dropping it, on any CPU, unmaps them.
+pub struct Mapped<'w> {
     window: &'w mut Window,
     /// The number of slots that map something.
     used: usize,
-    /// Whether the task cannot migrate.
-    pinned: bool,
-    _here: NotThreadSafe,
 }
 
-impl Open<'_> {
-    /// Lets the task migrate again: whichever CPU writes then calls [`Open::prepare_here`] first.
-    pub(crate) fn unpin(&mut self) {
-        if core::mem::take(&mut self.pinned) {
-            // SAFETY: `Window::open` disabled migration, on this task, as `Open` cannot be sent.
-            unsafe { bindings::rr_migrate_enable() };
-        }
-    }
-
+impl Mapped<'_> {
     /// Lets this CPU use the mappings.
     ///
     /// It may have cached that there were none (all harts without Svvptc may).
     #[inline(always)]
-    pub fn prepare_here(&self) {
+    pub(crate) fn prepare_here(&self) {
         // The stores to the page table are before the `sfence.vma`, which orders them.
         fence::translations_here(self.window.range(self.used));
     }
 
-    /// Begins a pass over the open pages, in ascending order.
+    /// Begins a pass over the pages, in ascending order, on a CPU that is prepared.
     #[inline(always)]
-    pub fn writer(&self) -> Writer<'_> {
+    pub(crate) fn writer(&self) -> Writer<'_> {
         Writer {
             slots: self.window.slots.get(..self.used).unwrap_or(&[]),
             base: self.window.base,
@@ -341,17 +357,10 @@ impl Open<'_> {
         }
     }
 
-    /// Has every CPU see what was written so far, and keeps the window open.
-    ///
-    /// Context: interrupts on; waits for IPIs.
-    pub fn synchronise(&self) {
-        fence::instructions_everywhere();
-    }
-
-    /// Closes the window while all CPUs are stopped. Each of them has to run `fence.i` before it
-    /// goes on.
+    /// Closes the window on the CPU that has written, while all CPUs are stopped. Each of them has
+    /// to run `fence.i` before it goes on.
     #[inline(always)]
-    pub fn close_stopped(&mut self, _stopped: &Stopped<'_>) {
+    pub(crate) fn close_stopped(&mut self, _stopped: &Stopped<'_>) {
         self.close();
     }
 
@@ -365,14 +374,40 @@ impl Open<'_> {
     }
 }
 
+impl Drop for Mapped<'_> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// A window that is open on this CPU, and closes itself.
+pub struct Open<'w> {
+    mapped: Mapped<'w>,
+    _here: NotThreadSafe,
+}
+
+impl Open<'_> {
+    /// Begins a pass over the open pages, in ascending order.
+    #[inline(always)]
+    pub fn writer(&self) -> Writer<'_> {
+        self.mapped.writer()
+    }
+
+    /// Has every CPU see what was written so far, and keeps the window open.
+    ///
+    /// Context: interrupts on; waits for IPIs.
+    pub fn synchronise(&self) {
+        fence::instructions_everywhere();
+    }
+}
+
 impl Drop for Open<'_> {
     /// Closes the window, and has every CPU see what was written.
     fn drop(&mut self) {
-        if self.used > 0 {
-            self.close();
-            self.synchronise();
-        }
-        self.unpin();
+        self.mapped.close();
+        self.synchronise();
+        // SAFETY: `Window::open` disabled migration, on this task, as `Open` cannot be sent.
+        unsafe { bindings::rr_migrate_enable() };
     }
 }
 
