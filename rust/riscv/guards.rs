@@ -2,8 +2,6 @@
 
 //! The edits whose breakpoints are dealt with, as the handler of breakpoints sees them.
 
-use kernel::sync::rcu::synchronize_rcu;
-
 use crate::{
     bindings,
     edit::Edit, //
@@ -25,7 +23,9 @@ pub fn publish(edits: &[Edit]) {
 pub fn withdraw() {
     // The handler runs with interrupts off: a read-side section.
     // litmus: fault+unregister
-    synchronize_rcu();
+    //
+    // SAFETY: This may sleep. (The `kernel` crate of Linux 7.2 has no function for it.)
+    unsafe { kernel::bindings::synchronize_rcu() };
     // SAFETY: No requirements.
     unsafe { bindings::rr_guard_withdraw() };
 }
