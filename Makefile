@@ -2,8 +2,10 @@
 #
 # From a fresh machine to live kernel text patched by Rust; see "make help".
 
-export SMP AIA FLAVOUR HOOKS JOBS CACHE KERNEL_SRC ONLY TOGGLES APPEND INSTALL TESTS DURATION SEED
-export LLVM RUSTC CARGO BINDGEN QEMU HERD7 OPENSBI BUSYBOX DEBIAN_MIRROR
+# Only what is set: cargo and others run what an empty RUSTC names.
+settings := SMP AIA FLAVOUR HOOKS JOBS CACHE KERNEL_SRC ONLY TOGGLES APPEND INSTALL TESTS DURATION \
+	SEED LLVM RUSTC CARGO BINDGEN QEMU HERD7 OPENSBI BUSYBOX DEBIAN_MIRROR
+$(foreach v,$(settings),$(if $($(v)),$(eval export $(v)),$(eval unexport $(v))))
 
 # Python comes from here on a machine that has none.
 bootstrap := scripts/bootstrap.sh build/toolchain
