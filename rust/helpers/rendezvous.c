@@ -72,6 +72,6 @@ int rr_run_in_stoppers(int (*fn)(void *data), void *data)
 #ifdef RUST_RISCV_TEXT_HOOKS
 	return stop_cpus(cpu_online_mask, fn, data);
 #else
-	return stop_machine(fn, data, cpu_online_mask);
+	return rr_stop_online_cpus(fn, data);
 #endif
 }

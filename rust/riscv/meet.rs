@@ -22,16 +22,13 @@ pub trait Counter {
     fn relax();
 }
 
-/// The roll of those who are there. Relaxed throughout: see [`gather`].
-pub trait Roll {
+/// A counter that those who are there can also [`gather`] at. Relaxed: see there.
+pub trait Roll: Counter {
     /// Counts this CPU in.
     fn join(&self);
 
     /// How many CPUs have been counted in.
     fn joined(&self) -> u32;
-
-    /// Called between two looks.
-    fn relax();
 }
 
 /// Returns when `online` CPUs are on the `roll`.

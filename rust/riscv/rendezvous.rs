@@ -55,12 +55,6 @@ impl KernelCounter {
     }
 }
 
-#[inline(always)]
-fn relax() {
-    // SAFETY: No requirements.
-    unsafe { bindings::rr_cpu_relax() }
-}
-
 impl Roll for KernelCounter {
     #[inline(always)]
     fn join(&self) {
@@ -72,11 +66,6 @@ impl Roll for KernelCounter {
     fn joined(&self) -> u32 {
         // SAFETY: A valid `atomic_t`.
         unsafe { bindings::rr_counter_read(self.0.get()) }
-    }
-
-    #[inline(always)]
-    fn relax() {
-        relax();
     }
 }
 
@@ -101,7 +90,8 @@ impl Counter for KernelCounter {
 
     #[inline(always)]
     fn relax() {
-        relax();
+        // SAFETY: No requirements.
+        unsafe { bindings::rr_cpu_relax() }
     }
 }
 
@@ -135,8 +125,7 @@ impl Drop for InterruptsOff {
 /// # Implementing
 ///
 /// What [`Stop`](crate::stop_machine::Stop) says holds: it runs with interrupts off while everybody
-/// waits. Mark it
-/// `#[inline(always)]`, so that it ends up in `.kprobes.text`.
+/// waits. Mark it `#[inline(always)]`, so that it ends up in `.kprobes.text`.
 pub trait Work {
     /// Runs on the last CPU to arrive, while all others wait.
     fn master(&mut self, stopped: &Stopped<'_>);

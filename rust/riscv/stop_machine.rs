@@ -41,6 +41,8 @@ pub struct Stopped<'a> {
 }
 
 impl Stopped<'_> {
+    /// The proof of whoever sees to it.
+    ///
     /// # Safety
     ///
     /// Every CPU has its interrupts off and only waits, or does what is proved to be safe then, for

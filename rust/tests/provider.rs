@@ -231,7 +231,7 @@ mod provider_tests {
                 answers: [0, ANSWER],
             },
             Called {
-                function: run_many(),
+                function: rr_target_run_many,
                 answers: [0, 0],
             },
         ])?;

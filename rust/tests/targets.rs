@@ -53,6 +53,7 @@ core::arch::global_asm!(
     "ret",
     // Many.
     ".balign 8",
+    "rr_target_run_many:",
     "rr_target_many:",
     ".rept 4096",
     "nop",
@@ -103,6 +104,8 @@ extern "C" {
     pub(crate) fn rr_target_half() -> c_ulong;
     pub(crate) fn rr_target_nothing() -> c_ulong;
     fn rr_target_nothing_at();
+    #[cfg(rust_riscv_text_hooks)]
+    pub(crate) fn rr_target_run_many() -> c_ulong;
     #[cfg(rust_riscv_text_hooks)]
     pub(crate) fn rr_target_pairs() -> c_ulong;
     #[cfg(rust_riscv_text_hooks)]
@@ -183,13 +186,6 @@ pub(crate) fn set_rounds(rounds: u64) {
 /// Where the `n`th of the many `nop`s is.
 pub(crate) fn many(n: usize) -> usize {
     core::ptr::addr_of!(rr_target_many).addr() + 4 * n
-}
-
-/// The function of many instructions, which answers 0.
-#[cfg(rust_riscv_text_hooks)]
-pub(crate) fn run_many() -> Function {
-    // SAFETY: It has a function's type: it takes nothing and answers a number.
-    unsafe { core::mem::transmute(core::ptr::addr_of!(rr_target_many)) }
 }
 
 /// The instruction of 4 bytes that is at `addr`, which is in one of the targets.

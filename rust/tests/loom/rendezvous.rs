@@ -75,10 +75,6 @@ impl<const A: usize, const R: usize, const L: usize> Roll for Loom<A, R, L> {
     fn joined(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
-
-    fn relax() {
-        thread::yield_now();
-    }
 }
 
 struct Machine<C> {
@@ -96,7 +92,7 @@ const OLD: u32 = 0;
 const NEW: u32 = 1;
 
 /// One CPU: runs the old text, gathers with the others and meets them, runs the new text.
-fn cpu<C: Counter + Roll>(machine: &Machine<C>, online: u32) {
+fn cpu<C: Roll>(machine: &Machine<C>, online: u32) {
     // SAFETY: See `Machine`.
     assert_eq!(machine.text.with(|text| unsafe { *text }), OLD);
     gather(&machine.roll, online);
