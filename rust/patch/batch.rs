@@ -46,6 +46,9 @@ pub struct Options {
     /// after the batch was verified. Only in a kernel with KUnit; ignored by a rendezvous, which
     /// leaves no such moment.
     pub race_at: Option<usize>,
+    /// Stop the machine even for instructions that are replaced together, which a task that is
+    /// between them does not survive: to see that. Only in a kernel with KUnit.
+    pub torn: bool,
 }
 
 /// Edits of kernel text that are made together, or not at all.

@@ -33,8 +33,10 @@ use riscv::{
     },
     errno,
     plan::{
+        self,
         plan,
         BadPlan,
+        Pairs,
         Strategy, //
     },
     rendezvous::{
@@ -78,8 +80,13 @@ kernel::sync::global_lock! {
     unsafe(uninit) static ENGINE: Mutex<Option<Window>> = None;
 }
 
-/// Whether our breakpoints are told to us.
-const GUARDS: bool = cfg!(rust_riscv_text_hooks);
+/// How instructions are replaced together: guarded if our breakpoints are told to us, and tasks
+/// can be waited for.
+const PAIRS: Pairs = plan::pairs(
+    cfg!(rust_riscv_text_hooks),
+    cfg!(CONFIG_TASKS_RCU),
+    cfg!(CONFIG_PREEMPTION),
+);
 
 /// How many of the next commits shall fail. Relaxed: nothing is read through it.
 static FAIL: Atomic<u32> = Atomic::new(0);
@@ -138,7 +145,12 @@ pub(crate) fn commit(
         return Err(nowhere(errno(ENODATA)));
     }
     fit_fetch(edits);
-    let strategy = plan(edits, options.strategy, GUARDS).map_err(bad_plan)?;
+    let pairs = if cfg!(CONFIG_KUNIT) && options.torn {
+        Pairs::Torn
+    } else {
+        PAIRS
+    };
+    let strategy = plan(edits, options.strategy, pairs).map_err(bad_plan)?;
 
     // Before the engine's own lock: the kernel calls us under this one.
     let lock = TextLock::lock();
@@ -163,11 +175,11 @@ pub(crate) unsafe fn commit_for_kernel(
     edits: &mut [Edit],
     lock: Option<&TextLock>,
 ) -> Result<Report, Failure> {
-    // What was asked for in debugfs, if that is safe here: a rendezvous needs the lock.
+    // What was asked for in debugfs, if that is safe here: where CPUs may come and go, it is not.
     let wanted = crate::control::strategy()
-        .filter(|&wanted| wanted != Strategy::Rendezvous || lock.is_some());
-    let strategy = match plan(edits, wanted, GUARDS) {
-        Err(BadPlan::Unsafe(_)) if wanted.is_some() => plan(edits, None, GUARDS),
+        .filter(|&wanted| lock.is_some() || matches!(wanted, Strategy::Live | Strategy::Phased));
+    let strategy = match plan(edits, wanted, PAIRS) {
+        Err(BadPlan::Unsafe(_)) if wanted.is_some() => plan(edits, None, PAIRS),
         planned => planned,
     }
     .map_err(bad_plan)?;

@@ -295,6 +295,8 @@ mod guard_tests {
         }
         let report = batch.commit_with(Options {
             strategy,
+            // What the next test is about. Asked for nothing, the engine guards.
+            torn: strategy == Some(Strategy::Rendezvous),
             ..Options::default()
         })?;
         Ok(report.strategy)
