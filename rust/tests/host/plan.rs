@@ -238,6 +238,20 @@ fn where_pairs_are_guarded() {
     }
 }
 
+/// A call that is not the last instruction comes back to the middle of the new ones.
+#[test]
+fn calls_that_come_back_are_refused() {
+    let jal_ra = 0x0100_00efu32.to_le_bytes(); // jal ra, 16
+    let edit = |old: [u8; 8]| Edit::new(AT, &old, &[ADDI, ADDI].concat(), 0, Kind::Code).unwrap();
+    let pair = |first: [u8; 4], second: [u8; 4]| -> [u8; 8] {
+        [first, second].concat().try_into().unwrap()
+    };
+    let planned = |edit| plan(&mut [edit], None, Pairs::Guarded);
+
+    assert_eq!(planned(edit(pair(NOP, jal_ra))), Ok(Strategy::Guarded));
+    assert_eq!(planned(edit(pair(jal_ra, NOP))), Err(BadPlan::Unsafe(AT)));
+}
+
 #[test]
 fn pages_of_edits() {
     let cases: [(&[Edit], &[usize]); 7] = [
