@@ -32,6 +32,7 @@ use riscv::{
         MAX_PHASE, //
     },
     errno,
+    guards::Table,
     plan::{
         self,
         plan,
@@ -331,9 +332,12 @@ unsafe fn write(
             let ready = verified.open(window).map_err(nowhere)?;
             write_live(&ready, options).map(|()| 0)
         }
-        (Strategy::Guarded, _) => {
+        (Strategy::Guarded, Some(lock)) => {
             let ready = verified.open(window).map_err(nowhere)?;
-            let guard = Guard::new(edits);
+            let table = Table::new(edits);
+            // SAFETY: The engine is locked. `guard` is dropped after `ready`, when no breakpoint
+            // is left.
+            let guard = unsafe { Guard::new(&table, lock) };
             let result = write_live(&ready, options);
 
             // The last flush, after which nobody runs into a breakpoint any more. Those who had
@@ -346,7 +350,7 @@ unsafe fn write(
             write_stopped(verified.for_master(window).map_err(nowhere)?, lock)
         }
         // CPUs may come and go.
-        (Strategy::Rendezvous, None) => Err(nowhere(errno(EOPNOTSUPP))),
+        (Strategy::Guarded | Strategy::Rendezvous, None) => Err(nowhere(errno(EOPNOTSUPP))),
     }?;
     let report = Report {
         strategy,
