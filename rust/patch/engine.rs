@@ -329,16 +329,16 @@ unsafe fn write(
     };
     let stopped_ns = match (strategy, lock) {
         (Strategy::Live | Strategy::Phased, _) => {
-            let ready = verified.open(window).map_err(nowhere)?;
-            write_live(&ready, options).map(|()| 0)
+            let mut ready = verified.open(window).map_err(nowhere)?;
+            write_live(&mut ready, options).map(|()| 0)
         }
         (Strategy::Guarded, Some(lock)) => {
-            let ready = verified.open(window).map_err(nowhere)?;
+            let mut ready = verified.open(window).map_err(nowhere)?;
             let table = Table::new(edits);
             // SAFETY: The engine is locked. `guard` is dropped after `ready`, when no breakpoint
             // is left.
             let guard = unsafe { Guard::new(&table, lock) };
-            let result = write_live(&ready, options);
+            let result = write_live(&mut ready, options);
 
             // The last flush, after which nobody runs into a breakpoint any more. Those who had
             // run into one are waited for.
@@ -370,7 +370,7 @@ fn nowhere(error: Error) -> Failure {
 }
 
 /// Writes while all harts run. The window's closing, when `ready` is dropped, is the last flush.
-fn write_live(ready: &Ready<'_, '_>, options: Options) -> Result<(), Failure> {
+fn write_live(ready: &mut Ready<'_, '_>, options: Options) -> Result<(), Failure> {
     let race_at = options.race_at.filter(|_| cfg!(CONFIG_KUNIT));
 
     for phase in 0..=MAX_PHASE {
@@ -418,16 +418,17 @@ fn write_twice() -> bool {
 }
 
 /// The later steps of the edits of `phase` whose first step was a stand-in.
-fn finish(ready: &Ready<'_, '_>, phase: u8, direction: Direction) -> Result<(), Failure> {
+fn finish(ready: &mut Ready<'_, '_>, phase: u8, direction: Direction) -> Result<(), Failure> {
     if !ready.has_parcels(phase) {
         return Ok(());
     }
     // No hart may see the new tail after the old head, or the new head before the new tail.
     // litmus: batch+phases
     for parcel in [Parcel::Tail, Parcel::Head] {
-        ready.synchronise();
-        if parcel == Parcel::Tail {
-            guard::wait_for_tasks(ready);
+        if parcel == Parcel::Tail && ready.is_splittable() {
+            ready.synchronise_and(guard::wait_for_tasks);
+        } else {
+            ready.synchronise();
         }
         ready.finish(phase, parcel, direction)?;
         again(ready, phase, || ready.finish(phase, parcel, direction))?;
@@ -436,7 +437,7 @@ fn finish(ready: &Ready<'_, '_>, phase: u8, direction: Direction) -> Result<(), 
 }
 
 /// Takes all phases before `phase` back, the last one first.
-fn undo_before(ready: &Ready<'_, '_>, phase: u8) -> Result<(), Failure> {
+fn undo_before(ready: &mut Ready<'_, '_>, phase: u8) -> Result<(), Failure> {
     for earlier in (0..phase).rev() {
         ready.synchronise();
         ready.begin_unchecked(earlier, Direction::Back)?;

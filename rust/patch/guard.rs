@@ -8,12 +8,12 @@
 //! breakpoint last.
 
 use riscv::{
-    batch::Ready,
     guards::{
         self,
         Table, //
     },
-    text_lock::TextLock, //
+    text_lock::TextLock,
+    window::Closed, //
 };
 
 /// Edits whose breakpoints are dealt with.
@@ -44,15 +44,13 @@ impl Drop for Guard<'_> {
     }
 }
 
-/// Waits until every task that was between two instructions which `ready` replaces has left them.
+/// Waits until every task that was between two instructions which a batch replaces has left them.
 ///
 /// Breakpoints are in front of them, so that none gets there again.
 ///
-/// Context: sleeps, for some tens of milliseconds.
-pub(crate) fn wait_for_tasks(ready: &Ready<'_, '_>) {
+/// Context: sleeps, for some tens of milliseconds; so the window is closed.
+pub(crate) fn wait_for_tasks(_closed: &Closed) {
     // A task that is preempted has not switched voluntarily, which is what RCU-tasks waits for.
     // Interrupt handlers are readers of RCU proper, which it waits for, too.
-    if ready.is_splittable() {
-        guards::synchronise_tasks();
-    }
+    guards::synchronise_tasks();
 }

@@ -27,6 +27,7 @@ use crate::{
         Allowed, //
     },
     window::{
+        Closed,
         Mapped,
         Open,
         Window,
@@ -323,6 +324,13 @@ impl<'e, 'w> Ready<'e, 'w> {
     /// Context: interrupts on; waits for IPIs.
     pub fn synchronise(&self) {
         self.open.synchronise();
+    }
+
+    /// As [`Ready::synchronise`], with the window closed before and until `wait` has returned.
+    ///
+    /// Context: as there, and what `wait` needs.
+    pub fn synchronise_and(&mut self, wait: impl FnOnce(&Closed)) {
+        self.open.closed_while(wait);
     }
 }
 
