@@ -79,7 +79,7 @@ pub struct Options {
 /// | `-EEXIST` | two edits overlap |
 /// | `-E2BIG` | more pages than the module parameter `window_pages` |
 /// | `-EILSEQ` | the old bytes of an edit are not what is there |
-/// | `-EOPNOTSUPP` | a strategy was asked for that is not safe for these edits |
+/// | `-EOPNOTSUPP` | the strategy that was asked for is not safe for these edits, or none is |
 /// | `-EFAULT` | an address is no longer kernel text |
 /// | `-ENOENT` | a CPU could not be stopped |
 ///
