@@ -30,9 +30,14 @@ void rr_text_lock(void);
 void rr_text_unlock(void);
 
 /* guard.c */
-void rr_guard_publish(const void *edits, size_t count);
+struct rr_guarded {
+	const void *edits;
+	size_t count;
+};
+
+void rr_guard_publish(const struct rr_guarded *table);
 void rr_guard_withdraw(void);
-const void *rr_guard_edits(size_t *count);
+const struct rr_guarded *rr_guard_published(void);
 void rr_synchronize_rcu_tasks(void);
 
 /* smp.c */

@@ -46,6 +46,9 @@ pub struct Options {
     /// after the batch was verified. Only in a kernel with KUnit; ignored by a rendezvous, which
     /// leaves no such moment.
     pub race_at: Option<usize>,
+    /// Stop the machine even for instructions that are replaced together, which a task that is
+    /// between them does not survive: to see that. Only in a kernel with KUnit.
+    pub torn: bool,
 }
 
 /// Edits of kernel text that are made together, or not at all.
@@ -76,7 +79,7 @@ pub struct Options {
 /// | `-EEXIST` | two edits overlap |
 /// | `-E2BIG` | more pages than the module parameter `window_pages` |
 /// | `-EILSEQ` | the old bytes of an edit are not what is there |
-/// | `-EOPNOTSUPP` | a strategy was asked for that is not safe for these edits |
+/// | `-EOPNOTSUPP` | the strategy that was asked for is not safe for these edits, or none is |
 /// | `-EFAULT` | an address is no longer kernel text |
 /// | `-ENOENT` | a CPU could not be stopped |
 ///

@@ -27,6 +27,7 @@ use crate::{
         Allowed, //
     },
     window::{
+        Closed,
         Mapped,
         Open,
         Window,
@@ -196,9 +197,9 @@ impl Shape {
 /// The part of an edit behind a breakpoint that a step is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parcel {
-    /// All but the first parcel.
+    /// All but the head.
     Tail,
-    /// The first, after the others.
+    /// What the stand-in is in the place of, after the others.
     Head,
 }
 
@@ -223,8 +224,8 @@ impl Direction {
 
 impl<'e, 'w> Ready<'e, 'w> {
     /// Makes the first step of every edit of `phase`, each after checking once more that its old
-    /// bytes are there: the whole edit, or, unless it is of [`Way::Store`], the stand-in in its
-    /// first parcel.
+    /// bytes are there: the whole edit, or, unless it is of [`Way::Store`], the stand-in in the
+    /// place of its head.
     ///
     /// # Errors
     ///
@@ -254,8 +255,8 @@ impl<'e, 'w> Ready<'e, 'w> {
             }
             match edit.way() {
                 Way::Store => first_step(&mut writer, edit, Direction::Back)?,
-                // Only the first parcel was touched.
-                _ => store(&mut writer, edit, 0, 2, edit.old())?,
+                // Only the head was touched.
+                _ => store(&mut writer, edit, 0, edit.head_len(), edit.old())?,
             }
         }
         Ok(())
@@ -279,10 +280,13 @@ impl<'e, 'w> Ready<'e, 'w> {
             if edit.way() == Way::Store {
                 continue;
             }
-            let bytes = direction.bytes(edit);
+            let (bytes, head) = (direction.bytes(edit), edit.head_len());
             match parcel {
-                Parcel::Tail => store(&mut writer, edit, 2, edit.len() - 2, bytes >> 16)?,
-                Parcel::Head => store(&mut writer, edit, 0, 2, bytes)?,
+                Parcel::Tail => {
+                    let tail = bytes >> (8 * head);
+                    store(&mut writer, edit, head, edit.len() - head, tail)?;
+                }
+                Parcel::Head => store(&mut writer, edit, 0, head, bytes)?,
             }
         }
         Ok(())
@@ -320,6 +324,13 @@ impl<'e, 'w> Ready<'e, 'w> {
     /// Context: interrupts on; waits for IPIs.
     pub fn synchronise(&self) {
         self.open.synchronise();
+    }
+
+    /// As [`Ready::synchronise`], with the window closed before and until `wait` has returned.
+    ///
+    /// Context: as there, and what `wait` needs.
+    pub fn synchronise_and(&mut self, wait: impl FnOnce(&Closed)) {
+        self.open.closed_while(wait);
     }
 }
 
@@ -378,7 +389,7 @@ fn begin_one(writer: &mut Writer<'_>, edit: &Edit) -> Result<(), Failure> {
 fn first_step(writer: &mut Writer<'_>, edit: &Edit, to: Direction) -> Result<(), Failure> {
     match edit.way() {
         Way::Store => store(writer, edit, 0, edit.len(), to.bytes(edit)),
-        _ => store(writer, edit, 0, 2, u64::from(edit.stand_in())),
+        _ => store(writer, edit, 0, edit.head_len(), edit.stand_in().into()),
     }
 }
 
