@@ -27,6 +27,7 @@ impl LockedVma for Vma {
     }
 }
 
+#[derive(Clone, Copy)]
 pub struct Mm;
 
 impl AddressSpace for Mm {
