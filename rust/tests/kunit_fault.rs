@@ -429,9 +429,7 @@ mod hooked {
     /// A fault, as the kernel's fault path passes it on, and what came of it.
     fn fault(cause: usize, addr: usize) -> *mut vm_area_struct {
         // SAFETY: This kernel thread has an address space.
-        unsafe {
-            user_fault::user_fault::<Judge>(bindings::rr_test_mm(), addr, cause)
-        }
+        unsafe { user_fault::user_fault::<Judge>(bindings::rr_test_mm(), addr, cause) }
     }
 
     /// Whether it was found forbidden.
