@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: E0277: the trait bound `bool: FromBytes` is not satisfied
+// error: E0277: the trait bound `bool: kernel::transmute::FromBytes` is not satisfied
 
 //! What a device writes is a value, whatever its bytes.
 
