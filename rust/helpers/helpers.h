@@ -42,6 +42,9 @@ void rr_synchronize_rcu_tasks(void);
 
 /* smp.c */
 void rr_flush_icache_all(void);
+void rr_interrupt_and_flush_icache_all(void);
+void rr_local_flush_tlb_page(unsigned long addr);
+void rr_local_flush_tlb_all(void);
 void rr_migrate_disable(void);
 void rr_migrate_enable(void);
 

@@ -135,13 +135,17 @@ impl<'e> Verified<'e> {
     ///
     /// Those of [`Window::open`].
     pub fn open<'w>(self, window: &'w mut Window) -> Result<Ready<'e, 'w>> {
+        let shape = Shape::of(self.0);
         // SAFETY: By the type invariants the pages are in ascending order, and stay what they are.
-        let open = unsafe { window.open(plan::pages(self.0, PAGE_SIZE), self.1) }?;
+        let mut open = unsafe { window.open(plan::pages(self.0, PAGE_SIZE), self.1) }?;
 
+        if shape.iter().any(|phase| phase.breakpoints) {
+            open.wait_for_traps();
+        }
         Ok(Ready {
             edits: self.0,
             open,
-            shape: Shape::of(self.0),
+            shape,
         })
     }
 
@@ -164,7 +168,8 @@ impl<'e> Verified<'e> {
 
 /// A batch that can be written: its window is open.
 ///
-/// Dropping it closes the window and synchronises all CPUs with what was written.
+/// Dropping it closes the window and synchronises all CPUs with what was written. If an edit has a
+/// breakpoint, no CPU is in the trap of one any more that was there before.
 pub struct Ready<'e, 'w> {
     edits: &'e [Edit],
     open: Open<'w>,
@@ -177,6 +182,7 @@ struct Shape {
     any: bool,
     code: bool,
     parcels: bool,
+    breakpoints: bool,
 }
 
 impl Shape {
@@ -189,6 +195,7 @@ impl Shape {
             shape.any = true;
             shape.code |= edit.kind() == Kind::Code;
             shape.parcels |= edit.way() != Way::Store;
+            shape.breakpoints |= edit.has_breakpoint();
         }
         shapes
     }

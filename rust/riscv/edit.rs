@@ -252,6 +252,14 @@ impl Edit {
         self.way
     }
 
+    /// Whether a breakpoint comes or goes, so that a hart can be in its trap.
+    #[inline(always)]
+    pub fn has_breakpoint(&self) -> bool {
+        let begins = |bytes: u64| bytes as u16 == C_EBREAK || bytes as u32 == EBREAK as u32;
+
+        self.kind == Kind::Code && (begins(self.old) | begins(self.new))
+    }
+
     /// Where harts fetch an aligned 4-byte instruction in two parcels, what else would be a
     /// [`Way::Store`] may not be one: between a `nop` and an `ebreak`, say, is an `ecall`.
     pub fn without_ziccif(&mut self) {

@@ -16,6 +16,10 @@ use kernel::{
     bindings as kernel_bindings,
     page::Page,
     prelude::*,
+    sync::barrier::{
+        smp_mb,
+        Write, //
+    },
     types::NotThreadSafe, //
 };
 
@@ -222,8 +226,12 @@ impl Window {
         // SAFETY: No requirements. Undone when the result is dropped.
         unsafe { bindings::rr_migrate_disable() };
         mapped.prepare_here();
+        // Who runs into new text finds what the caller has written for it, a probe in a table, say.
+        // litmus: probe+armed
+        smp_mb(Write);
         Ok(Open {
             mapped,
+            after_traps: false,
             _here: NotThreadSafe,
         })
     }
@@ -395,6 +403,8 @@ impl Drop for Mapped<'_> {
 /// A window that is open on this CPU, and closes itself.
 pub struct Open<'w> {
     mapped: Mapped<'w>,
+    /// Whether traps that the old text caused are waited for in the end.
+    after_traps: bool,
     _here: NotThreadSafe,
 }
 
@@ -403,6 +413,11 @@ impl Open<'_> {
     #[inline(always)]
     pub fn writer(&self) -> Writer<'_> {
         self.mapped.writer()
+    }
+
+    /// Has closing the window wait until no CPU is in a trap any more that the old text caused.
+    pub fn wait_for_traps(&mut self) {
+        self.after_traps = true;
     }
 
     /// Has every CPU see what was written so far, and keeps the window open.
@@ -445,7 +460,11 @@ impl Drop for Open<'_> {
     /// Closes the window, and has every CPU see what was written.
     fn drop(&mut self) {
         self.mapped.close();
-        self.synchronise();
+        if self.after_traps {
+            fence::instructions_everywhere_after_traps();
+        } else {
+            fence::instructions_everywhere();
+        }
         // SAFETY: `Window::open` disabled migration, on this task, as `Open` cannot be sent.
         unsafe { bindings::rr_migrate_enable() };
     }

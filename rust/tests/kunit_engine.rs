@@ -5,6 +5,7 @@
 use kernel::{
     bindings::{
         EADDRNOTAVAIL,
+        EBUSY,
         ECHRNG,
         EILSEQ,
         EMSGSIZE,
@@ -48,7 +49,12 @@ module! {
 struct Tests;
 
 impl kernel::Module for Tests {
+    /// As in `drop`: suites run once this has returned.
     fn init(_module: &'static ThisModule) -> Result<Self> {
+        match flip::flip(&[flip::WORD], true, None) {
+            Err(error) if error == errno(EBUSY) => pr_info!("coming: refused\n"),
+            other => pr_err!("coming: {other:?}\n"),
+        }
         Ok(Tests)
     }
 }
