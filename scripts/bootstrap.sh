@@ -551,7 +551,7 @@ install_packages() {
 		case $m in qemu | opensbi) ;; *) echo "$m" ;; esac
 	done)
 	# shellcheck disable=SC2046 # a list of packages
-	set -- $(cat "$installing") $(packages_for apt)
+	set -- $({ cat "$installing"; packages_for apt; } | tr ' ' '\n' | sed '/^$/d' | sort -u)
 	if [ $# -gt 0 ]; then
 		echo "$*" > "$installing" || say_full
 		echo "missing:$all"
