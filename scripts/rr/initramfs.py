@@ -13,6 +13,9 @@ from rr.progress import StepFailed
 
 SUITES = ("trixie", "forky", "sid")
 
+# Bytes of it, with apt's lists.
+SIZE = 150_000_000
+
 
 def busybox() -> Path:
     """A static busybox for riscv64."""
@@ -21,15 +24,17 @@ def busybox() -> Path:
     folder = paths.cache() / "busybox"
     with locked(paths.cache() / "busybox.lock", "fetching busybox"):
         for suite in () if store.complete(folder) else SUITES:
-            partial = store.start(folder)
             try:
-                progress.run(f"fetching busybox for riscv64 from {suite}",
-                             [paths.SCRIPTS / "fetch-deb.sh", suite, "riscv64", "busybox-static",
-                              partial], paths.LOGS / f"fetch-busybox-{suite}.log")
+                with store.room(folder.parent, "busybox", SIZE):
+                    partial = store.start(folder)
+                    progress.run(f"fetching busybox for riscv64 from {suite}",
+                                 [paths.SCRIPTS / "fetch-deb.sh", suite, "riscv64",
+                                  "busybox-static", partial],
+                                 paths.LOGS / f"fetch-busybox-{suite}.log")
+                    store.finish(partial, folder)
             except StepFailed as e:
                 error = e
                 continue
-            store.finish(partial, folder)
             break
         else:
             if not store.complete(folder):

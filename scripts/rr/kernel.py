@@ -9,7 +9,6 @@ is built from a copy of another, its seed, and make compiles just what differs.
 
 import hashlib
 import os
-import shutil
 import subprocess
 import time
 from dataclasses import dataclass
@@ -24,6 +23,9 @@ FLAVOURS = {
     "debug": ("ordinary.config", "debug.config"),
     "rt": ("ordinary.config", "rt.config"),
 }
+
+# Bytes that each takes, its source not counted, which is links.
+SIZES = {"ordinary": 1_500_000_000, "debug": 3_000_000_000}
 
 # In a tree that others may be built from a copy of.
 KIN = ".kin"
@@ -204,10 +206,11 @@ def build(flavour: str, hooked: bool, tools: dict) -> Kernel:
             return kernel
         work = paths.cache() / "kernels" / "work"
         if work.exists():
-            shutil.rmtree(work)
-        work.mkdir(parents=True)
-        build_in(kernel, src, tools, work)
-        install(kernel, work)
+            store.remove(work)
+        with store.room(work, f"the {flavour} kernel", SIZES[flavour]):
+            work.mkdir(parents=True)
+            build_in(kernel, src, tools, work)
+            install(kernel, work)
         prune()
     return kernel
 
