@@ -63,7 +63,7 @@ impl Registers for Trapped<'_> {
 /// Runs the old instructions of an edit on `regs`, if that is the breakpoint of one.
 #[inline(always)]
 pub(crate) fn handle(regs: &mut pt_regs) -> bool {
-    let at = regs.epc as usize;
+    let at = regs.epc;
 
     match find(guards::published(), at) {
         Some(edit) if edit.way() != Way::Store => {

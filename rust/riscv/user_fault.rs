@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Page faults of user mode: the machine's side of [`fault`](crate::fault).
+//! Page faults of user mode: the machine's side of [`fault`].
 //!
 //! C source: [`arch/riscv/mm/fault.c`](srctree/arch/riscv/mm/fault.c)
 
@@ -123,9 +123,7 @@ mod hooked {
             let stack = unsafe { (*tp::current()).stack };
 
             // As `task_pt_regs()` has it.
-            stack
-                .wrapping_byte_add(bindings::RR_USER_REGS as usize)
-                .cast()
+            stack.wrapping_byte_add(bindings::RR_USER_REGS).cast()
         }
     }
 
