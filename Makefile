@@ -11,7 +11,7 @@ $(foreach v,$(settings),$(if $($(v)),$(eval export $(v)),$(eval unexport $(v))))
 bootstrap := scripts/bootstrap.sh build/toolchain
 
 .PHONY: run test test-full host-test selftests stress defects bench litmus shell modules \
-	modules_install kernel lint clean clean-cache help
+	modules_install kernel lint rustdoc htmldocs clean clean-cache help
 
 run:
 	@$(bootstrap)
@@ -73,7 +73,12 @@ modules_install:
 endif
 
 lint:
-	@scripts/lint.sh
+	@$(bootstrap)
+	@python3 scripts/lint.py
+
+rustdoc htmldocs:
+	@$(bootstrap)
+	@python3 scripts/lint.py $@
 
 # Kbuild's own clean needs the kernel the objects were built against.
 clean:
