@@ -14,7 +14,7 @@ export PYTHONUTF8 := 1
 bootstrap := scripts/bootstrap.sh build/toolchain
 
 .PHONY: run test test-full host-test selftests stress defects bench litmus shell modules \
-	modules_install kernel source lint clean clean-cache help
+	modules_install kernel source lint rustdoc htmldocs clean clean-cache help
 
 run:
 	@$(bootstrap)
@@ -86,7 +86,12 @@ source:
 	@python3 scripts/source.py
 
 lint:
-	@scripts/lint.sh
+	@$(bootstrap)
+	@python3 scripts/lint.py
+
+rustdoc htmldocs:
+	@$(bootstrap)
+	@python3 scripts/lint.py $@
 
 # Kbuild's own clean needs the kernel the objects were built against.
 clean:

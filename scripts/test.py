@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""The test suite: host tests, litmus tests, then guests with KUnit and checks of their own.
+"""The test suite: host tests, checkers, litmus tests, guests with KUnit and their own checks.
 
 Ends with "N passed, N failed"; the exit status is 0 only if nothing failed.
 """
@@ -17,6 +17,7 @@ from rr import (
     faults,
     host,
     kernel,
+    lint,
     matrix,
     misuse,
     modules,
@@ -96,6 +97,11 @@ def main() -> int:
     show("host", all_results)
     if args.host:
         return all_results.report()
+
+    if not args.host and all(w in "lint" for w in args.only.split()):
+        results = lint.run(tools, [])
+        show("lint", results)
+        all_results.extend(results)
 
     if models:
         results = litmus.run_all(tools)

@@ -63,7 +63,7 @@ impl Registers for Trapped<'_> {
 /// Runs the old instructions of an edit on `regs`, if that is the breakpoint of one.
 #[inline(always)]
 pub(crate) fn handle(regs: &mut pt_regs) -> bool {
-    let at = regs.epc as usize;
+    let at = regs.epc;
 
     // SAFETY: The hook calls us from the handler of the breakpoint exception, which has interrupts
     // off from the trap on, and until it returns.

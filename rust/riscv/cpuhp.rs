@@ -121,14 +121,20 @@ pub enum Calls {
     HotplugOnly,
 }
 
+/// # Safety
+///
+/// The caller is the hotplug core, on the CPU that `cpu` is the number of, in a state of the section
+/// `T::Section`.
 unsafe extern "C" fn up<T: State>(cpu: c_uint) -> c_int {
-    // SAFETY: The kernel passes a CPU number, and calls this where the section of `T` says, since
-    // the slot of a registration is in the section of its state.
+    // SAFETY: By the function's requirements.
     let cpu = unsafe { T::Section::new(CpuId::from_u32_unchecked(cpu)) };
 
     T::up(&cpu).to_errno()
 }
 
+/// # Safety
+///
+/// As for [`up`].
 unsafe extern "C" fn down<T: State>(cpu: c_uint) -> c_int {
     // SAFETY: As above.
     let cpu = unsafe { T::Section::new(CpuId::from_u32_unchecked(cpu)) };

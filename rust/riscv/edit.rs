@@ -229,7 +229,7 @@ impl Edit {
         self.kind == Kind::Code && self.way == Way::Stop && {
             let first = insn_len(self.old as u16);
 
-            first.map_or(true, |first| first < self.len())
+            first.is_none_or(|first| first < self.len())
         }
     }
 

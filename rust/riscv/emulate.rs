@@ -157,25 +157,27 @@ pub fn run(code: u64, len: usize, pc: u64, regs: &mut impl Registers) -> Option<
         match op(insn)? {
             Op::Nop => {}
             Op::Add(rd, rs1, imm) => {
-                let value = regs.get(rs1).wrapping_add(imm as i64 as u64);
+                let value = regs.get(rs1).wrapping_add(i64::from(imm) as u64);
                 regs.set(rd, value);
             }
             Op::AddWord(rd, rs1, imm) => {
                 let value = (regs.get(rs1) as i32).wrapping_add(imm);
-                regs.set(rd, value as i64 as u64);
+                regs.set(rd, i64::from(value) as u64);
             }
             Op::Move(rd, rs2) => {
                 let value = regs.get(rs2);
                 regs.set(rd, value);
             }
-            Op::Auipc(rd, imm) => regs.set(rd, here.wrapping_add(((imm as i64) << 12) as u64)),
+            Op::Auipc(rd, imm) => {
+                regs.set(rd, here.wrapping_add((i64::from(imm) << 12) as u64));
+            }
             Op::Jal(rd, by) => {
                 regs.set(rd, next);
-                return Some(here.wrapping_add(by as i64 as u64));
+                return Some(here.wrapping_add(i64::from(by) as u64));
             }
             Op::Jalr(rd, rs1, by) => {
                 // The address first: `rd` may be `rs1`.
-                let to = regs.get(rs1).wrapping_add(by as i64 as u64) & !1;
+                let to = regs.get(rs1).wrapping_add(i64::from(by) as u64) & !1;
                 regs.set(rd, next);
                 return Some(to);
             }

@@ -53,8 +53,11 @@ pub struct SelfIpi {
 // SAFETY: The kernel's code guards `work`; `heard` does not change.
 unsafe impl Sync for SelfIpi {}
 
+/// # Safety
+///
+/// `work` points to the first field of a [`SelfIpi`] that lives until this returns.
 unsafe extern "C" fn heard(work: *mut irq_work) {
-    // SAFETY: The kernel passes the `work` of a `SelfIpi`, which is static: its first field.
+    // SAFETY: By the function's requirement; `SelfIpi` is `repr(C)`, and only shared.
     let ipi = unsafe { &*work.cast::<SelfIpi>() };
 
     (ipi.heard)();

@@ -225,6 +225,9 @@ unsafe fn slice<'a>(bytes: *const c_void, len: usize) -> &'a [u8] {
     unsafe { core::slice::from_raw_parts(bytes.cast(), len) }
 }
 
+/// # Safety
+///
+/// As for [`called`], for the time of the call; `bytes` is valid for reads of `len` bytes.
 unsafe extern "C" fn write<P: Provider>(
     ops: *mut riscv_patch_provider,
     addr: *mut c_void,
@@ -232,42 +235,51 @@ unsafe extern "C" fn write<P: Provider>(
     len: usize,
     everywhere: bool,
 ) -> c_int {
-    // SAFETY: This is what the kernel calls, under `text_mutex`, with ops it was given.
+    // SAFETY: By the function's requirements.
     let (provider, kernel) = unsafe { called::<P>(ops) };
-    // SAFETY: The kernel's caller passes a buffer of this length.
+    // SAFETY: As above.
     let bytes = unsafe { slice(bytes, len) };
 
     answer(provider.write(kernel, addr.addr(), bytes, everywhere))
 }
 
+/// # Safety
+///
+/// As for [`called`], for the time of the call.
 unsafe extern "C" fn set<P: Provider>(
     ops: *mut riscv_patch_provider,
     addr: *mut c_void,
     byte: u8,
     len: usize,
 ) -> c_int {
-    // SAFETY: As in `write`.
+    // SAFETY: By the function's requirements.
     let (provider, kernel) = unsafe { called::<P>(ops) };
 
     answer(provider.set(kernel, addr.addr(), byte, len))
 }
 
+/// # Safety
+///
+/// As for [`write`]; the caller holds `cpus_read_lock`, too.
 unsafe extern "C" fn patch<P: Provider>(
     ops: *mut riscv_patch_provider,
     addr: *mut c_void,
     bytes: *const c_void,
     len: usize,
 ) -> c_int {
-    // SAFETY: As in `write`.
+    // SAFETY: By the function's requirements.
     let (provider, kernel) = unsafe { called::<P>(ops) };
-    // SAFETY: As in `write`.
+    // SAFETY: By the function's requirements.
     let bytes = unsafe { slice(bytes, len) };
-    // SAFETY: Callers of `patch_text()` hold `cpus_read_lock`, and `text_mutex`.
+    // SAFETY: By the function's requirements, both locks are held.
     let lock = unsafe { TextLock::held_by_caller() };
 
     answer(provider.patch(kernel, addr.addr(), bytes, &lock))
 }
 
+/// # Safety
+///
+/// As for [`write`].
 unsafe extern "C" fn queue<P: Provider>(
     ops: *mut riscv_patch_provider,
     addr: *mut c_void,
@@ -275,16 +287,19 @@ unsafe extern "C" fn queue<P: Provider>(
     len: usize,
     first: bool,
 ) -> c_int {
-    // SAFETY: As in `write`.
+    // SAFETY: By the function's requirements.
     let (provider, kernel) = unsafe { called::<P>(ops) };
-    // SAFETY: As in `write`.
+    // SAFETY: By the function's requirements.
     let bytes = unsafe { slice(bytes, len) };
 
     answer(provider.queue(kernel, addr.addr(), bytes, first))
 }
 
+/// # Safety
+///
+/// As for [`called`], for the time of the call.
 unsafe extern "C" fn sync<P: Provider>(ops: *mut riscv_patch_provider) -> c_int {
-    // SAFETY: As in `write`.
+    // SAFETY: By the function's requirements.
     let (provider, kernel) = unsafe { called::<P>(ops) };
 
     match provider.sync(kernel) {
@@ -318,9 +333,13 @@ fn wait_if_asked() {
     while ticks > 0 && Ticks::now().as_u64().wrapping_sub(start) < ticks {}
 }
 
+/// # Safety
+///
+/// `regs` points to the registers of the context that ran into the breakpoint, which nobody else
+/// uses until this returns.
 #[link_section = ".kprobes.text"]
 unsafe extern "C" fn breakpoint<P: Provider>(regs: *mut pt_regs) -> bool {
     wait_if_asked();
-    // SAFETY: The kernel passes the registers of the context that ran into the breakpoint.
+    // SAFETY: By the function's requirement.
     P::breakpoint(unsafe { &mut *regs })
 }

@@ -78,7 +78,7 @@ unsafe fn call(extension: Extension, function: c_int, args: [usize; 4]) -> Resul
 
     // SAFETY: By the function's requirement.
     let ret = unsafe { bindings::__sbi_ecall(a, b, c, d, 0, 0, function, extension as c_int) };
-    SbiError::check(ret.error as isize)?;
+    SbiError::check(ret.error)?;
     Ok(ret.value as usize)
 }
 

@@ -62,13 +62,16 @@ impl Stopped<'_> {
     }
 }
 
+/// # Safety
+///
+/// The caller is `stop_machine()`, on every CPU that it has stopped, interrupts off. `data` is a `&T`
+/// that lives until all of them have returned.
 #[link_section = ".kprobes.text"]
 unsafe extern "C" fn trampoline<T: Stop>(data: *mut c_void) -> c_int {
-    // SAFETY: `stop_machine` calls this on every CPU, with interrupts off.
+    // SAFETY: By the function's requirement: every CPU is stopped, and here.
     let stopped = unsafe { Stopped::new() };
 
-    // SAFETY: `stop_machine` passes a `&T`, which is valid until every CPU has returned from here;
-    // `T` is `Sync`.
+    // SAFETY: By the function's requirement, `data` is a `&T`; `T` is `Sync`.
     unsafe { &*data.cast::<T>() }.run(&stopped);
     0
 }
@@ -126,9 +129,12 @@ pub(crate) trait InStopper: Sync {
 /// which has turned them off.
 pub(crate) const INTERRUPTS_ON: bool = cfg!(rust_riscv_text_hooks);
 
+/// # Safety
+///
+/// `data` is a `&T` that lives until this has returned on every CPU that it was called on.
 #[link_section = ".kprobes.text"]
 unsafe extern "C" fn in_stopper<T: InStopper>(data: *mut c_void) -> c_int {
-    // SAFETY: As in `trampoline`.
+    // SAFETY: By the function's requirement; `T` is `Sync`.
     unsafe { &*data.cast::<T>() }.run();
     0
 }

@@ -38,10 +38,14 @@ struct Job<F> {
     done: Atomic<bool>,
 }
 
+/// # Safety
+///
+/// The caller is a kernel thread. `data` points to a `Job<F>` that lives until this returns, and
+/// whose `work` nobody else uses until then.
 unsafe extern "C" fn thread<F: FnOnce()>(data: *mut c_void) -> c_int {
     let job = data.cast::<Job<F>>();
 
-    // SAFETY: `pair` passes a `Job<F>` that outlives the thread, and leaves `work` to it.
+    // SAFETY: By the function's requirement.
     if let Some(work) = unsafe { (*job).work.take() } {
         work();
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Page faults of user mode: the machine's side of [`fault`](crate::fault).
+//! Page faults of user mode: the machine's side of [`fault`].
 //!
 //! C source: [`arch/riscv/mm/fault.c`](srctree/arch/riscv/mm/fault.c)
 

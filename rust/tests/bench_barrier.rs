@@ -127,7 +127,7 @@ impl Samples {
             "compiler",
             loops,
             bindings::rr_test_op_RR_TEST_COMPILER,
-            || barrier(),
+            barrier,
         )?;
         self.both("store", loops, bindings::rr_test_op_RR_TEST_STORE, || {
             word.store(1, Relaxed)

@@ -267,8 +267,11 @@ static CALL: Question = Question::new();
 static WAKE_UP: Question = Question::new();
 static WORK: Question = Question::new();
 
+/// # Safety
+///
+/// `data` is a `&'static Question`.
 unsafe extern "C" fn answer(data: *mut c_void) {
-    // SAFETY: All callers pass one of the questions.
+    // SAFETY: By the function's requirement.
     unsafe { &*data.cast::<Question>() }.answered.now();
 }
 
@@ -367,7 +370,7 @@ fn stall() -> Result<[u64; 3]> {
 
 /// How many CPUs listen to the SBI IPI.
 fn listening() -> usize {
-    unsafe extern "C" fn listens() -> usize {
+    extern "C" fn listens() -> usize {
         const SSIE: usize = 1 << 1;
         let sie: usize;
 

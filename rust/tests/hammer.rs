@@ -122,8 +122,11 @@ impl Drop for Hammer {
     }
 }
 
+/// # Safety
+///
+/// The caller is a kernel thread. `data` points to a [`Shared`] that lives until this returns.
 unsafe extern "C" fn thread(data: *mut c_void) -> c_int {
-    // SAFETY: `Hammer::start` passes a `Shared` that outlives the thread.
+    // SAFETY: By the function's requirement.
     let shared = unsafe { &*data.cast::<Shared>() };
 
     call_all(shared);

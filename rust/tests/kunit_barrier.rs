@@ -46,14 +46,14 @@ impl kernel::Module for Tests {
 
 #[no_mangle]
 #[inline(never)]
-fn rr_probe_smp_store_mb(atomic: &Atomic<u32>) {
+extern "Rust" fn rr_probe_smp_store_mb(atomic: &Atomic<u32>) {
     smp_store_mb(atomic, 1);
 }
 
 /// The compiler must not make one store of the two. (Through a `&mut` it may: nobody else has one.)
 #[no_mangle]
 #[inline(never)]
-fn rr_probe_barrier(word: &UnsafeCell<u32>) {
+extern "Rust" fn rr_probe_barrier(word: &UnsafeCell<u32>) {
     // SAFETY: Only read as machine code.
     unsafe { *word.get() = 1 };
     // litmus: same-cpu
@@ -65,7 +65,7 @@ fn rr_probe_barrier(word: &UnsafeCell<u32>) {
 /// Here it may, and does: or the probe above would show nothing.
 #[no_mangle]
 #[inline(never)]
-fn rr_probe_no_barrier(word: &UnsafeCell<u32>) {
+extern "Rust" fn rr_probe_no_barrier(word: &UnsafeCell<u32>) {
     // SAFETY: Only read as machine code.
     unsafe { *word.get() = 1 };
     // SAFETY: As above.
@@ -75,7 +75,7 @@ fn rr_probe_no_barrier(word: &UnsafeCell<u32>) {
 /// What the driver writes to a descriptor is before the barrier that hands it over.
 #[no_mangle]
 #[inline(never)]
-fn rr_probe_give(driver: &mut Driver<'_, u32>) -> bool {
+extern "Rust" fn rr_probe_give(driver: &mut Driver<'_, u32>) -> bool {
     driver.give(|data| *data = 1).is_some()
 }
 

@@ -253,7 +253,7 @@ fn cycle(cpu: u32) -> Result {
 
 /// Whether a CPU answers a cross-call.
 fn answers(cpu: u32) -> bool {
-    unsafe extern "C" fn answer() -> usize {
+    extern "C" fn answer() -> usize {
         CpuId::current().as_u32() as usize
     }
 

@@ -215,10 +215,9 @@ mod tests {
             let mut report = bindings::rr_test_trap::default();
 
             // SAFETY: A valid pointer.
-            assert_eq!(
-                unsafe { bindings::rr_test_judge(cause, 7, AT, &mut report) },
-                2
-            );
+            let verdict = unsafe { bindings::rr_test_judge(cause, 7, AT, &mut report) };
+
+            assert_eq!(verdict, 2);
             assert_eq!((report.signal, report.bad_cause), (0, 0));
         }
     }

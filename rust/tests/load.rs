@@ -116,8 +116,12 @@ static JOBS: [Job; 5] = [
 ];
 
 /// Runs in a work item, a timer, or a cross-call.
+///
+/// # Safety
+///
+/// `data` points to one of [`JOBS`].
 unsafe extern "C" fn run(data: *mut c_void) {
-    // SAFETY: All callers pass a job of `JOBS`.
+    // SAFETY: By the function's requirement.
     let job = unsafe { &*data.cast::<Job>() };
 
     // SAFETY: Takes nothing, and returns 0 or 1 whatever is patched.
@@ -184,8 +188,11 @@ fn ftrace(job: &Job, _cpu: c_uint) -> bool {
     true
 }
 
+/// # Safety
+///
+/// The caller is a kernel thread. `data` points to one of [`JOBS`].
 unsafe extern "C" fn thread(data: *mut c_void) -> c_int {
-    // SAFETY: `Load::start` passes a job of `JOBS`.
+    // SAFETY: By the function's requirement.
     let job = unsafe { &*data.cast::<Job>() };
 
     // SAFETY: This is a kernel thread.

@@ -109,7 +109,7 @@ mod provider_tests {
         let nops = [NOP.to_le_bytes(); 24];
 
         // Across two pages, odd at both ends: nobody runs this.
-        let at = (many(0) + 4096 & !4095) - 37;
+        let at = ((many(0) + 4096) & !4095) - 37;
         write(rr_test_call::RR_TEST_SET, at, &[0xa5; 75])?;
         let first = many((at - many(0)) / 4);
         for n in 0..24 {

@@ -48,8 +48,8 @@ impl kernel::Module for RustTextToggle {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let files = Scope::dir(new_mutex!(0), c"rust_text_toggle", |state, dir| {
             dir.write_only_callback_file(c"on", state, &toggle);
-            // SAFETY: Reads nothing, returns a number.
             dir.read_callback_file(c"value", state, &|_, f| {
+                // SAFETY: Reads nothing, returns a number.
                 writeln!(f, "{}", unsafe { rust_text_toggle_answer() })
             });
         });
