@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The plain logic's tests, run on this machine: milliseconds, no kernel."""
+"""What is tested on this machine, without a kernel: the plain logic, and these scripts."""
 
 import re
 import subprocess
 from pathlib import Path
 
-from rr import paths
+from rr import paths, unit
 from rr.results import Results
 
 # The error that a file of compile_fail/ names.
@@ -27,6 +27,7 @@ def run(tools: dict, top: Path = paths.TOP, out: Path = paths.BUILD) -> Results:
     for name, options in KERNELS.items():
         results.extend(run_built(tools, crate, out / f"{name}-tests", name, options))
     results.extend(compile_fail(tools, top, out))
+    results.extend(unit.run(top))
     return results
 
 
