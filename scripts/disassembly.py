@@ -13,11 +13,10 @@ Without arguments, the ordinary kernel of the cache and the modules for it.
 """
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
-from rr import kernel, modules, paths, progress, toolchain
+from rr import kernel, llvm, modules, paths, progress, toolchain
 from rr.results import Results
 
 PAGE = paths.TOP / "Documentation/choosing-a-barrier.rst"
@@ -33,14 +32,8 @@ FENCE = re.compile(r"^s?fence")
 
 
 def objdump(tools: dict, path: Path) -> str:
-    llvm = tools["LLVM"]
-    program = {"1": "llvm-objdump"}.get(
-        llvm, f"{llvm}llvm-objdump" if llvm.endswith("/") else f"llvm-objdump{llvm}")
-    r = subprocess.run([program, "-drC", "--no-show-raw-insn", path],
-                       capture_output=True, text=True, check=False)
-    if r.returncode:
-        raise progress.StepFailed(f"{program} {path}: {r.stderr.strip()}")
-    return r.stdout
+    return progress.output([llvm.program(tools, "llvm-objdump"), "-drC", "--no-show-raw-insn",
+                            path])
 
 
 def functions(text: str) -> dict:

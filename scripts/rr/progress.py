@@ -67,6 +67,20 @@ def stop(process: subprocess.Popen) -> None:
     process.wait()
 
 
+def output(command: list) -> str:
+    """What a command prints; a failed step if it fails or is not there."""
+    words = [str(c) for c in command]
+    try:
+        r = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                           check=False)
+    except OSError as e:
+        raise StepFailed(f"{words[0]}: {e.strerror}") from e
+    if r.returncode:
+        raise StepFailed(f"{' '.join(words)} ended with status {r.returncode}:\n"
+                         f"{r.stderr.strip()[-3000:]}")
+    return r.stdout
+
+
 def run(message: str, command: list, log: Path, hint: str = "", **kwargs) -> None:
     """Run a command as a step, its output going to log."""
     step = Step(message)

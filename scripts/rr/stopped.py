@@ -6,16 +6,15 @@ section may run into the very text that is being patched.
 """
 
 import re
-import subprocess
 from pathlib import Path
+
+from rr import llvm, progress
 
 SECTION = ".kprobes.text"
 
 
 def _lines(tools: dict, *words: object) -> list:
-    objdump = f"llvm-objdump{tools['LLVM']}"
-    run = subprocess.run([objdump, *map(str, words)], capture_output=True, text=True, check=True)
-    return run.stdout.splitlines()
+    return progress.output([llvm.program(tools, "llvm-objdump"), *words]).splitlines()
 
 
 def inside(tools: dict, module: Path) -> set:
