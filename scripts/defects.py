@@ -42,7 +42,7 @@ from rr import (
     suite,
     toolchain,
 )
-from rr.guest import Machine
+from rr.guest import Boot, Machine
 from rr.lock import locked
 from rr.progress import Step, StepFailed
 from rr.results import Result, Results
@@ -89,8 +89,8 @@ def copy(defect: Defect, tree: Path) -> None:
     and this one touch.
     """
     tree.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["rsync", "-rlp", "--checksum", "--delete", "--exclude=/.git",
-                    "--exclude=/build", f"{paths.TOP}/", f"{tree}/"], check=True)
+    progress.output(["rsync", "-rlp", "--checksum", "--delete", "--exclude=/.git",
+                     "--exclude=/build", f"{paths.TOP}/", f"{tree}/"])
     with defect.patch.open() as text:
         r = subprocess.run(["patch", "-p1", "-f", "--no-backup-if-mismatch", "-d", tree],
                            stdin=text, capture_output=True, text=True, check=False)
@@ -177,11 +177,13 @@ def failed(defect: Defect, tools: dict, step: Step) -> tuple:
                       **suite.kind(defect.script, k))
     names = [r.name for r in suite.results(k, boot, kunit, litmus,
                                            defect.script == "test").failures()]
-    # Just this test ran: if the guest did not survive its suite, it was this test.
-    if boot.outcome != "exit" and \
-       any(line.endswith(f"# Subtest: {defect.suite}") for line in boot.lines):
-        names.append(defect.expect)
-    return names, boot.log
+    return names + died_in(defect, boot), boot.log
+
+
+def died_in(defect: Defect, boot: Boot) -> list:
+    """The expected failure, if the guest died in its suite, of which nothing else ran."""
+    begun = any(line.endswith(f"# Subtest: {defect.suite}") for line in boot.lines)
+    return [defect.expect] if boot.outcome == "died" and begun else []
 
 
 def seen(defect: Defect, failures: list) -> bool:

@@ -13,6 +13,7 @@ from rr.kernel import Kernel
 from rr.progress import Step, stop
 
 EXIT = re.compile(r"rr: exit (\d+)$")
+OFF = re.compile(r"\breboot: Power down$")
 PROGRESS = re.compile(r"rr: progress (.*)$")
 STAMP = re.compile(r"^\[ *\d+\.\d+\](?:\[[ CT]*\d+\])? ")
 
@@ -45,20 +46,28 @@ class Limits:
 
 @dataclass
 class Boot:
-    outcome: str = "died"  # exit, died, silent, late
-    status: int = -1
+    outcome: str = "died"  # exit (and powered off), died, silent, late
+    status: int = -1  # its script's; -1 if that did not end
     elapsed: float = 0
     lines: list = field(default_factory=list)
     log: Path | None = None
 
     @property
     def ended(self) -> str:
+        if self.outcome == "exit":
+            return f"its script ended with status {self.status}"
+        when = ("before its script ended" if self.status < 0 else
+                f"after its script ended with status {self.status}")
         return {
-            "exit": f"its script ended with status {self.status}",
-            "died": "the guest died before its script ended",
+            "died": "the guest died",
             "silent": "the guest hung: no output any more",
             "late": "the guest did not finish in time",
-        }[self.outcome]
+        }[self.outcome] + f", {when}"
+
+    @property
+    def hung(self) -> bool:
+        """Whether it was we who ended it."""
+        return self.outcome in ("silent", "late")
 
     @property
     def ok(self) -> bool:
@@ -127,12 +136,13 @@ def boot(args: list, log: Path, limits: Limits, step: Step) -> Boot:
     if rest:
         result.lines.append(rest.decode(errors="replace").rstrip("\r"))
     result.elapsed = time.monotonic() - start
-    result.outcome = outcome
-    for line in reversed(result.lines):
+    for at, line in reversed(list(enumerate(result.lines))):
         if m := EXIT.search(line):
-            result.outcome = "exit"
             result.status = int(m.group(1))
+            if outcome == "died" and any(OFF.search(after) for after in result.lines[at + 1:]):
+                outcome = "exit"
             break
+    result.outcome = outcome
     return result
 
 

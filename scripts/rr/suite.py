@@ -47,7 +47,9 @@ def ending(boot: Boot) -> Results:
     results = Results()
     if not boot.ok:
         last = tail(boot.log) if boot.log else ""
-        results.add("guest", False, f"{boot.ended}; the end of {boot.log}:\n{last}")
+        # By another name where we ended it: that may have other reasons than a defect has.
+        results.add("guest ended in time" if boot.hung else "guest", False,
+                    f"{boot.ended}; the end of {boot.log}:\n{last}")
     else:
         results.add("guest", True)
     found = kernlog.complaints(boot.lines)
