@@ -6,10 +6,13 @@ Ends with "N passed, N failed"; the exit status is 0 only if nothing failed.
 """
 
 import argparse
+import functools
 import os
 import secrets
 import sys
 import time
+import traceback
+from collections.abc import Callable
 
 import litmus
 from rr import (
@@ -35,6 +38,21 @@ def show(name: str, results: Results) -> None:
     for r in results.failures():
         detail = f": {r.detail}" if r.detail else ""
         print(f"  FAILED {name}: {r.name}{detail}", flush=True)
+
+
+def guarded(name: str, function: Callable[[], Results]) -> Results:
+    """What a part of the suite came to; whatever breaks in it is a failure, and the rest goes on."""
+    try:
+        results = function()
+    except StepFailed as e:
+        results = Results()
+        results.add(name, False, str(e))
+    except Exception as e:  # noqa: BLE001 a row more that failed, whatever it is
+        traceback.print_exc()
+        results = Results()
+        results.add(name, False, repr(e))
+    show(name, results)
+    return results
 
 
 def run_row(row: matrix.Row, tools: dict, prepared: dict) -> Results:
@@ -91,43 +109,30 @@ def main() -> int:
     tools = toolchain.load(*["cargo"] if models else [])
 
     step = Step("host tests")
-    all_results = host.run(tools)
+    all_results = guarded("host", lambda: host.run(tools))
     step.done(all_results.short())
-    show("host", all_results)
     if args.host:
         return all_results.report()
 
     if models:
-        results = litmus.run_all(tools)
-        show("litmus", results)
-        all_results.extend(results)
+        all_results.extend(guarded("litmus", lambda: litmus.run_all(tools)))
 
     prepared = {}
-    rows = matrix.select(args.only, matrix.TEST_FULL if args.full else matrix.TEST)
-    for row in rows:
-        results = run_row(row, tools, prepared)
-        show(row.name, results)
-        all_results.extend(results)
-    for row in matrix.select(args.only, matrix.SELFTESTS_FULL if args.full else matrix.SELFTESTS):
-        results = selftests.boot_row(row, tools)
-        show(row.name, results)
-        all_results.extend(results)
-    for row in matrix.select(args.only, matrix.STRESS_FULL if args.full else matrix.STRESS):
-        results = stress.boot_row(row, tools, secrets.randbelow(1_000_000),
-                                  matrix.STRESS_SECONDS)
-        show(row.name, results)
-        all_results.extend(results)
-    for row in matrix.select(args.only, matrix.FAULTS_FULL if args.full else matrix.FAULTS):
-        results = faults.boot_row(row, tools)
-        show(row.name, results)
-        all_results.extend(results)
-    for row in matrix.select(args.only, matrix.BARE_FULL if args.full else matrix.BARE):
-        results = bare.boot_row(row)
-        show(row.name, results)
-        all_results.extend(results)
+    parts = (
+        (matrix.TEST, matrix.TEST_FULL, lambda row: run_row(row, tools, prepared)),
+        (matrix.SELFTESTS, matrix.SELFTESTS_FULL, lambda row: selftests.boot_row(row, tools)),
+        (matrix.STRESS, matrix.STRESS_FULL,
+         lambda row: stress.boot_row(row, tools, secrets.randbelow(1_000_000),
+                                     matrix.STRESS_SECONDS)),
+        (matrix.FAULTS, matrix.FAULTS_FULL, lambda row: faults.boot_row(row, tools)),
+        (matrix.BARE, matrix.BARE_FULL, bare.boot_row),
+    )
+    for usual, full, boot in parts:
+        for row in matrix.select(args.only, full if args.full else usual):
+            all_results.extend(guarded(row.name, functools.partial(boot, row)))
     if args.full and not args.only:
         import defects
-        all_results.extend(defects.run_all(tools, ""))
+        all_results.extend(guarded("defects", lambda: defects.run_all(tools, "")))
     print(f"{progress.clock(time.monotonic() - start)} all of it", flush=True)
     return all_results.report()
 

@@ -63,13 +63,13 @@ class Named(unittest.TestCase):
 
 
 class Said(unittest.TestCase):
-    LINES = ["[    1.0][    T1] rr: begin pages", "[    1.1][    T1] rr-pages: one",
+    LINES = ("[    1.0][    T1] rr: begin pages", "[    1.1][    T1] rr-pages: one",
              "[    1.2][    T1] rr-pages: ", "[    1.3][    T1] rr: end pages",
-             "[    1.4][    T1] rr: begin cut", "[    1.5][    T1] rr-cut: one"]
+             "[    1.4][    T1] rr: begin cut", "[    1.5][    T1] rr-cut: one")
 
     def test_sent(self) -> None:
-        self.assertEqual(guest.sent(self.LINES, "pages"), ["one", ""])
+        self.assertEqual(guest.sent(list(self.LINES), "pages"), ["one", ""])
 
     def test_what_is_not_whole_is_none(self) -> None:
-        self.assertIsNone(guest.sent(self.LINES, "cut"))
-        self.assertIsNone(guest.sent(self.LINES, "stats"))
+        self.assertIsNone(guest.sent(list(self.LINES), "cut"))
+        self.assertIsNone(guest.sent(list(self.LINES), "stats"))

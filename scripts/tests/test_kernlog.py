@@ -61,8 +61,7 @@ TROUBLE = (
     "BUG: KASAN: slab-use-after-free in f+0x0/0x8",
     "riscv: Checked W+X mappings: FAILED, 1 W+X pages found",
     "rust_kernel: panicked at rust/riscv/plan.rs:12:5:",
-    "kobject: kobject_add_internal failed for x with -EEXIST, don't try to register things with "
-    "the same name in the same directory.",
+    "kobject: kobject_add_internal failed for x with -EEXIST, don't try to register things",
     "---[ end trace 0000000000000000 ]---",
     "Modules linked in: rust_riscv(O)",
     "1 messages dropped",
