@@ -20,6 +20,7 @@ compiled code (disassembly.py). Ends with "N passed, N failed"; the exit status 
 """
 
 import argparse
+import itertools
 import os
 import re
 import subprocess
@@ -34,7 +35,7 @@ from rr.results import Results
 
 TESTS = paths.TOP / "Documentation/litmus-tests"
 LOOM = paths.TOP / "rust/tests/loom"
-SOURCES = ("rust", "samples/rust", "scripts/hooks")
+SOURCES = ("include", "rust", "samples/rust", "scripts/hooks")
 # Test programs order as the code they test; generated and host code is none.
 SKIPPED = ("rust/tests/", "rust/bindings/")
 
@@ -67,7 +68,7 @@ WEAKER_RISCV = (
 # An ordering in code, comments and strings other than asm's aside.
 ORDERING_RUST = re.compile(
     r"(?<!fn )\b(?:smp_mb|smp_store_mb|dma_mb|mb|barrier)\(\w*|\bsynchronize_rcu\w*\("
-    r"|[(,] *(?:\w+::)*(?:Acquire|Release|Full)\b|\"fence[ .][^\"]*")
+    r"|(?:^|[(,]) *(?:\w+::)*(?:Acquire|Release|Full)\b|\"fence[ .][^\"]*")
 ORDERING_C = re.compile(
     r"\b(?!rr_)\w+_(?:acquire|release)\(|\b(?:(?:smp|dma)_)?(?:mb|rmb|wmb|store_mb)\("
     r"|\bRISCV_FENCE\([^)]*|\batomic\w*_(?:inc|dec|add|sub)_return\(|\bx?chg\("
@@ -87,6 +88,8 @@ ANSWERS = tuple((re.compile(a), re.compile(b)) for a, b in (
     (r"", FULL),
 ))
 NAMES = re.compile(r"litmus: *([\w+.-]+(?:, *[\w+.-]+)*)")
+# What is around the words of a comment's line.
+MARKS = re.compile(r"^\s*(?://[/!]?|/?\*+(?!/))|\*+/\s*$")
 
 
 class Test:
@@ -219,15 +222,26 @@ def added_lines(text: str) -> tuple:
     return lines, added
 
 
+def names_in(lines: list) -> list:
+    """The litmus tests that the comments in these lines name, which may go on in the next line."""
+    text = " ".join(MARKS.sub("", line).strip() for line in lines)
+    return [name for m in NAMES.finditer(text) for name in re.split(r", *", m.group(1).rstrip("."))]
+
+
 def named_above(lines: list, number: int) -> list:
     """The litmus tests that the comment at or above a line names: its paragraph."""
-    names = []
-    for line in reversed(lines[max(0, number - 20):number + 1]):
-        if not line.strip():
-            break
-        for m in NAMES.finditer(line):
-            names += re.split(r", *", m.group(1).rstrip("."))
-    return names
+    start = number
+    while start > max(0, number - 20) and lines[start - 1].strip():
+        start -= 1
+    return names_in(lines[start:number + 1])
+
+
+def paragraphs(lines: list):
+    """Lines without an empty one between them, and the number of the first."""
+    for has_text, group in itertools.groupby(enumerate(lines), lambda line: bool(line[1].strip())):
+        if has_text:
+            numbered = list(group)
+            yield numbered[0][0], [line for _, line in numbered]
 
 
 def sources():
@@ -249,7 +263,7 @@ def orderings(path: Path):
         lines, suffix = text.splitlines(), path.suffix
     pattern = ORDERING_RUST if suffix == ".rs" else ORDERING_C
     found = [(number, m.group(0).strip("(, ")) for number, code in code_lines(lines, suffix)
-             if (m := pattern.search(code)) and (added is None or number in added)]
+             if added is None or number in added for m in pattern.finditer(code)]
     return lines, found
 
 
@@ -257,12 +271,11 @@ def check_sources(tests: dict, results: Results) -> None:
     named = set()
     for where, path in sources():
         lines, found = orderings(path)
-        for number, line in enumerate(lines):
-            for m in NAMES.finditer(line):
-                for name in re.split(r", *", m.group(1).rstrip(".")):
-                    named.add(name)
-                    if name not in tests:
-                        results.add(f"{where}:{number + 1}", False, f"no litmus test {name}")
+        for number, paragraph in paragraphs(lines):
+            for name in names_in(paragraph):
+                named.add(name)
+                if name not in tests:
+                    results.add(f"{where}:{number + 1}", False, f"no litmus test {name}")
         for number, ordering in found:
             what = f"{where}:{number + 1}: {ordering}"
             names = [n for n in named_above(lines, number) if n in tests]
