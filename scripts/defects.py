@@ -7,8 +7,9 @@ A defect is a patch rust/tests/defects/NAME.patch that begins with
     # suite: a KUnit suite, or "host", or "guest" for a check of the guest's, or
     #        "selftests" or "stress" for the guests of that name, or "litmus" for
     #        litmus tests on the guest's harts; or, without a guest, "models" for
-    #        litmus tests and loom, "compiled" for barriers in objects, "misuse" for
-    #        what must not compile, or "bare" for a row of bare machines (row=NAME)
+    #        litmus tests and loom, "compiled" for barriers in objects, "compile_fail"
+    #        for what must not compile with a kernel ("host" for what needs none), or
+    #        "bare" for a row of bare machines (row=NAME)
     # expect: the test that must fail (or "guest" / "kernel log", for a defect
     #         that takes the guest down or makes its kernel complain)
     # boot: flavour=ordinary smp=4 aia=none hooked=1 tearing_live=1000
@@ -30,10 +31,10 @@ from pathlib import Path
 import disassembly
 from rr import (
     bare,
+    compile_fail,
     host,
     kernel,
     matrix,
-    misuse,
     modules,
     paths,
     progress,
@@ -153,8 +154,8 @@ def failed(defect: Defect, tools: dict, step: Step) -> tuple:
     if defect.suite == "compiled":
         results = disassembly.check(tools, k.obj, list(built.values()))
         return beginnings([r.name for r in results.failures()]), None
-    if defect.suite == "misuse":
-        return [r.name for r in misuse.run(built, tree).failures()], None
+    if defect.suite == "compile_fail":
+        return [r.name for r in compile_fail.on_kernel(built, tree).failures()], None
     machine = defect.machine
     if defect.suite in ("selftests", "stress"):
         return row_failed(defect, tools, built)

@@ -17,11 +17,11 @@ from collections.abc import Callable
 import litmus
 from rr import (
     bare,
+    compile_fail,
     faults,
     host,
     kernel,
     matrix,
-    misuse,
     modules,
     progress,
     selftests,
@@ -90,7 +90,7 @@ def built_code(row: matrix.Row, tools: dict, built: dict) -> Results:
     """Checks of the built modules; KASAN's calls are not of our making."""
     results = Results()
     if row.flavour == "ordinary":
-        results.extend(misuse.run(built))
+        results.extend(compile_fail.on_kernel(built))
         found = stopped.problems(tools, [built[m] for m in matrix.MODULES if m in built])
         results.add("stopped code calls nothing traced", not found, "; ".join(found))
     return results
