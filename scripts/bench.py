@@ -53,8 +53,8 @@ def run(bench: matrix.Bench, tools: dict) -> tuple:
                         f"{kernlog.excerpt(boot.lines, complaints[0])}")
     if not boot.ok:
         problems.append(f"{boot.ended}; the end of {boot.log}:\n{tail(boot.log)}")
-    if not found:
-        problems.append(f"measured nothing; see {boot.log}")
+    problems += [f"{problem}; see {boot.log}"
+                 for problem in figures.missing(found, matrix.figures_of(bench))]
     step.done(f"{len(found)} figures" + (", PROBLEMS" if problems else ""))
     return found, problems
 

@@ -89,6 +89,31 @@ def parse(said: list, machine: dict) -> list:
     return list(found.values())
 
 
+@dataclass
+class Wanted:
+    """A figure that a guest has to give: its name, keys it has, samples of each side."""
+
+    name: str
+    keys: dict
+    samples: int
+
+    def __str__(self) -> str:
+        return " ".join([self.name, *(f"{k}={v}" for k, v in self.keys.items())])
+
+
+def missing(found: list, wanted: list) -> list:
+    """What of the figures wanted is not there, in words."""
+    problems = []
+    for w in wanted:
+        fitting = [f for f in found if f.name == w.name and w.keys.items() <= f.keys.items()]
+        if len(fitting) != 1:
+            problems.append(f"{w} was measured {len(fitting)} times, not once")
+        problems += [f"{w} has {len(samples)} samples of {side}, not {w.samples}"
+                     for f in fitting for side, samples in f.sides.items()
+                     if len(samples) != w.samples]
+    return problems
+
+
 def flatness(found: list, name: str, maximum: float) -> list:
     """How much longer Rust takes for a figure on the most harts than on one: lower is better."""
     result = []

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Which guests are booted, and how hard each is tested: all of it is here."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
+from rr.figures import Wanted
 from rr.guest import Limits, Machine
 
 # In the order they are loaded.
@@ -238,6 +240,11 @@ def select(text: str, rows: tuple) -> tuple:
 
 
 BARRIERS = ("rust_riscv", "rust_riscv_bench_barrier")
+# What that measures, and its parameter "pairs" where none is given.
+BARRIER_FIGURES = ("nothing", "compiler", "store", "store-release", "smp-store-mb", "load",
+                   "load-acquire", "fetch-add", "fetch-add-full", "smp-mb", "smp-rmb", "smp-wmb",
+                   "mb", "rmb", "wmb", "dma-rmb", "dma-wmb")
+BARRIER_PAIRS = 5
 
 
 @dataclass
@@ -290,6 +297,48 @@ BENCH = (
     Bench("hotplug", Machine(smp=2, icount=True),
           load=("rust_riscv", "rust_riscv_cpuhp_meter", "rust_riscv_sbi_ipi"), pairs=9),
 )
+
+def figures_of(bench: Bench) -> list:
+    """The figures that a benchmark has to give, as its script samples them."""
+    def wanted(*names: str, times: int = 1, **keys: str) -> list:
+        return [Wanted(name, keys, bench.pairs * times) for name in names]
+
+    found = []
+    if bench.name == "patch":
+        # The same more than once is as many samples more.
+        for sites, times in Counter(bench.settings["SITES"].split()).items():
+            keys = {"all": "yes"} if sites == "all" else {"sites": sites}
+            found += wanted("ftrace-enable", "ftrace-disable", times=times, **keys)
+        found += wanted("ftrace-enable-waiting", "ftrace-disable-waiting")
+        if bench.settings["PROBES"]:
+            found += wanted("kprobes-arm", "kprobes-disarm", "static-key", "single-edit",
+                            "rendezvous-1", "bpf-attach", "bpf-detach")
+        if bench.settings["STOPS"]:
+            found += wanted("stop-window")
+    elif bench.name == "patch-insns":
+        found += wanted("ftrace-enable-insns", "ftrace-disable-insns")
+    elif bench.name == "barrier":
+        found += [Wanted(f"barrier-{name}", {}, bench.parameters.get("pairs", BARRIER_PAIRS))
+                  for name in (*BARRIER_FIGURES,
+                               *(("rendezvous",) if bench.parameters.get("rounds") != 0 else ()))]
+    elif bench.name == "faults-counted":
+        found += wanted("bad-access-counted", "zero-page-fault-counted")
+        for kind in ("anonymous", "shared-file"):
+            found += wanted("minor-fault-counted", kind=kind)
+    elif bench.name == "faults":
+        for against in ("c", "mmap_lock"):
+            for threads in ("1", "4", "8"):
+                for writer in ("no", "yes"):
+                    found += wanted("bad-access", against=against, threads=threads, writer=writer)
+        found += wanted("minor-fault")
+    elif bench.name == "hotplug":
+        found += wanted("hotplug-cycle")
+        found += wanted("first-ipi", against="c")
+        found += wanted("first-ipi", "first-ipi-idle", against="late")
+    else:
+        raise ValueError(f"nobody has said what {bench.name} measures")
+    return found
+
 
 # What a figure has to reach: its name, keys it must have, the ratio.
 MINIMA = (
