@@ -47,7 +47,8 @@ class Parse(unittest.TestCase):
 
     def test_flatness(self) -> None:
         found = [Figure("f", {"harts": harts, "ipi": "sbi", "sites": "9"}, "ms",
-                        {"c": [1.0], "rust": [time]}) for harts, time in ((1, 10), (4, 15), (8, 30))]
+                        {"c": [1.0], "rust": [time]})
+                 for harts, time in ((1, 10.0), (4, 15.0), (8, 30.0))]
         self.assertEqual([f.problem for f in figures.flatness(found, "f", 2.5)],
                          ["ratio above 2.5"])
 
