@@ -27,6 +27,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import disassembly
 from rr import (
@@ -51,6 +52,9 @@ from rr.results import Result, Results
 FOLDER = paths.TOP / "rust/tests/defects"
 WORK = paths.BUILD / "defects"
 
+# The names of what failed, and where the log is.
+Failed = tuple[list[str], Path | None]
+
 
 @dataclass
 class Defect:
@@ -61,7 +65,7 @@ class Defect:
     hooked: bool = False
     machine: Machine = field(default_factory=Machine)
     script: str = "test"
-    parameters: dict = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -99,23 +103,25 @@ def copy(defect: Defect, tree: Path) -> None:
         raise StepFailed(f"the patch does not apply:\n{r.stdout}{r.stderr}")
 
 
-def with_suite(built: dict, name: str) -> tuple:
+def with_suite(built: dict[str, Path], name: str) -> tuple[str, ...]:
     """The KUnit modules that have the suite; all, if none is seen to."""
     kunit = suite.kunit_modules(built)
     found = tuple(m for m in kunit if name.encode() + b"\0" in built[m].read_bytes())
     return found or kunit
 
 
-def row_failed(defect: Defect, tools: dict, built: dict) -> tuple:
+def row_failed(defect: Defect, tools: dict[str, str], built: dict[str, Path]) -> Failed:
     """What fails in a guest that has no suites of ours."""
-    kind = {"selftests": matrix.Selftests, "stress": matrix.Stress}[defect.suite]
-    row = kind(defect.flavour, defect.machine.smp, defect.machine.aia, limits=matrix.SLOW,
-               hooked=defect.hooked)
-    words = defect.parameters
+    machine, words = defect.machine, defect.parameters
+    row: matrix.Row
     if defect.suite == "selftests":
-        results = selftests.boot_row(row, tools, words.get("tests", "test.d/00basic"), built)
+        row = tests = matrix.Selftests(defect.flavour, machine.smp, machine.aia,
+                                       limits=matrix.SLOW, hooked=defect.hooked)
+        results = selftests.boot_row(tests, tools, words.get("tests", "test.d/00basic"), built)
     else:
-        results = stress.boot_row(row, tools, int(words.get("seed", 1)),
+        row = load = matrix.Stress(defect.flavour, machine.smp, machine.aia, limits=matrix.SLOW,
+                                   hooked=defect.hooked)
+        results = stress.boot_row(load, tools, int(words.get("seed", 1)),
                                   int(words.get("seconds", 60)), built)
     return [r.name for r in results.failures()], paths.LOGS / f"guest-{row.name}.log"
 
@@ -127,13 +133,13 @@ def bare_row(defect: Defect) -> matrix.Bare:
     return rows[0]
 
 
-def beginnings(names: list) -> list:
+def beginnings(names: list[str]) -> list[str]:
     """A name and what follows it, either of which may have a colon in it."""
     return [": ".join(words[:n]) for words in (name.split(": ") for name in names)
             for n in range(1, len(words) + 1)]
 
 
-def failed(defect: Defect, tools: dict, step: Step) -> tuple:
+def failed(defect: Defect, tools: dict[str, str], step: Step) -> Failed:
     """What fails with the defect in: names, and where the log is."""
     tree = WORK / "tree"
     copy(defect, tree)
@@ -181,18 +187,18 @@ def failed(defect: Defect, tools: dict, step: Step) -> tuple:
     return names + died_in(defect, boot), boot.log
 
 
-def died_in(defect: Defect, boot: Boot) -> list:
+def died_in(defect: Defect, boot: Boot) -> list[str]:
     """The expected failure, if the guest died in its suite, of which nothing else ran."""
     begun = any(line.endswith(f"# Subtest: {defect.suite}") for line in boot.lines)
     return [defect.expect] if boot.outcome == "died" and begun else []
 
 
-def seen(defect: Defect, failures: list) -> bool:
+def seen(defect: Defect, failures: list[str]) -> bool:
     wanted = f".{defect.expect}."
     return any(wanted in f".{name}." for name in failures)
 
 
-def run_one(defect: Defect, tools: dict) -> Results:
+def run_one(defect: Defect, tools: dict[str, str]) -> Results:
     results = Results()
     if defect.suite == "bare" and (reason := bare.unable()):
         results.all.append(Result(f"defect.{defect.name}", "skip", reason))
@@ -215,7 +221,7 @@ def run_one(defect: Defect, tools: dict) -> Results:
     return results
 
 
-def run_all(tools: dict, only: str) -> Results:
+def run_all(tools: dict[str, str], only: str) -> Results:
     results = Results()
     patches = [p for p in sorted(FOLDER.glob("*.patch")) if only in p.stem]
     if not patches:
@@ -236,5 +242,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(line_buffering=True)
+    progress.line_buffered()
     progress.main(main)

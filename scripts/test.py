@@ -9,10 +9,10 @@ import argparse
 import functools
 import os
 import secrets
-import sys
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import litmus
 from rr import (
@@ -30,8 +30,12 @@ from rr import (
     suite,
     toolchain,
 )
+from rr.matrix import R
 from rr.progress import Step, StepFailed
 from rr.results import Results
+
+# By flavour and hooks: the kernel, and our modules for it.
+Prepared = dict[tuple[str, bool], tuple[kernel.Kernel, dict[str, Path]]]
 
 
 def show(name: str, results: Results) -> None:
@@ -41,7 +45,7 @@ def show(name: str, results: Results) -> None:
 
 
 def guarded(name: str, function: Callable[[], Results]) -> Results:
-    """What a part of the suite came to; whatever breaks in it is a failure, and the rest goes on."""
+    """What a part of the suite came to; whatever breaks in it is a failure of it alone."""
     try:
         results = function()
     except StepFailed as e:
@@ -55,7 +59,7 @@ def guarded(name: str, function: Callable[[], Results]) -> Results:
     return results
 
 
-def run_row(row: matrix.Row, tools: dict, prepared: dict) -> Results:
+def run_row(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Results:
     """One guest: build what it needs, boot it, read it."""
     results = Results()
     key = (row.flavour, row.hooked)
@@ -86,7 +90,7 @@ def run_row(row: matrix.Row, tools: dict, prepared: dict) -> Results:
     return results
 
 
-def built_code(row: matrix.Row, tools: dict, built: dict) -> Results:
+def built_code(row: matrix.Row, tools: dict[str, str], built: dict[str, Path]) -> Results:
     """Checks of the built modules; KASAN's calls are not of our making."""
     results = Results()
     if row.flavour == "ordinary":
@@ -117,19 +121,19 @@ def main() -> int:
     if models:
         all_results.extend(guarded("litmus", lambda: litmus.run_all(tools)))
 
-    prepared = {}
-    parts = (
-        (matrix.TEST, matrix.TEST_FULL, lambda row: run_row(row, tools, prepared)),
-        (matrix.SELFTESTS, matrix.SELFTESTS_FULL, lambda row: selftests.boot_row(row, tools)),
-        (matrix.STRESS, matrix.STRESS_FULL,
-         lambda row: stress.boot_row(row, tools, secrets.randbelow(1_000_000),
-                                     matrix.STRESS_SECONDS)),
-        (matrix.FAULTS, matrix.FAULTS_FULL, lambda row: faults.boot_row(row, tools)),
-        (matrix.BARE, matrix.BARE_FULL, bare.boot_row),
-    )
-    for usual, full, boot in parts:
+    prepared: Prepared = {}
+
+    def run_rows(usual: tuple[R, ...], full: tuple[R, ...], boot: Callable[[R], Results]) -> None:
         for row in matrix.select(args.only, full if args.full else usual):
             all_results.extend(guarded(row.name, functools.partial(boot, row)))
+
+    run_rows(matrix.TEST, matrix.TEST_FULL, lambda row: run_row(row, tools, prepared))
+    run_rows(matrix.SELFTESTS, matrix.SELFTESTS_FULL, lambda row: selftests.boot_row(row, tools))
+    run_rows(matrix.STRESS, matrix.STRESS_FULL,
+             lambda row: stress.boot_row(row, tools, secrets.randbelow(1_000_000),
+                                         matrix.STRESS_SECONDS))
+    run_rows(matrix.FAULTS, matrix.FAULTS_FULL, lambda row: faults.boot_row(row, tools))
+    run_rows(matrix.BARE, matrix.BARE_FULL, bare.boot_row)
     if args.full and not args.only:
         import defects
         all_results.extend(guarded("defects", lambda: defects.run_all(tools, "")))
@@ -138,5 +142,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(line_buffering=True)
+    progress.line_buffered()
     progress.main(main)

@@ -25,7 +25,7 @@ EXPECT = re.compile(r"^// expect: (?:(E\d+): )?(\S.*)$", re.MULTILINE)
 ERROR = re.compile(r"^error(?:\[(E\d+)\])?: (.*)$", re.MULTILINE)
 
 
-def kernel_command(out: Path) -> list:
+def kernel_command(out: Path) -> list[str]:
     """rustc's command line, to be run in out, without source and output."""
     line = (out / LIKE).read_text().splitlines()[0].split(":=", 1)[1]
     words = shlex.split(line.split(";")[0])
@@ -41,7 +41,7 @@ def kernel_command(out: Path) -> list:
     return ["env", *kept]
 
 
-def errors(rustc: list, where: Path, source: Path, misuse: bool) -> list:
+def errors(rustc: list[str], where: Path, source: Path, misuse: bool) -> list[tuple[str, str]]:
     """The compiler's errors: code and message."""
     with tempfile.TemporaryDirectory() as folder:
         r = subprocess.run([*rustc, *(["--cfg", "misuse"] if misuse else []), "--crate-name",
@@ -53,7 +53,7 @@ def errors(rustc: list, where: Path, source: Path, misuse: bool) -> list:
     return found or ([("", r.stderr[-500:])] if r.returncode else [])
 
 
-def check(rustc: list, where: Path, source: Path) -> Results:
+def check(rustc: list[str], where: Path, source: Path) -> Results:
     results = Results()
     name = f"compile_fail.{source.stem}"
     wanted = EXPECT.findall(source.read_text())
@@ -71,7 +71,7 @@ def check(rustc: list, where: Path, source: Path) -> Results:
     return results
 
 
-def check_all(rustc: list, where: Path, top: Path, kernel: bool) -> Results:
+def check_all(rustc: list[str], where: Path, top: Path, kernel: bool) -> Results:
     """All files that need a kernel, or all that do not."""
     results = Results()
     sources = [source for source in sorted((top / FOLDER).glob("*.rs"))
@@ -84,12 +84,12 @@ def check_all(rustc: list, where: Path, top: Path, kernel: bool) -> Results:
     return results
 
 
-def on_host(tools: dict, top: Path = paths.TOP) -> Results:
+def on_host(tools: dict[str, str], top: Path = paths.TOP) -> Results:
     """The files that need no kernel."""
     return check_all([tools["RUSTC"], "--edition", "2021", "--crate-type=lib"], top, top, False)
 
 
-def on_kernel(built: dict, top: Path = paths.TOP) -> Results:
+def on_kernel(built: dict[str, Path], top: Path = paths.TOP) -> Results:
     """The others, against our crates where they have been built."""
     out = built["rust_riscv"].parents[1]
     return check_all(kernel_command(out), out, top, True)

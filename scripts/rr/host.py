@@ -9,12 +9,12 @@ from rr import compile_fail, paths, unit
 from rr.results import Results
 
 # The kernels that the logic is tested as a part of: with compressed instructions, and without.
-KERNELS = {"host": ("--cfg", "CONFIG_RISCV_ISA_C"), "host-no-c": ()}
+KERNELS: dict[str, tuple[str, ...]] = {"host": ("--cfg", "CONFIG_RISCV_ISA_C"), "host-no-c": ()}
 
 LINE = re.compile(r"^test (\S+)(?: - [\w ]+)? \.\.\. (ok|FAILED|ignored)")
 
 
-def run(tools: dict, top: Path = paths.TOP, out: Path = paths.BUILD) -> Results:
+def run(tools: dict[str, str], top: Path = paths.TOP, out: Path = paths.BUILD) -> Results:
     results = Results()
     crate = top / "rust/tests/host.rs"
     if not crate.exists():
@@ -28,7 +28,8 @@ def run(tools: dict, top: Path = paths.TOP, out: Path = paths.BUILD) -> Results:
     return results
 
 
-def run_built(tools: dict, crate: Path, program: Path, name: str, options: tuple) -> Results:
+def run_built(tools: dict[str, str], crate: Path, program: Path, name: str,
+              options: tuple[str, ...]) -> Results:
     """The tests built with these options; what they are called begins with name."""
     results = Results()
     r = subprocess.run([tools["RUSTC"], "--test", "--edition", "2021", *options,

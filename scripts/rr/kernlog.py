@@ -57,11 +57,11 @@ COMPLAINT = re.compile("|".join(COMPLAINTS))
 DATA = re.compile(r"\] rr-[\w-]+: ")
 
 
-def complaints(lines: list) -> list:
+def complaints(lines: list[str]) -> list[int]:
     """The places (line numbers from 0) where the kernel complains."""
     return [i for i, line in enumerate(lines)
             if COMPLAINT.search(line) and not DATA.search(line)]
 
 
-def excerpt(lines: list, at: int, before: int = 3, after: int = 25) -> str:
+def excerpt(lines: list[str], at: int, before: int = 3, after: int = 25) -> str:
     return "\n".join("    " + line for line in lines[max(at - before, 0):at + after])

@@ -2,7 +2,7 @@
 """LLVM's programs, by what the kernel's make takes as LLVM=."""
 
 
-def program(tools: dict, name: str) -> str:
+def program(tools: dict[str, str], name: str) -> str:
     """The program's name or path: LLVM is 1, a suffix such as -19, or a folder's path and "/"."""
     llvm = tools["LLVM"]
     if llvm == "1":

@@ -2,7 +2,9 @@
 """Which guests are booted, and how hard each is tested: all of it is here."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 
 from rr.figures import Wanted
 from rr.guest import Limits, Machine
@@ -54,10 +56,10 @@ class Row:
     flavour: str
     smp: int
     aia: str
-    parameters: dict = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
     limits: Limits = field(default_factory=lambda: USUAL)
     hooked: bool = False
-    litmus: dict = field(default_factory=dict)
+    litmus: dict[str, int] = field(default_factory=dict)
     # scripts/guest/SCRIPT.sh
     script: str = "test"
 
@@ -228,13 +230,21 @@ BARE_FULL = (
 )
 
 
-def emulated(qemu_version: str) -> dict:
+def emulated(qemu_version: str) -> dict[str, int]:
     """Parameters without which QEMU is not like a hart; see Documentation/text-patching.rst."""
     release = tuple(int(n) for n in qemu_version.split(".")[:2])
     return {"write_twice": 1, "atomic_fetch": int(release >= (10, 1))}
 
 
-def select(text: str, rows: tuple) -> tuple:
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+R = TypeVar("R", bound=Named)
+
+
+def select(text: str, rows: tuple[R, ...]) -> tuple[R, ...]:
     """The rows whose name has all the words of text in it."""
     return tuple(r for r in rows if all(w in r.name for w in text.split()))
 
@@ -253,12 +263,12 @@ class Bench:
 
     name: str
     machine: Machine
-    load: tuple = MODULES
-    parameters: dict = field(default_factory=dict)
+    load: tuple[str, ...] = MODULES
+    parameters: dict[str, Any] = field(default_factory=dict)
     # What its script finds in its environment.
-    settings: dict = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     # What is in /modules beyond what is loaded.
-    modules: tuple = ()
+    modules: tuple[str, ...] = ()
     hooked: bool = True
     pairs: int = 5
     limits: Limits = field(default_factory=lambda: USUAL)
@@ -269,7 +279,7 @@ class Bench:
         return f"{self.name}-smp{m.smp}-{m.ipi}" + ("-icount" if m.icount else "")
 
 
-def patch_benches():
+def patch_benches() -> Iterator[Bench]:
     """Text patching: everything at 4 harts, what depends on their number at 1 and 8, too."""
     # The first time after insmod, QEMU translates what it has not seen before.
     few, many = "all all all", "10 100 1000 all all all"
@@ -298,9 +308,9 @@ BENCH = (
           load=("rust_riscv", "rust_riscv_cpuhp_meter", "rust_riscv_sbi_ipi"), pairs=9),
 )
 
-def figures_of(bench: Bench) -> list:
+def figures_of(bench: Bench) -> list[Wanted]:
     """The figures that a benchmark has to give, as its script samples them."""
-    def wanted(*names: str, times: int = 1, **keys: str) -> list:
+    def wanted(*names: str, times: int = 1, **keys: str) -> list[Wanted]:
         return [Wanted(name, keys, bench.pairs * times) for name in names]
 
     found = []
@@ -341,7 +351,7 @@ def figures_of(bench: Bench) -> list:
 
 
 # What a figure has to reach: its name, keys it must have, the ratio.
-MINIMA = (
+MINIMA: tuple[tuple[str, dict[str, Any], float], ...] = (
     ("ftrace-enable", {"harts": 1, "all": "yes"}, 4),
     ("ftrace-disable", {"harts": 1, "all": "yes"}, 4),
     ("ftrace-enable", {"harts": 4, "all": "yes"}, 15),
@@ -369,7 +379,7 @@ MINIMA = (
 FLATNESS = 2.5
 
 
-def minimum(name: str, keys: dict) -> float | None:
+def minimum(name: str, keys: dict[str, Any]) -> float | None:
     for wanted, having, ratio in MINIMA:
         if name == wanted and having.items() <= keys.items():
             return ratio

@@ -12,7 +12,7 @@ from rr.progress import StepFailed
 FOLDER = paths.TOP / "rust/tests/user"
 
 
-def headers(kernel: Kernel, tools: dict) -> Path:
+def headers(kernel: Kernel, tools: dict[str, str]) -> Path:
     """The kernel's user-space headers, as "make headers" makes them.
 
     Not in the kernel's build folder: modules and other kernels are built from that.
@@ -33,7 +33,7 @@ def headers(kernel: Kernel, tools: dict) -> Path:
     return folder / "usr/include"
 
 
-def build(kernel: Kernel, tools: dict) -> dict:
+def build(kernel: Kernel, tools: dict[str, str]) -> dict[str, Path]:
     """Build all of FOLDER; their places in the guest, and here."""
     include = headers(kernel, tools)
     out = paths.BUILD / "programs"

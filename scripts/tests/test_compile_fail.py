@@ -4,7 +4,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from rr import compile_fail
+from rr import compile_fail, paths
 
 # A compiler that refuses what the source says, with and without --cfg misuse.
 RUSTC = """#!/bin/sh
@@ -76,7 +76,7 @@ class Files(unittest.TestCase):
 
 class OurFiles(unittest.TestCase):
     def test_each_expects_something(self) -> None:
-        for source in (compile_fail.paths.TOP / compile_fail.FOLDER).glob("*.rs"):
+        for source in (paths.TOP / compile_fail.FOLDER).glob("*.rs"):
             with self.subTest(source.name):
                 text = source.read_text()
                 self.assertRegex(text, compile_fail.EXPECT)

@@ -14,7 +14,7 @@ def defect(expect: str) -> defects.Defect:
     return defects.Defect(Path("some.patch"), "rust_riscv_engine", expect)
 
 
-def found(expect: str, outcome: str, lines: list) -> bool:
+def found(expect: str, outcome: str, lines: list[str]) -> bool:
     """Whether a guest that ends so counts as having found the defect."""
     boot = Boot(outcome=outcome, lines=lines)
     names = [r.name for r in suite.ending(boot).failures()]

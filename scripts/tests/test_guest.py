@@ -53,7 +53,7 @@ class Ending(unittest.TestCase):
 class Named(unittest.TestCase):
     """A defect is found where the guest dies, not where it hangs for whatever reason."""
 
-    def failures(self, outcome: str) -> list:
+    def failures(self, outcome: str) -> list[str]:
         return [r.name for r in suite.ending(Boot(outcome=outcome)).failures()]
 
     def test_by_how_it_ended(self) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from unittest import mock
 
 import litmus
+from rr import herd, paths
 
 C = """C some
 
@@ -97,8 +98,8 @@ class Weakening(Folder):
     def test_what_is_weakened_must_show(self) -> None:
         test = litmus.Test(self.file("some.litmus", C.format(fixed="none")))
         for says, expected in (("Sometimes", "pass"), ("Never", "fail")):
-            found = litmus.check_mutations(test, lambda _path, v=says: litmus.herd.Verdict(v),
-                                           self.folder)
+            run = mock.Mock(return_value=herd.Verdict(says))
+            found = litmus.check_mutations(test, run, self.folder)
             self.assertEqual({r.status for r in found.all}, {expected})
 
 
@@ -128,7 +129,7 @@ class Orderings(Folder):
 
     def test_include_is_looked_at(self) -> None:
         self.file("include/linux/some.h", "")
-        with mock.patch.object(litmus.paths, "TOP", self.folder):
+        with mock.patch.object(paths, "TOP", self.folder):
             self.assertEqual([where for where, _ in litmus.sources()], ["include/linux/some.h"])
 
 

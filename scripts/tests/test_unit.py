@@ -24,7 +24,7 @@ class Some(unittest.TestCase):
 
 
 class Run(unittest.TestCase):
-    def run_file(self, text: str) -> list:
+    def run_file(self, text: str) -> list[tuple[str, str]]:
         with tempfile.TemporaryDirectory() as name:
             tests = Path(name) / "scripts/tests"
             tests.mkdir(parents=True)
