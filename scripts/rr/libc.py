@@ -54,7 +54,7 @@ def root() -> Path:
     return folder
 
 
-def selftests(kernel: Kernel, tools: dict) -> dict:
+def selftests(kernel: Kernel, tools: dict[str, str]) -> dict[str, Path]:
     """Build SELFTESTS; their places in the guest, and here."""
     libc = root()
     cross = libc / "usr/riscv64-linux-gnu"

@@ -39,6 +39,6 @@ def build(kernel: Kernel, tools: dict, top: Path = paths.TOP, out: Path | None =
     return found
 
 
-def parameters(module: Path) -> set:
+def parameters(module: Path) -> set[str]:
     """The names of the parameters a module takes."""
     return {m.decode() for m in re.findall(rb"parmtype=(\w+):", module.read_bytes())}
