@@ -41,7 +41,7 @@ def fetch() -> Path:
     return folder
 
 
-def command() -> list:
+def command() -> list[str | Path]:
     """herd7's command line, without a test."""
     given = os.environ.get("HERD7") or shutil.which("herd7")
     if given:
@@ -62,7 +62,7 @@ class Verdict:
     digest: str = ""  # of the test itself, whatever it is called
 
 
-def run(herd: list, kernel: Path, test: Path) -> Verdict:
+def run(herd: list[str | Path], kernel: Path, test: Path) -> Verdict:
     """The verdict on a test."""
     riscv = test.read_text().startswith("RISCV")
     model = ["-model", "riscv.cat"] if riscv else ["-conf", "linux-kernel.cfg"]

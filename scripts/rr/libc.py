@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from rr import paths, programs, progress, store
+from rr import llvm, paths, programs, progress, store
 from rr.kernel import Kernel
 from rr.lock import locked
 from rr.progress import StepFailed
@@ -61,14 +61,14 @@ def root() -> Path:
     return folder
 
 
-def selftests(kernel: Kernel, tools: dict) -> dict:
+def selftests(kernel: Kernel, tools: dict[str, str]) -> dict[str, Path]:
     """Build SELFTESTS; their places in the guest, and here."""
     libc = root()
     cross = libc / "usr/riscv64-linux-gnu"
     gcc = next((libc / "usr/lib/gcc-cross/riscv64-linux-gnu").iterdir())
     top = kernel.tree / "tools/testing/selftests"
-    clang = "clang" + (tools["LLVM"] if tools["LLVM"] != "1" else "")
-    builtin = subprocess.check_output([clang, "-print-resource-dir"], text=True).strip()
+    clang = llvm.program(tools, "clang")
+    builtin = progress.output([clang, "-print-resource-dir"]).strip()
     out = paths.BUILD / "selftests"
     out.mkdir(parents=True, exist_ok=True)
     found = {}

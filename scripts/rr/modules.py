@@ -86,6 +86,6 @@ def build(kernel: Kernel, tools: dict[str, str], top: Path = paths.TOP, out: Pat
     return found
 
 
-def parameters(module: Path) -> set:
+def parameters(module: Path) -> set[str]:
     """The names of the parameters a module takes."""
     return {m.decode() for m in re.findall(rb"parmtype=(\w+):", module.read_bytes())}

@@ -41,11 +41,11 @@ class Source:
 
 def tree_version(tree: Path) -> str:
     text = (tree / "Makefile").read_text()
-    parts = [re.search(rf"^{k} *= *(.*)$", text, re.MULTILINE)
-             for k in ("VERSION", "PATCHLEVEL", "SUBLEVEL", "EXTRAVERSION")]
-    if not all(parts):
+    parts = [m.group(1).strip() for k in ("VERSION", "PATCHLEVEL", "SUBLEVEL", "EXTRAVERSION")
+             if (m := re.search(rf"^{k} *= *(.*)$", text, re.MULTILINE))]
+    if len(parts) != 4:
         raise StepFailed(f"{tree} is not a kernel tree: its Makefile names no version")
-    v, p, s, e = (m.group(1).strip() for m in parts)
+    v, p, s, e = parts
     return f"{v}.{p}.{s}{e}"
 
 
