@@ -119,10 +119,8 @@ def main() -> int:
     if args.host:
         return all_results.report()
 
-    if not args.host and all(w in "lint" for w in args.only.split()):
-        results = lint.run(tools, [])
-        show("lint", results)
-        all_results.extend(results)
+    if all(w in "lint" for w in args.only.split()):
+        all_results.extend(guarded("lint", lambda: lint.run(tools, [])))
 
     if models:
         all_results.extend(guarded("litmus", lambda: litmus.run_all(tools)))

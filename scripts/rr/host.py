@@ -25,6 +25,7 @@ def run(tools: dict[str, str], top: Path = paths.TOP, out: Path = paths.BUILD) -
         results.extend(run_built(tools, crate, out / f"{name}-tests", name, options))
     results.extend(compile_fail.on_host(tools, top))
     results.extend(unit.run(top))
+    results.extend(unit.shell(top))
     return results
 
 

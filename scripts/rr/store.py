@@ -12,6 +12,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 
 from rr.progress import StepFailed
 
@@ -87,7 +88,8 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, onerror=retry)
 
 
-def retry(function: Callable, path: str, error: tuple) -> None:
+def retry(function: Callable[[str], None], path: str,
+          error: tuple[type[BaseException], BaseException, TracebackType]) -> None:
     """Read-only folders cannot be emptied."""
     parent = os.path.dirname(path)
     if not issubclass(error[0], PermissionError) or os.access(parent, os.W_OK):

@@ -6,12 +6,30 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rr import paths
+from rr import paths, toolchain
 from rr.results import Result, Results
 
 # unittest's "test_name (tests.test_module.Class.test_name) ... ok"
 LINE = re.compile(r"^test_\w+ \(tests\.test_(\S+)\).*? \.\.\. (ok|FAIL|ERROR|skipped.*)$",
                   re.MULTILINE)
+
+
+# "test name ... ok" of scripts/tests/machine.sh
+SHELL = re.compile(r"^test (\w+) \.\.\. (ok|FAILED)$", re.MULTILINE)
+
+
+def shell(top: Path) -> Results:
+    """The tests of the shell scripts that prepare a machine."""
+    results = Results()
+    r = subprocess.run(["sh", top / "scripts/tests/machine.sh"], stdin=subprocess.DEVNULL,
+                       capture_output=True, text=True, check=False,
+                       env=toolchain.environment())
+    for name, ended in SHELL.findall(r.stdout):
+        results.add(f"machine.{name}", ended == "ok", r.stdout[-3000:])
+    if not results.all or (r.returncode != 0) != bool(results.failures()):
+        results.add("machine", False, f"ended with status {r.returncode}:\n"
+                    f"{r.stdout[-2000:]}{r.stderr[-2000:]}")
+    return results
 
 
 def run(top: Path = paths.TOP) -> Results:

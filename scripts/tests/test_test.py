@@ -59,6 +59,7 @@ class Whole(unittest.TestCase):
         with mock.patch("sys.argv", ["test.py"]), \
              mock.patch("rr.toolchain.load", return_value={}), \
              mock.patch("rr.host.run", return_value=one()), \
+             mock.patch("rr.lint.run", side_effect=failed), \
              mock.patch("litmus.run_all", side_effect=failed), \
              mock.patch("test.run_row", side_effect=ValueError), \
              mock.patch("rr.selftests.boot_row", side_effect=OSError), \
