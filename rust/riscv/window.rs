@@ -16,14 +16,14 @@ use kernel::{
     bindings as kernel_bindings,
     page::Page,
     prelude::*,
-    sync::barrier::{
-        smp_mb,
-        Write, //
-    },
     types::NotThreadSafe, //
 };
 
 use crate::{
+    barrier::{
+        smp_mb,
+        Write, //
+    },
     bindings,
     fence::{
         self,
