@@ -11,7 +11,7 @@ $(foreach v,$(settings),$(if $($(v)),$(eval export $(v)),$(eval unexport $(v))))
 bootstrap := scripts/bootstrap.sh build/toolchain
 
 .PHONY: run test test-full host-test selftests stress defects bench litmus shell modules \
-	modules_install kernel lint rustdoc htmldocs clean clean-cache help
+	modules_install kernel source lint rustdoc htmldocs clean clean-cache help
 
 run:
 	@$(bootstrap)
@@ -71,6 +71,10 @@ modules:
 modules_install:
 	$(error Say where: make modules_install KDIR=/path/to/kernel/build [INSTALL_MOD_PATH=...])
 endif
+
+source:
+	@$(bootstrap)
+	@python3 scripts/source.py
 
 lint:
 	@$(bootstrap)

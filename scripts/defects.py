@@ -8,7 +8,7 @@ A defect is a patch rust/tests/defects/NAME.patch that begins with
     #        "selftests" or "stress" for the guests of that name, or "litmus" for
     #        litmus tests on the guest's harts; or, without a guest, "models" for
     #        litmus tests and loom, "compiled" for barriers in objects, "misuse" for
-    #        what must not compile
+    #        what must not compile, or "bare" for a row of bare machines (row=NAME)
     # expect: the test that must fail (or "guest" / "kernel log", for a defect
     #         that takes the guest down or makes its kernel complain)
     # boot: flavour=ordinary smp=4 aia=none hooked=1 tearing_live=1000
@@ -29,6 +29,7 @@ from pathlib import Path
 
 import disassembly
 from rr import (
+    bare,
     host,
     kernel,
     matrix,
@@ -44,7 +45,7 @@ from rr import (
 from rr.guest import Machine
 from rr.lock import locked
 from rr.progress import Step, StepFailed
-from rr.results import Results
+from rr.results import Result, Results
 
 FOLDER = paths.TOP / "rust/tests/defects"
 WORK = paths.BUILD / "defects"
@@ -118,6 +119,13 @@ def row_failed(defect: Defect, tools: dict, built: dict) -> tuple:
     return [r.name for r in results.failures()], paths.LOGS / f"guest-{row.name}.log"
 
 
+def bare_row(defect: Defect) -> matrix.Bare:
+    rows = [r for r in matrix.BARE if r.name == f"bare.{defect.parameters.get('row')}"]
+    if not rows:
+        raise StepFailed(f"{defect.patch}: its boot line names no row of matrix.BARE")
+    return rows[0]
+
+
 def beginnings(names: list) -> list:
     """A name and what follows it, either of which may have a colon in it."""
     return [": ".join(words[:n]) for words in (name.split(": ") for name in names)
@@ -135,6 +143,10 @@ def failed(defect: Defect, tools: dict, step: Step) -> tuple:
         r = subprocess.run([sys.executable, tree / "scripts/litmus.py", "--models"],
                            capture_output=True, text=True, check=False)
         return beginnings(re.findall(r"^  FAILED (.+)", r.stdout, re.MULTILINE)), None
+    if defect.suite == "bare":
+        row = bare_row(defect)
+        results = bare.boot_row(row, tree)
+        return [r.name for r in results.failures()], paths.LOGS / f"{row.name}-defect.log"
     k = kernel.build(defect.flavour, defect.hooked, tools)
     built = modules.build(k, tools, tree, WORK / k.name.rsplit("-", 1)[0],
                           paths.LOGS / f"modules-defect-{defect.name}.log")
@@ -179,6 +191,10 @@ def seen(defect: Defect, failures: list) -> bool:
 
 def run_one(defect: Defect, tools: dict) -> Results:
     results = Results()
+    if defect.suite == "bare" and (reason := bare.unable()):
+        results.all.append(Result(f"defect.{defect.name}", "skip", reason))
+        print(f"    defect {defect.name}: skipped: {reason}", flush=True)
+        return results
     step = Step(f"defect {defect.name}")
     try:
         failures, log = failed(defect, tools, step)

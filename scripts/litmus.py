@@ -71,12 +71,12 @@ ORDERING_RUST = re.compile(
 ORDERING_C = re.compile(
     r"\b(?!rr_)\w+_(?:acquire|release)\(|\b(?:(?:smp|dma)_)?(?:mb|rmb|wmb|store_mb)\("
     r"|\bRISCV_FENCE\([^)]*|\batomic\w*_(?:inc|dec|add|sub)_return\(|\bx?chg\("
-    r"|\brcu_assign_pointer\(|\bsynchronize_rcu\w*\(")
+    r"|\brcu_assign_pointer\(|\bsynchronize_rcu\w*\(|\bkick_all_cpus_sync\(")
 # The mutation, in a test that it names, that an ordering in the sources answers
 # for; the first of these that is in it. A full barrier may be either half.
 FULL = r"smp_mb|smp_store_mb|atomic_\w+_return$|atomic_fetch_[a-z]+$|xchg$"
 ANSWERS = tuple((re.compile(a), re.compile(b)) for a, b in (
-    (r"synchronize_rcu", "synchronize_rcu"),
+    (r"synchronize_rcu|kick_all_cpus_sync", "synchronize_rcu"),
     (r"assign_pointer", "rcu_assign_pointer|smp_store_release"),
     (r"\bbarrier", "barrier"),
     (r"Read|rmb", "smp_rmb|acquire"),

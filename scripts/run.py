@@ -5,8 +5,9 @@
 import os
 import re
 import sys
+from statistics import median
 
-from rr import guest, kernel, kernlog, matrix, modules, paths, progress, suite, toolchain
+from rr import guest, kernel, kernlog, matrix, modules, paths, programs, progress, suite, toolchain
 from rr.guest import Boot, Limits, Machine
 from rr.progress import Step, tail
 
@@ -40,6 +41,23 @@ def histogram(stats: list) -> list:
     most = max((n for _, n in rows), default=0)
     return [f"    up to {us:>8} us  {n:>7}  {'#' * max(1, n * 40 // most)}"
             for us, n in rows if n]
+
+
+def tracer(said: list[str], harts: int) -> str:
+    """How long C and Rust took to switch the function tracer on and off."""
+    functions = next((line.split()[1] for line in said if line.startswith("functions ")), "?")
+    times: dict[str, list[tuple[float, float]]] = {}
+    for line in said:
+        if m := re.match(r"tracer (c|rust) (\d+) (\d+)$", line):
+            times.setdefault(m.group(1), []).append((int(m.group(2)) / 1e6, int(m.group(3)) / 1e6))
+    if set(times) != {"c", "rust"}:
+        return ""
+    (c_on, c_off), (rust_on, rust_off) = ([median(t) for t in zip(*times[side], strict=True)]
+                                          for side in ("c", "rust"))
+    return (f"Tracer      of all {functions} functions, {harts} hart{'s' if harts > 1 else ''}: "
+            f"on in {c_on:.0f} ms by C, {rust_on:.0f} ms by Rust ({c_on / rust_on:.1f} times faster)\n"
+            f"            off in {c_off:.0f} ms by C, {rust_off:.0f} ms by Rust "
+            f"({c_off / rust_off:.1f} times faster)")
 
 
 def report(k: kernel.Kernel, tools: dict, boot: Boot) -> None:
@@ -91,7 +109,8 @@ def main() -> int:
     name = f"run-{k.flavour}-smp{machine().smp}-{machine().aia}"
     boot = suite.boot(k, tools, built, name, machine(), Limits(silence=120, total=600), step,
                       script=paths.SCRIPTS / "guest/run.sh", load=load,
-                      settings={"TOGGLES": TOGGLES})
+                      settings={"TOGGLES": TOGGLES, "HOOKED": "1" if k.hooked else ""},
+                      files=programs.build(k, tools) if k.hooked else None)
     step.done(boot.ended)
     report(k, tools, boot)
 
@@ -104,6 +123,12 @@ def main() -> int:
         print(kernlog.excerpt(boot.lines, found[0]))
     else:
         print("Kernel log  clean: no warning, no stall, no splat")
+    switched = tracer(guest.said(boot.lines), machine().smp)
+    if switched:
+        print(switched)
+    if k.hooked and not switched and boot.ok:
+        failed.append("the tracer was not timed")
+        print(f"Failed      {failed[-1]}")
     if not boot.ok:
         print(f"\nIt did not work: {boot.ended}. The end of {boot.log}:\n{tail(boot.log)}")
     return 0 if boot.ok and not found and not failed else 1

@@ -13,6 +13,7 @@ import time
 
 import litmus
 from rr import (
+    bare,
     faults,
     host,
     kernel,
@@ -124,6 +125,10 @@ def main() -> int:
         all_results.extend(results)
     for row in matrix.select(args.only, matrix.FAULTS_FULL if args.full else matrix.FAULTS):
         results = faults.boot_row(row, tools)
+        show(row.name, results)
+        all_results.extend(results)
+    for row in matrix.select(args.only, matrix.BARE_FULL if args.full else matrix.BARE):
+        results = bare.boot_row(row)
         show(row.name, results)
         all_results.extend(results)
     if args.full and not args.only:

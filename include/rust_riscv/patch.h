@@ -24,6 +24,7 @@
  *	-EINVAL		an odd number of bytes, a null pointer, or unknown flags
  *	-EADDRNOTAVAIL	an odd address
  *	-EFAULT		not kernel text, or not all in the image or one module
+ *	-EBUSY		in a module whose init function has not returned yet
  *	-ESHUTDOWN	in a module that is being removed
  *	-ENOMEM		no memory
  *

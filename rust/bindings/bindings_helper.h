@@ -8,7 +8,6 @@
 #include <linux/text-patching.h>
 #include <asm/delay.h>
 #include <linux/vmalloc.h>
-#include <asm/bug.h>
 #include <asm/page.h>
 #ifdef CONFIG_RISCV_FAULT_PROVIDER
 #include <asm/fault_provider.h>
@@ -19,6 +18,3 @@
 
 /* A macro that bindgen cannot evaluate. */
 const unsigned long RR_VM_MAP = VM_MAP;
-/* Where a task's stack has the registers of its user mode: task_pt_regs(). */
-const unsigned long RR_USER_REGS =
-	THREAD_SIZE - ALIGN(sizeof(struct pt_regs), STACK_ALIGN);

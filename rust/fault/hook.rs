@@ -3,10 +3,7 @@
 //! Taking over the kernel's path of user faults.
 
 use kernel::{
-    mm::{
-        MmWithUser,
-        VmaReadGuard, //
-    },
+    mm::MmWithUser,
     prelude::*, //
 };
 
@@ -17,11 +14,7 @@ use riscv::{
         Judged,
         Outcome, //
     },
-    user_fault::{
-        lock,
-        Handler,
-        UserTrap, //
-    },
+    user_fault::Handler, //
 };
 
 use crate::stats::{
@@ -29,9 +22,7 @@ use crate::stats::{
     EVENTS, //
 };
 
-type Guarded<'a> = Outcome<VmaReadGuard<'a>>;
-
-/// Judges faults under the lock of their VMA, and reports those that are forbidden.
+/// Judges faults under the lock of their VMA, and has those that are forbidden reported.
 pub struct Judge;
 
 /// As [`Judge`], but leaves what is forbidden to C, which looks the VMA up again under `mmap_lock`:
@@ -40,13 +31,8 @@ pub struct Retry;
 
 impl Handler for Judge {
     #[inline(always)]
-    fn user_fault<'a>(
-        trap: &UserTrap,
-        mm: &'a MmWithUser,
-        address: usize,
-        fault: Fault,
-    ) -> Guarded<'a> {
-        judge(mm, address, fault, |forbidden| report(trap, forbidden))
+    fn user_fault(fault: Fault<'_, MmWithUser>) -> Outcome<'_, MmWithUser> {
+        judge(fault, report)
     }
 
     fn unknown_cause(scause: usize, address: usize) {
@@ -56,13 +42,8 @@ impl Handler for Judge {
 
 impl Handler for Retry {
     #[inline(always)]
-    fn user_fault<'a>(
-        _trap: &UserTrap,
-        mm: &'a MmWithUser,
-        address: usize,
-        fault: Fault,
-    ) -> Guarded<'a> {
-        judge(mm, address, fault, retry)
+    fn user_fault(fault: Fault<'_, MmWithUser>) -> Outcome<'_, MmWithUser> {
+        judge(fault, retry)
     }
 
     fn unknown_cause(scause: usize, address: usize) {
@@ -73,12 +54,10 @@ impl Handler for Retry {
 /// The way of the faults that are allowed, which are most: the rest is not inlined into it.
 #[inline(always)]
 fn judge<'a>(
-    mm: &'a MmWithUser,
-    address: usize,
-    fault: Fault,
-    forbid: impl FnOnce(Forbidden<VmaReadGuard<'a>>) -> Guarded<'a>,
-) -> Guarded<'a> {
-    let locked = match lock(mm, address, fault) {
+    fault: Fault<'a, MmWithUser>,
+    forbid: impl FnOnce(Forbidden<'a, MmWithUser>) -> Outcome<'a, MmWithUser>,
+) -> Outcome<'a, MmWithUser> {
+    let locked = match fault.lock() {
         Ok(locked) => locked,
         Err(fault) => return no_vma(fault),
     };
@@ -95,21 +74,21 @@ fn judge<'a>(
 
 #[cold]
 #[inline(never)]
-fn report<'a>(trap: &UserTrap, forbidden: Forbidden<VmaReadGuard<'a>>) -> Guarded<'a> {
+fn report(forbidden: Forbidden<'_, MmWithUser>) -> Outcome<'_, MmWithUser> {
     EVENTS.count(Event::Report(forbidden.cause()));
-    forbidden.unlock().report(trap)
+    forbidden.unlock().report()
 }
 
 #[cold]
 #[inline(never)]
-fn retry(forbidden: Forbidden<VmaReadGuard<'_>>) -> Guarded<'_> {
+fn retry(forbidden: Forbidden<'_, MmWithUser>) -> Outcome<'_, MmWithUser> {
     EVENTS.count(Event::Retry(forbidden.cause()));
     forbidden.unlock().back()
 }
 
 #[cold]
 #[inline(never)]
-fn no_vma<'a>(fault: Fault) -> Guarded<'a> {
+fn no_vma(fault: Fault<'_, MmWithUser>) -> Outcome<'_, MmWithUser> {
     EVENTS.count(Event::NoVma(fault.cause()));
     fault.back()
 }

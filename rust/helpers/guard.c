@@ -4,39 +4,60 @@
  * at the first instruction of a function that may be the kernel crate's own
  * atomics: nothing here is traced or probed.
  */
-#include <linux/atomic.h>
+#include <asm/barrier.h>
 #include <linux/kprobes.h>
 #include <linux/rcupdate.h>
+#include <linux/smp.h>
 
 #include "helpers.h"
 
-static const void *guarded_edits;
-static size_t guarded_count;
+static const struct rr_guarded *guarded;
 
 /* Before any breakpoint of these edits is written. */
-void rr_guard_publish(const void *edits, size_t count)
+void rr_guard_publish(const struct rr_guarded *table)
 {
-	guarded_count = count;
-	/* The count before the pointer to what it counts. litmus: message */
-	smp_store_release(&guarded_edits, edits);
+	/* What the table says before the pointer to it. litmus: guard+publish */
+	smp_store_release(&guarded, table);
+	/*
+	 * The pointer before the breakpoints. Pairs with the barrier in
+	 * rr_guard_published(). litmus: guard+publish
+	 */
+	smp_wmb();
 }
 
 /*
- * After a grace period since the last breakpoint went away: its handler has
- * interrupts off.
+ * After the last flush, so that no CPU fetches a breakpoint of these edits any
+ * more. The handler has interrupts off from the trap on: a CPU answers an IPI
+ * once it has left it. RCU would not do, since it does not watch a CPU that
+ * has trapped in its idle loop until the handler's irqentry_nmi_enter().
+ *
+ * The caller holds cpus_read_lock(): a CPU that is not online is not asked.
  */
 void rr_guard_withdraw(void)
 {
-	WRITE_ONCE(guarded_edits, NULL);
+	/*
+	 * For CPUs that have trapped on one of our breakpoints and have yet to
+	 * look. litmus: guard+withdraw
+	 */
+	kick_all_cpus_sync();
+	WRITE_ONCE(guarded, NULL);
+	/*
+	 * For CPUs that have trapped on somebody else's, and look at the table
+	 * meanwhile. litmus: guard+free
+	 */
+	kick_all_cpus_sync();
 }
 
-notrace __kprobes const void *rr_guard_edits(size_t *count)
+notrace __kprobes const struct rr_guarded *rr_guard_published(void)
 {
-	/* Pairs with the release in rr_guard_publish(). litmus: message */
-	const void *edits = smp_load_acquire(&guarded_edits);
-
-	*count = guarded_count;
-	return edits;
+	/*
+	 * The fetch of the breakpoint before the pointer: a trap orders them
+	 * no more than a branch would. Pairs with the barrier in
+	 * rr_guard_publish(). litmus: guard+publish
+	 */
+	smp_rmb();
+	/* Pairs with the release in rr_guard_publish(). litmus: guard+publish */
+	return smp_load_acquire(&guarded);
 }
 
 /*

@@ -30,13 +30,21 @@ void rr_text_lock(void);
 void rr_text_unlock(void);
 
 /* guard.c */
-void rr_guard_publish(const void *edits, size_t count);
+struct rr_guarded {
+	const void *edits;
+	size_t count;
+};
+
+void rr_guard_publish(const struct rr_guarded *table);
 void rr_guard_withdraw(void);
-const void *rr_guard_edits(size_t *count);
+const struct rr_guarded *rr_guard_published(void);
 void rr_synchronize_rcu_tasks(void);
 
 /* smp.c */
 void rr_flush_icache_all(void);
+void rr_interrupt_and_flush_icache_all(void);
+void rr_local_flush_tlb_page(unsigned long addr);
+void rr_local_flush_tlb_all(void);
 void rr_migrate_disable(void);
 void rr_migrate_enable(void);
 

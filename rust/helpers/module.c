@@ -30,6 +30,9 @@ static int get_owner(struct module *mod, unsigned long addr, unsigned long len,
 {
 	if (!within_module_mem_type(addr + len - 1, mod, MOD_TEXT))
 		return -EFAULT;
+	/* No reference keeps it if its init function fails. */
+	if (mod->state == MODULE_STATE_COMING)
+		return -EBUSY;
 	if (!try_module_get(mod))
 		return -ESHUTDOWN;
 	*owner = mod;
@@ -41,7 +44,8 @@ static int get_owner(struct module *mod, unsigned long addr, unsigned long len,
  * init functions does not count: it is about to be freed.
  *
  * Returns 0 and a reference in @owner, -EFAULT when the bytes are not all in
- * one module's text, -ESHUTDOWN when that module is being removed.
+ * one module's text, -EBUSY while that module's init function runs, -ESHUTDOWN
+ * when it is being removed.
  */
 int rr_module_get_by_text(unsigned long addr, unsigned long len,
 			  struct module **owner)

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/cleanup.h>
+#include <linux/kprobes.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
+#include <linux/smp.h>
+#include <asm/barrier.h>
 #include <asm/cacheflush.h>
+#include <asm/tlbflush.h>
 
 #include "helpers.h"
 
@@ -18,6 +22,36 @@ void rr_flush_icache_all(void)
 	 */
 	guard(preempt)();
 	flush_icache_all();
+}
+
+static void fence_i(void *unused)
+{
+	local_flush_icache_all();
+}
+
+/*
+ * As rr_flush_icache_all(), but by an interrupt, which a CPU in a trap of the
+ * kernel takes after it has left it.
+ */
+void rr_interrupt_and_flush_icache_all(void)
+{
+	/*
+	 * Text before the message, as in flush_icache_all(), and before what is
+	 * written when nobody is in a trap any more. litmus: flush, probe+removed
+	 */
+	RISCV_FENCE(w, ow);
+	on_each_cpu(fence_i, NULL, true);
+}
+
+/* The kernel's, since harts with errata need more than one sfence.vma. */
+notrace __kprobes void rr_local_flush_tlb_page(unsigned long addr)
+{
+	local_flush_tlb_page(addr);
+}
+
+notrace __kprobes void rr_local_flush_tlb_all(void)
+{
+	local_flush_tlb_all();
 }
 
 void rr_migrate_disable(void)

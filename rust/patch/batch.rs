@@ -46,6 +46,9 @@ pub struct Options {
     /// after the batch was verified. Only in a kernel with KUnit; ignored by a rendezvous, which
     /// leaves no such moment.
     pub race_at: Option<usize>,
+    /// Stop the machine even for instructions that are replaced together, which a task that is
+    /// between them does not survive: to see that. Only in a kernel with KUnit.
+    pub torn: bool,
 }
 
 /// Edits of kernel text that are made together, or not at all.
@@ -65,6 +68,7 @@ pub struct Options {
 /// | `-EADDRNOTAVAIL` | the address is odd |
 /// | `-ECHRNG` | a phase other than 0 and 1 |
 /// | `-EFAULT` | not kernel text, or not all of it in the kernel image or in one module |
+/// | `-EBUSY` | in a module whose init function has not returned yet, be it the caller's own |
 /// | `-ESHUTDOWN` | in a module that is being removed |
 /// | `-ENOMEM` | no memory |
 ///
@@ -76,7 +80,7 @@ pub struct Options {
 /// | `-EEXIST` | two edits overlap |
 /// | `-E2BIG` | more pages than the module parameter `window_pages` |
 /// | `-EILSEQ` | the old bytes of an edit are not what is there |
-/// | `-EOPNOTSUPP` | a strategy was asked for that is not safe for these edits |
+/// | `-EOPNOTSUPP` | the strategy that was asked for is not safe for these edits, or none is |
 /// | `-EFAULT` | an address is no longer kernel text |
 /// | `-ENOENT` | a CPU could not be stopped |
 ///

@@ -32,9 +32,12 @@ use riscv::{
         MAX_PHASE, //
     },
     errno,
+    guards::Table,
     plan::{
+        self,
         plan,
         BadPlan,
+        Pairs,
         Strategy, //
     },
     rendezvous::{
@@ -78,8 +81,13 @@ kernel::sync::global_lock! {
     unsafe(uninit) static ENGINE: Mutex<Option<Window>> = None;
 }
 
-/// Whether our breakpoints are told to us.
-const GUARDS: bool = cfg!(rust_riscv_text_hooks);
+/// How instructions are replaced together: guarded if our breakpoints are told to us, and tasks
+/// can be waited for.
+const PAIRS: Pairs = plan::pairs(
+    cfg!(rust_riscv_text_hooks),
+    cfg!(CONFIG_TASKS_RCU),
+    cfg!(CONFIG_PREEMPTION),
+);
 
 /// How many of the next commits shall fail. Relaxed: nothing is read through it.
 static FAIL: Atomic<u32> = Atomic::new(0);
@@ -138,7 +146,12 @@ pub(crate) fn commit(
         return Err(nowhere(errno(ENODATA)));
     }
     fit_fetch(edits);
-    let strategy = plan(edits, options.strategy, GUARDS).map_err(bad_plan)?;
+    let pairs = if cfg!(CONFIG_KUNIT) && options.torn {
+        Pairs::Torn
+    } else {
+        PAIRS
+    };
+    let strategy = plan(edits, options.strategy, pairs).map_err(bad_plan)?;
 
     // Before the engine's own lock: the kernel calls us under this one.
     let lock = TextLock::lock();
@@ -163,11 +176,11 @@ pub(crate) unsafe fn commit_for_kernel(
     edits: &mut [Edit],
     lock: Option<&TextLock>,
 ) -> Result<Report, Failure> {
-    // What was asked for in debugfs, if that is safe here: a rendezvous needs the lock.
+    // What was asked for in debugfs, if that is safe here: where CPUs may come and go, it is not.
     let wanted = crate::control::strategy()
-        .filter(|&wanted| wanted != Strategy::Rendezvous || lock.is_some());
-    let strategy = match plan(edits, wanted, GUARDS) {
-        Err(BadPlan::Unsafe(_)) if wanted.is_some() => plan(edits, None, GUARDS),
+        .filter(|&wanted| lock.is_some() || matches!(wanted, Strategy::Live | Strategy::Phased));
+    let strategy = match plan(edits, wanted, PAIRS) {
+        Err(BadPlan::Unsafe(_)) if wanted.is_some() => plan(edits, None, PAIRS),
         planned => planned,
     }
     .map_err(bad_plan)?;
@@ -316,13 +329,16 @@ unsafe fn write(
     };
     let stopped_ns = match (strategy, lock) {
         (Strategy::Live | Strategy::Phased, _) => {
-            let ready = verified.open(window).map_err(nowhere)?;
-            write_live(&ready, options).map(|()| 0)
+            let mut ready = verified.open(window).map_err(nowhere)?;
+            write_live(&mut ready, options).map(|()| 0)
         }
-        (Strategy::Guarded, _) => {
-            let ready = verified.open(window).map_err(nowhere)?;
-            let guard = Guard::new(edits);
-            let result = write_live(&ready, options);
+        (Strategy::Guarded, Some(lock)) => {
+            let mut ready = verified.open(window).map_err(nowhere)?;
+            let table = Table::new(edits);
+            // SAFETY: The engine is locked. `guard` is dropped after `ready`, when no breakpoint
+            // is left.
+            let guard = unsafe { Guard::new(&table, lock) };
+            let result = write_live(&mut ready, options);
 
             // The last flush, after which nobody runs into a breakpoint any more. Those who had
             // run into one are waited for.
@@ -334,7 +350,7 @@ unsafe fn write(
             write_stopped(verified.for_master(window).map_err(nowhere)?, lock)
         }
         // CPUs may come and go.
-        (Strategy::Rendezvous, None) => Err(nowhere(errno(EOPNOTSUPP))),
+        (Strategy::Guarded | Strategy::Rendezvous, None) => Err(nowhere(errno(EOPNOTSUPP))),
     }?;
     let report = Report {
         strategy,
@@ -354,7 +370,7 @@ fn nowhere(error: Error) -> Failure {
 }
 
 /// Writes while all harts run. The window's closing, when `ready` is dropped, is the last flush.
-fn write_live(ready: &Ready<'_, '_>, options: Options) -> Result<(), Failure> {
+fn write_live(ready: &mut Ready<'_, '_>, options: Options) -> Result<(), Failure> {
     let race_at = options.race_at.filter(|_| cfg!(CONFIG_KUNIT));
 
     for phase in 0..=MAX_PHASE {
@@ -402,16 +418,17 @@ fn write_twice() -> bool {
 }
 
 /// The later steps of the edits of `phase` whose first step was a stand-in.
-fn finish(ready: &Ready<'_, '_>, phase: u8, direction: Direction) -> Result<(), Failure> {
+fn finish(ready: &mut Ready<'_, '_>, phase: u8, direction: Direction) -> Result<(), Failure> {
     if !ready.has_parcels(phase) {
         return Ok(());
     }
     // No hart may see the new tail after the old head, or the new head before the new tail.
     // litmus: batch+phases
     for parcel in [Parcel::Tail, Parcel::Head] {
-        ready.synchronise();
-        if parcel == Parcel::Tail {
-            guard::wait_for_tasks(ready);
+        if parcel == Parcel::Tail && ready.is_splittable() {
+            ready.synchronise_and(guard::wait_for_tasks);
+        } else {
+            ready.synchronise();
         }
         ready.finish(phase, parcel, direction)?;
         again(ready, phase, || ready.finish(phase, parcel, direction))?;
@@ -420,7 +437,7 @@ fn finish(ready: &Ready<'_, '_>, phase: u8, direction: Direction) -> Result<(), 
 }
 
 /// Takes all phases before `phase` back, the last one first.
-fn undo_before(ready: &Ready<'_, '_>, phase: u8) -> Result<(), Failure> {
+fn undo_before(ready: &mut Ready<'_, '_>, phase: u8) -> Result<(), Failure> {
     for earlier in (0..phase).rev() {
         ready.synchronise();
         ready.begin_unchecked(earlier, Direction::Back)?;

@@ -7,43 +7,50 @@
 //! once; then every task gets the time to leave the others; only then these are replaced, and the
 //! breakpoint last.
 
-use core::marker::PhantomData;
-
 use riscv::{
-    batch::Ready,
-    edit::Edit,
-    guards, //
+    guards::{
+        self,
+        Table, //
+    },
+    text_lock::TextLock,
+    window::Closed, //
 };
 
 /// Edits whose breakpoints are dealt with.
 ///
-/// To be dropped after the last flush of the batch: then no CPU runs into a breakpoint any more, and
-/// only those on their way to its handler are waited for.
-pub(crate) struct Guard<'e>(PhantomData<&'e [Edit]>);
+/// Holding the lock keeps CPUs from coming and going, which [`guards::withdraw`] asks for.
+pub(crate) struct Guard<'t>(&'t Table<'t>, &'t TextLock);
 
-impl Guard<'_> {
-    /// Has the breakpoints of `edits` dealt with. One at a time: the caller holds the engine's lock.
-    pub(crate) fn new(edits: &[Edit]) -> Guard<'_> {
-        guards::publish(edits);
-        Guard(PhantomData)
+impl<'t> Guard<'t> {
+    /// Has the breakpoints of the edits of `table` dealt with.
+    ///
+    /// # Safety
+    ///
+    /// One at a time: the caller holds the engine's lock. The result is dropped, after the last
+    /// flush of the batch, when none of the breakpoints is left.
+    pub(crate) unsafe fn new(table: &'t Table<'t>, lock: &'t TextLock) -> Guard<'t> {
+        // SAFETY: By the function's requirement no other table is published, and `drop`, which
+        // withdraws this one, is called while `table` is borrowed.
+        unsafe { guards::publish(table) };
+        Guard(table, lock)
     }
 }
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        guards::withdraw();
+        // SAFETY: By the requirement of `new` no breakpoint is left, nor in an instruction cache.
+        // `self.1` is held: it has `cpus_read_lock`.
+        unsafe { guards::withdraw() };
     }
 }
 
-/// Waits until every task that was between two instructions which `ready` replaces has left them.
+/// Waits until every task that was between two instructions which a batch replaces has left them.
 ///
 /// Breakpoints are in front of them, so that none gets there again.
 ///
-/// Context: sleeps, for some tens of milliseconds.
-pub(crate) fn wait_for_tasks(ready: &Ready<'_, '_>) {
+/// Context: sleeps, for some tens of milliseconds; so the window is closed.
+pub(crate) fn wait_for_tasks(_closed: &Closed) {
     // A task that is preempted has not switched voluntarily, which is what RCU-tasks waits for.
     // Interrupt handlers are readers of RCU proper, which it waits for, too.
-    if ready.is_splittable() {
-        guards::synchronise_tasks();
-    }
+    guards::synchronise_tasks();
 }

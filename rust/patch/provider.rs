@@ -3,7 +3,8 @@
 //! Writing what ftrace, kprobes, jump labels, BPF and alternatives write.
 //!
 //! Needs our hooks in the kernel. What cannot be done here is declined, or handed back to the
-//! kernel, and counted: no write is ever lost.
+//! kernel, and counted. If the kernel cannot write it either, the next sync says so: the kernel
+//! warns once, and ftrace is switched off as for any site that cannot be written.
 
 use kernel::{
     bindings::pt_regs,
@@ -18,6 +19,8 @@ use riscv::{
         Way,
         MAX_LEN, //
     },
+    fence,
+    plan::Strategy,
     provider::{
         Declined,
         Kernel,
@@ -180,8 +183,14 @@ impl Provider for TextProvider {
         engine::fit_fetch(&mut edits);
 
         // SAFETY: One edit, of text that the kernel's user owns.
-        unsafe { engine::commit_for_kernel(&mut edits, Some(lock)) }
+        let report = unsafe { engine::commit_for_kernel(&mut edits, Some(lock)) }
             .map_err(|failure| declined(Error::from_errno(failure.errno), failure.addr))?;
+
+        // C stops the machine, which takes until every CPU has left its trap. All ways to write
+        // wait for that, but for one store that has nothing to do with a breakpoint.
+        if report.strategy == Strategy::Live && !edits[0].has_breakpoint() {
+            fence::instructions_everywhere_after_traps();
+        }
         Ok(())
     }
 

@@ -27,6 +27,7 @@ use crate::{
         Allowed, //
     },
     window::{
+        Closed,
         Mapped,
         Open,
         Window,
@@ -134,13 +135,17 @@ impl<'e> Verified<'e> {
     ///
     /// Those of [`Window::open`].
     pub fn open<'w>(self, window: &'w mut Window) -> Result<Ready<'e, 'w>> {
+        let shape = Shape::of(self.0);
         // SAFETY: By the type invariants the pages are in ascending order, and stay what they are.
-        let open = unsafe { window.open(plan::pages(self.0, PAGE_SIZE), self.1) }?;
+        let mut open = unsafe { window.open(plan::pages(self.0, PAGE_SIZE), self.1) }?;
 
+        if shape.iter().any(|phase| phase.breakpoints) {
+            open.wait_for_traps();
+        }
         Ok(Ready {
             edits: self.0,
             open,
-            shape: Shape::of(self.0),
+            shape,
         })
     }
 
@@ -163,7 +168,8 @@ impl<'e> Verified<'e> {
 
 /// A batch that can be written: its window is open.
 ///
-/// Dropping it closes the window and synchronises all CPUs with what was written.
+/// Dropping it closes the window and synchronises all CPUs with what was written. If an edit has a
+/// breakpoint, no CPU is in the trap of one any more that was there before.
 pub struct Ready<'e, 'w> {
     edits: &'e [Edit],
     open: Open<'w>,
@@ -176,6 +182,7 @@ struct Shape {
     any: bool,
     code: bool,
     parcels: bool,
+    breakpoints: bool,
 }
 
 impl Shape {
@@ -188,6 +195,7 @@ impl Shape {
             shape.any = true;
             shape.code |= edit.kind() == Kind::Code;
             shape.parcels |= edit.way() != Way::Store;
+            shape.breakpoints |= edit.has_breakpoint();
         }
         shapes
     }
@@ -196,9 +204,9 @@ impl Shape {
 /// The part of an edit behind a breakpoint that a step is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parcel {
-    /// All but the first parcel.
+    /// All but the head.
     Tail,
-    /// The first, after the others.
+    /// What the stand-in is in the place of, after the others.
     Head,
 }
 
@@ -223,8 +231,8 @@ impl Direction {
 
 impl<'e, 'w> Ready<'e, 'w> {
     /// Makes the first step of every edit of `phase`, each after checking once more that its old
-    /// bytes are there: the whole edit, or, unless it is of [`Way::Store`], the stand-in in its
-    /// first parcel.
+    /// bytes are there: the whole edit, or, unless it is of [`Way::Store`], the stand-in in the
+    /// place of its head.
     ///
     /// # Errors
     ///
@@ -254,8 +262,8 @@ impl<'e, 'w> Ready<'e, 'w> {
             }
             match edit.way() {
                 Way::Store => first_step(&mut writer, edit, Direction::Back)?,
-                // Only the first parcel was touched.
-                _ => store(&mut writer, edit, 0, 2, edit.old())?,
+                // Only the head was touched.
+                _ => store(&mut writer, edit, 0, edit.head_len(), edit.old())?,
             }
         }
         Ok(())
@@ -279,10 +287,13 @@ impl<'e, 'w> Ready<'e, 'w> {
             if edit.way() == Way::Store {
                 continue;
             }
-            let bytes = direction.bytes(edit);
+            let (bytes, head) = (direction.bytes(edit), edit.head_len());
             match parcel {
-                Parcel::Tail => store(&mut writer, edit, 2, edit.len() - 2, bytes >> 16)?,
-                Parcel::Head => store(&mut writer, edit, 0, 2, bytes)?,
+                Parcel::Tail => {
+                    let tail = bytes >> (8 * head);
+                    store(&mut writer, edit, head, edit.len() - head, tail)?;
+                }
+                Parcel::Head => store(&mut writer, edit, 0, head, bytes)?,
             }
         }
         Ok(())
@@ -320,6 +331,13 @@ impl<'e, 'w> Ready<'e, 'w> {
     /// Context: interrupts on; waits for IPIs.
     pub fn synchronise(&self) {
         self.open.synchronise();
+    }
+
+    /// As [`Ready::synchronise`], with the window closed before and until `wait` has returned.
+    ///
+    /// Context: as there, and what `wait` needs.
+    pub fn synchronise_and(&mut self, wait: impl FnOnce(&Closed)) {
+        self.open.closed_while(wait);
     }
 }
 
@@ -378,7 +396,7 @@ fn begin_one(writer: &mut Writer<'_>, edit: &Edit) -> Result<(), Failure> {
 fn first_step(writer: &mut Writer<'_>, edit: &Edit, to: Direction) -> Result<(), Failure> {
     match edit.way() {
         Way::Store => store(writer, edit, 0, edit.len(), to.bytes(edit)),
-        _ => store(writer, edit, 0, 2, u64::from(edit.stand_in())),
+        _ => store(writer, edit, 0, edit.head_len(), edit.stand_in().into()),
     }
 }
 

@@ -6,7 +6,10 @@
 
 use super::{
     emulate,
-    insn::insn_len, //
+    insn::{
+        insn_len,
+        ALIGN, //
+    }, //
 };
 
 /// The most bytes one edit replaces: two 4-byte instructions, or one 8-byte literal.
@@ -32,9 +35,10 @@ pub enum BadEdit {
     Empty,
     /// More than [`MAX_LEN`] bytes (`-EMSGSIZE`).
     TooLong,
-    /// The old and the new bytes differ in number, or the number is odd (`-EINVAL`).
+    /// The old and the new bytes differ in number, or the number is odd, or that of no whole
+    /// instructions: code in a kernel without compressed ones comes by 4 (`-EINVAL`).
     Uneven,
-    /// The address is odd (`-EADDRNOTAVAIL`).
+    /// The address is odd, or one where no instruction can be (`-EADDRNOTAVAIL`).
     OddAddress,
     /// There is no such phase (`-ECHRNG`).
     NoSuchPhase,
@@ -50,7 +54,8 @@ pub enum Way {
     Store,
     /// A 4-byte instruction that is not fetched at once, where the old or the new one is a
     /// breakpoint or a `nop`: [`Edit::stand_in`] in the first parcel, then the second parcel, then
-    /// the first, with an icache flush between.
+    /// the first, with an icache flush between. Not without compressed instructions, of which the
+    /// stand-in is one.
     Parcels,
     /// Only while every other hart is stopped; or, if [`Edit::can_guard`], by a breakpoint as above
     /// whose handler runs the old instructions, and once no task is between these.
@@ -75,6 +80,8 @@ pub struct Edit {
     phase: u8,
     kind: Kind,
     way: Way,
+    /// Whether harts fetch an aligned instruction of 4 bytes at once.
+    atomic_fetch: bool,
 }
 
 const _: () = assert!(core::mem::size_of::<Edit>() <= 32);
@@ -109,10 +116,10 @@ impl Edit {
         if new.len() > MAX_LEN || old.len() > MAX_LEN {
             return Err(BadEdit::TooLong);
         }
-        if new.len() != old.len() || new.len() % 2 != 0 {
+        if new.len() != old.len() || new.len() % align(kind) != 0 {
             return Err(BadEdit::Uneven);
         }
-        if addr % 2 != 0 {
+        if addr % align(kind) != 0 {
             return Err(BadEdit::OddAddress);
         }
         if phase > MAX_PHASE {
@@ -141,12 +148,14 @@ impl Edit {
             phase,
             kind,
             way: way(addr, old, new, len, kind),
+            atomic_fetch: true,
         }
     }
 
     /// An edit that makes the 2, 4 or 8 naturally aligned bytes at `addr`, now `old`, `new`.
     ///
-    /// `None` for any other number, any other address, or a phase that there is not.
+    /// `None` for any other number, any other address, a phase that there is not, or what no
+    /// instruction is as short as.
     #[inline(always)]
     pub fn aligned(
         addr: usize,
@@ -163,6 +172,7 @@ impl Edit {
             (addr % len == 0).then(|| Edit::of_words(addr, old(), new, len, phase, kind))
         };
         match *new {
+            _ if new.len() < align(kind) => None,
             [a, b] => edit(2, u64::from(u16::from_le_bytes([a, b]))),
             [a, b, c, d] => edit(4, u64::from(u32::from_le_bytes([a, b, c, d]))),
             [a, b, c, d, e, f, g, h] => edit(8, u64::from_le_bytes([a, b, c, d, e, f, g, h])),
@@ -223,10 +233,17 @@ impl Edit {
         }
     }
 
-    /// Whether a breakpoint on its first parcel can stand in for its old instructions.
+    /// Whether a breakpoint on its head can stand in for its old instructions: its handler can run
+    /// them, nobody comes back to the middle of them later, and the head is fetched at once.
+    ///
+    /// A call that is not the last of them does come back: what it calls may sleep, so that nobody
+    /// waits for it, and returns between the new instructions.
     #[inline(always)]
     pub fn can_guard(&self) -> bool {
-        self.kind == Kind::Code && emulate::can_run(self.old, self.len())
+        self.kind == Kind::Code
+            && (self.head_len() == 2 || self.atomic_fetch)
+            && emulate::can_run(self.old, self.len())
+            && !emulate::comes_back(self.old, self.len())
     }
 
     /// The cheapest safe way to write this edit.
@@ -235,38 +252,64 @@ impl Edit {
         self.way
     }
 
+    /// Whether a breakpoint comes or goes, so that a hart can be in its trap.
+    #[inline(always)]
+    pub fn has_breakpoint(&self) -> bool {
+        let begins = |bytes: u64| bytes as u16 == C_EBREAK || bytes as u32 == EBREAK as u32;
+
+        self.kind == Kind::Code && (begins(self.old) | begins(self.new))
+    }
+
     /// Where harts fetch an aligned 4-byte instruction in two parcels, what else would be a
     /// [`Way::Store`] may not be one: between a `nop` and an `ebreak`, say, is an `ecall`.
     pub fn without_ziccif(&mut self) {
         let changed = self.old ^ self.new;
         let in_one_parcel = changed >> 16 == 0 || changed as u16 == 0;
 
+        self.atomic_fetch = false;
         if self.way == Way::Store && self.kind == Kind::Code && self.len == 4 && !in_one_parcel {
             self.way = by_parcels(self.old, self.new);
         }
     }
 
-    /// What the first parcel is while the second changes: harmless with the old second parcel and
-    /// with the new one.
+    /// The number of bytes that [`Edit::stand_in`] is in the place of. It is one store: all
+    /// instructions are aligned to it.
+    #[inline(always)]
+    pub fn head_len(&self) -> usize {
+        ALIGN
+    }
+
+    /// What the head is while the rest changes: harmless with the old rest and with the new one.
     ///
     /// Of `nop` (`addi x0, x0, 0`), all but the opcode and the destination is in the second parcel:
     /// with any other it is a hint.
     #[inline(always)]
-    pub fn stand_in(&self) -> u16 {
+    pub fn stand_in(&self) -> u32 {
         let one_is = |insn| self.old == insn || self.new == insn;
 
         if self.way == Way::Parcels && !one_is(EBREAK) {
-            NOP as u16
+            NOP as u32 & 0xffff
+        } else if ALIGN == 2 {
+            C_EBREAK.into()
         } else {
-            C_EBREAK
+            EBREAK as u32
         }
+    }
+}
+
+/// What addresses and lengths are multiples of.
+#[inline(always)]
+fn align(kind: Kind) -> usize {
+    match kind {
+        Kind::Code => ALIGN,
+        Kind::Literal => 2,
     }
 }
 
 /// For a 4-byte instruction that is not fetched at once.
 #[inline(always)]
 fn by_parcels(old: u64, new: u64) -> Way {
-    if [old, new].iter().any(|&insn| insn == EBREAK || insn == NOP) {
+    if ALIGN == 2 && [old, new].iter().any(|&insn| insn == EBREAK || insn == NOP) {
         Way::Parcels
     } else {
         Way::Stop

@@ -114,6 +114,33 @@ pub fn can_run(code: u64, len: usize) -> bool {
     true
 }
 
+/// Whether `code`, which [`can_run`], may lead back into its own middle: by a call that is not its
+/// last instruction, since that returns there, or by a jump to there.
+///
+/// Where a register leads is not known.
+#[inline(always)]
+pub fn comes_back(code: u64, len: usize) -> bool {
+    let mut offset = 0;
+
+    while offset < len {
+        let Some(insn) = insn_at(code, len, offset) else {
+            return false;
+        };
+        let next = offset + insn.len();
+        let (link, to) = match op(insn) {
+            Some(Op::Jal(rd, by)) => (rd, Some(offset as i64 + i64::from(by))),
+            Some(Op::Jalr(rd, ..)) => (rd, None),
+            _ => (Reg::ZERO, None),
+        };
+
+        if link != Reg::ZERO && next < len || to.is_some_and(|to| 0 < to && to < len as i64) {
+            return true;
+        }
+        offset = next;
+    }
+    false
+}
+
 /// Runs `code`, `len` bytes at `pc`, on `regs`. Returns the address to go on at: that after the
 /// code, or where it jumps to.
 ///

@@ -16,9 +16,13 @@
 //!   +--back--> Outcome                                                +--back--> Outcome
 //! ```
 //!
-//! There is no other way to an [`Outcome`], which is what the fault path wants in the end. So code
-//! that forgets to unlock, or that reports while it holds the lock, does not compile;
-//! `rust/tests/compile_fail/` shows it.
+//! There is no other way to an [`Outcome`], which is what the fault path wants in the end, and one
+//! trap is one [`Fault`], which has its address space and its address with it. So code that forgets
+//! to unlock, or that locks another VMA than the fault's, does not compile;
+//! `rust/tests/compile_fail/` shows it. Nothing here reports: that is done with the [`Outcome`], when
+//! no lock is held.
+
+use core::marker::PhantomData;
 
 /// Flags of a VMA, as `vm_flags` in `struct vm_area_struct` has them.
 pub type VmFlags = usize;
@@ -188,103 +192,133 @@ pub trait LockedVma {
     fn flags(&self) -> VmFlags;
 }
 
-/// How a report reaches the task and the statistics. [`Unlocked::report`] is the only caller.
-pub trait Reporter {
-    /// The address that was accessed: asked for again, as keeping it for the few faults that are
-    /// forbidden would cost those that are not.
-    fn address(&self) -> usize;
-    /// Counts a fault that was dealt with under its VMA's lock: `VMA_LOCK_SUCCESS`. Notes why the
-    /// task gets a signal.
-    fn note(&self, cause: usize);
-    /// Sends the signal.
-    fn signal(&self, report: &Report);
+/// An address space whose VMAs can be locked one by one.
+pub trait AddressSpace {
+    /// One of its VMAs, locked.
+    type Vma<'a>: LockedVma
+    where
+        Self: 'a;
+
+    /// Locks the VMA at an address; `None` if there is none, or its lock cannot be had.
+    fn lock_vma(&self, address: usize) -> Option<Self::Vma<'_>>;
+}
+
+/// What all that a fault becomes goes on with: one trap of one task, which it cannot leave.
+#[derive(Debug)]
+struct Trap<'a, A> {
+    cause: Cause,
+    _task: PhantomData<(&'a A, *mut ())>,
 }
 
 /// A fault. No lock is held.
 #[must_use]
 #[derive(Debug)]
-pub struct Fault {
-    cause: Cause,
+pub struct Fault<'a, A> {
+    trap: Trap<'a, A>,
+    space: &'a A,
+    address: usize,
 }
 
 /// A fault whose VMA is locked.
 #[must_use]
-pub struct Locked<V> {
-    cause: Cause,
-    vma: V,
+pub struct Locked<'a, A: AddressSpace + 'a> {
+    trap: Trap<'a, A>,
+    vma: A::Vma<'a>,
 }
 
 /// A fault whose VMA is locked and allows it.
 #[must_use]
-pub struct Allowed<V> {
-    vma: V,
+pub struct Allowed<'a, A: AddressSpace + 'a> {
+    vma: A::Vma<'a>,
 }
 
 /// A fault whose VMA is locked and forbids it.
 #[must_use]
-pub struct Forbidden<V> {
-    cause: Cause,
-    vma: V,
+pub struct Forbidden<'a, A: AddressSpace + 'a> {
+    trap: Trap<'a, A>,
+    vma: A::Vma<'a>,
 }
 
 /// A fault that was forbidden, and whose VMA is no longer locked.
 #[must_use]
 #[derive(Debug)]
-pub struct Unlocked {
-    cause: Cause,
+pub struct Unlocked<'a, A> {
+    trap: Trap<'a, A>,
 }
 
 /// A [`Locked`] fault, judged.
 #[must_use]
-pub enum Judged<V> {
+pub enum Judged<'a, A: AddressSpace + 'a> {
     /// The VMA allows the access.
-    Allowed(Allowed<V>),
+    Allowed(Allowed<'a, A>),
     /// The VMA forbids the access.
-    Forbidden(Forbidden<V>),
+    Forbidden(Forbidden<'a, A>),
 }
 
 /// What has become of a fault.
 #[must_use]
-pub struct Outcome<V>(End<V>);
+pub struct Outcome<'a, A: AddressSpace + 'a>(End<A::Vma<'a>>, PhantomData<*mut ()>);
 
 /// The content of an [`Outcome`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum End<V> {
     /// The access is allowed; the VMA is still locked.
     CarryOn(V),
-    /// The access was forbidden, and that was reported. No lock is held.
-    Reported,
+    /// The access was forbidden, and is to be reported. No lock is held.
+    Report(Cause),
     /// Somebody else has to see to it. No lock is held.
     Back,
 }
 
-impl<V> Outcome<V> {
+impl<'a, A: AddressSpace + 'a> Outcome<'a, A> {
+    #[inline(always)]
+    const fn new(end: End<A::Vma<'a>>) -> Outcome<'a, A> {
+        Outcome(end, PhantomData)
+    }
+
     /// Takes it apart.
     #[inline(always)]
-    pub fn into_end(self) -> End<V> {
+    pub fn into_end(self) -> End<A::Vma<'a>> {
         self.0
     }
 }
 
-impl Fault {
-    /// A fault with this cause. One trap is one fault: it is made once.
+impl<'a, A: AddressSpace + 'a> Fault<'a, A> {
+    /// A fault with this cause, at this address.
+    ///
+    /// # Safety
+    ///
+    /// The current task has trapped with it, `space` is that task's, and no other `Fault` is made
+    /// of the trap: who gets a locked VMA provides a page at this address for an access of this
+    /// kind.
     #[inline(always)]
-    pub const fn new(cause: Cause) -> Fault {
-        Fault { cause }
+    pub const unsafe fn new(space: &'a A, address: usize, cause: Cause) -> Fault<'a, A> {
+        Fault {
+            trap: Trap {
+                cause,
+                _task: PhantomData,
+            },
+            space,
+            address,
+        }
     }
 
     /// Its cause.
     #[inline(always)]
     pub const fn cause(&self) -> Cause {
-        self.cause
+        self.trap.cause
     }
 
-    /// Goes on under the lock of its VMA, if `lock` gets it.
+    /// Goes on under the lock of the VMA at its address.
+    ///
+    /// # Errors
+    ///
+    /// The fault itself: there is no VMA, or its lock cannot be had.
     #[inline(always)]
-    pub fn lock<V>(self, lock: impl FnOnce() -> Option<V>) -> Result<Locked<V>, Fault> {
-        match lock() {
+    pub fn lock(self) -> Result<Locked<'a, A>, Fault<'a, A>> {
+        match self.space.lock_vma(self.address) {
             Some(vma) => Ok(Locked {
-                cause: self.cause,
+                trap: self.trap,
                 vma,
             }),
             None => Err(self),
@@ -293,71 +327,64 @@ impl Fault {
 
     /// Leaves it to somebody else.
     #[inline(always)]
-    pub fn back<V>(self) -> Outcome<V> {
-        Outcome(End::Back)
+    pub fn back(self) -> Outcome<'a, A> {
+        Outcome::new(End::Back)
     }
 }
 
-impl<V: LockedVma> Locked<V> {
+impl<'a, A: AddressSpace + 'a> Locked<'a, A> {
     /// The fault's cause.
     #[inline(always)]
     pub const fn cause(&self) -> Cause {
-        self.cause
+        self.trap.cause
     }
 
     /// Asks the VMA.
     #[inline(always)]
-    pub fn judge(self) -> Judged<V> {
-        let Locked { cause, vma } = self;
+    pub fn judge(self) -> Judged<'a, A> {
+        let Locked { trap, vma } = self;
 
-        if access_error(cause, vma.flags()) {
-            Judged::Forbidden(Forbidden { cause, vma })
+        if access_error(trap.cause, vma.flags()) {
+            Judged::Forbidden(Forbidden { trap, vma })
         } else {
             Judged::Allowed(Allowed { vma })
         }
     }
 }
 
-impl<V> Allowed<V> {
+impl<'a, A: AddressSpace + 'a> Allowed<'a, A> {
     /// Hands the locked VMA on.
     #[inline(always)]
-    pub fn keep(self) -> Outcome<V> {
-        Outcome(End::CarryOn(self.vma))
+    pub fn keep(self) -> Outcome<'a, A> {
+        Outcome::new(End::CarryOn(self.vma))
     }
 }
 
-impl<V> Forbidden<V> {
+impl<'a, A: AddressSpace + 'a> Forbidden<'a, A> {
     /// The fault's cause.
     #[inline(always)]
     pub const fn cause(&self) -> Cause {
-        self.cause
+        self.trap.cause
     }
 
     /// Unlocks the VMA.
     #[inline(always)]
-    pub fn unlock(self) -> Unlocked {
+    pub fn unlock(self) -> Unlocked<'a, A> {
         drop(self.vma);
-        Unlocked { cause: self.cause }
+        Unlocked { trap: self.trap }
     }
 }
 
-impl Unlocked {
-    /// Reports the access. The only place that acts.
+impl<'a, A: AddressSpace + 'a> Unlocked<'a, A> {
+    /// Has the access reported, by whoever takes the [`Outcome`].
     #[inline(always)]
-    pub fn report<V>(self, reporter: &impl Reporter) -> Outcome<V> {
-        let report = Report {
-            address: reporter.address(),
-            cause: self.cause,
-        };
-
-        reporter.note(report.bad_cause());
-        reporter.signal(&report);
-        Outcome(End::Reported)
+    pub fn report(self) -> Outcome<'a, A> {
+        Outcome::new(End::Report(self.trap.cause))
     }
 
     /// Leaves it to somebody else, who will look the VMA up again.
     #[inline(always)]
-    pub fn back<V>(self) -> Outcome<V> {
-        Outcome(End::Back)
+    pub fn back(self) -> Outcome<'a, A> {
+        Outcome::new(End::Back)
     }
 }

@@ -36,26 +36,27 @@ pub fn instructions_here() {
 /// Forgets this hart's cached translations of `pages`.
 ///
 /// Needed after a kernel mapping was removed, and after one was made: without Svvptc a hart may
-/// have cached that there was none. Any context.
+/// have cached that there was none. Any context, a stopped machine, too.
+///
+/// By the kernel's functions, which know the harts that need more than a `sfence.vma` of an address.
 #[inline(always)]
 pub fn translations_here(pages: Pages) {
     if pages.count >= FLUSH_ALL_FROM {
-        // SAFETY: `sfence.vma` only orders and forgets what can be looked up again.
-        unsafe { asm!("sfence.vma", options(nostack)) };
+        // SAFETY: No requirements: it only orders and forgets what can be looked up again.
+        unsafe { bindings::rr_local_flush_tlb_all() };
         return;
     }
     for n in 0..pages.count {
-        let addr = pages.start + n * PAGE_SIZE;
-
         // SAFETY: As above.
-        unsafe { asm!("sfence.vma {}, zero", in(reg) addr, options(nostack)) };
+        unsafe { bindings::rr_local_flush_tlb_page(pages.start + n * PAGE_SIZE) };
     }
 }
 
 /// Orders every online CPU's instruction fetches after everything that this CPU has written.
 ///
-/// CPUs that come online later do the same on their way. It does not wait for interrupts: a CPU can
-/// be in the handler of a breakpoint that is gone.
+/// CPUs that come online later do the same on their way. Where firmware does it, it does not wait
+/// for interrupts: a CPU can still be in the handler of a breakpoint that is gone. See
+/// [`instructions_everywhere_after_traps`].
 ///
 /// Context: interrupts on; waits for the other harts, does not sleep.
 ///
@@ -63,4 +64,16 @@ pub fn translations_here(pages: Pages) {
 pub fn instructions_everywhere() {
     // SAFETY: No requirements.
     unsafe { bindings::rr_flush_icache_all() };
+}
+
+/// As [`instructions_everywhere`], and when it returns no CPU is still in a trap that it took from
+/// the kernel before: such a trap has interrupts off until it is left, and this waits for an
+/// interrupt of every CPU.
+///
+/// What the caller writes next, too, is after the text for those who read it in such a trap.
+///
+/// Context: interrupts on; waits for the other harts, does not sleep.
+pub fn instructions_everywhere_after_traps() {
+    // SAFETY: No requirements.
+    unsafe { bindings::rr_interrupt_and_flush_icache_all() };
 }

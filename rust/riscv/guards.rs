@@ -2,49 +2,84 @@
 
 //! The edits whose breakpoints are dealt with, as the handler of breakpoints sees them.
 
+use core::marker::PhantomData;
+
 use crate::{
     bindings,
     edit::Edit, //
 };
 
-/// Lets the handler see `edits`.
+/// A table of edits that the handler can look at.
 ///
-/// One caller at a time, which calls [`withdraw`] before they go away.
-pub fn publish(edits: &[Edit]) {
-    // SAFETY: No requirements; who looks has those of `published`.
-    unsafe { bindings::rr_guard_publish(edits.as_ptr().cast(), edits.len()) };
+/// # Invariants
+///
+/// `table` is the place and the number of edits that live for `'e`.
+pub struct Table<'e> {
+    table: bindings::rr_guarded,
+    _edits: PhantomData<&'e [Edit]>,
 }
 
-/// Ends what [`publish`] began, once no CPU is in the handler any more.
+impl<'e> Table<'e> {
+    /// The table of `edits`, which are in the order of their addresses.
+    pub fn new(edits: &'e [Edit]) -> Table<'e> {
+        // INVARIANT: The parts of a slice that lives for `'e`.
+        Table {
+            table: bindings::rr_guarded {
+                edits: edits.as_ptr().cast(),
+                count: edits.len(),
+            },
+            _edits: PhantomData,
+        }
+    }
+}
+
+/// Lets the handler see the edits of `table`, before any of their breakpoints is written.
 ///
-/// No breakpoint of the edits is left in the text, nor in an instruction cache.
+/// # Safety
 ///
-/// Context: sleeps.
-pub fn withdraw() {
-    // The handler runs with interrupts off: a read-side section.
-    // litmus: fault+unregister
-    //
-    // SAFETY: This may sleep. (The `kernel` crate of Linux 7.2 has no function for it.)
-    unsafe { kernel::bindings::synchronize_rcu() };
-    // SAFETY: No requirements.
+/// No other table is published. `table` stays in its place, and its edits stay, until
+/// [`withdraw`] has returned.
+pub unsafe fn publish(table: &Table<'_>) {
+    // SAFETY: `table` is valid; by the function's requirement it stays until it is withdrawn.
+    unsafe { bindings::rr_guard_publish(&table.table) };
+}
+
+/// Ends what [`publish`] began: afterwards no CPU looks at the table any more.
+///
+/// Waits twice for every CPU to have interrupts on. First for those that have run into a breakpoint
+/// of the table and have yet to look for it; then, once the handler finds no table, for those that
+/// have run into any other breakpoint and were looking.
+///
+/// # Safety
+///
+/// No breakpoint of the edits is in the text, and all CPUs have flushed their instruction caches
+/// since. The caller holds `cpus_read_lock`.
+///
+/// # Context
+///
+/// Interrupts on; waits for IPIs.
+pub unsafe fn withdraw() {
+    // SAFETY: By the function's requirements.
     unsafe { bindings::rr_guard_withdraw() };
 }
 
-/// The edits that are published now.
+/// The edits that are published now; none where there is no table.
 ///
-/// For the handler of breakpoints only: the edits stay until it is left. Any context.
+/// # Safety
+///
+/// Interrupts are off, and have been since this CPU ran into a breakpoint. They stay off for `'a`.
 #[inline(always)]
-pub fn published<'a>() -> &'a [Edit] {
-    let mut count = 0;
-    // SAFETY: `count` is a place for the result.
-    let edits = unsafe { bindings::rr_guard_edits(&mut count) };
+pub unsafe fn published<'a>() -> &'a [Edit] {
+    // SAFETY: It may be called in any context.
+    let table = unsafe { bindings::rr_guard_published() };
 
-    if edits.is_null() {
+    if table.is_null() {
         return &[];
     }
-    // SAFETY: `publish` has put them there before the breakpoint that led here was written, and
-    // `withdraw` waits until nobody is here any more.
-    unsafe { core::slice::from_raw_parts(edits.cast(), count) }
+    // SAFETY: By the requirements of `publish`, the table and its edits are there until `withdraw`
+    // returns. That waits, after no CPU can find the table any more, until this CPU has had
+    // interrupts on, which by the function's requirement is after `'a`.
+    unsafe { core::slice::from_raw_parts((*table).edits.cast(), (*table).count) }
 }
 
 /// Waits until every task has switched voluntarily, or was idle or in user space.
@@ -54,6 +89,6 @@ pub fn published<'a>() -> &'a [Edit] {
 ///
 /// C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 pub fn synchronise_tasks() {
-    // SAFETY: No requirements.
+    // SAFETY: It may be called wherever one may sleep, which is this function's context.
     unsafe { bindings::rr_synchronize_rcu_tasks() };
 }

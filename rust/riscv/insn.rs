@@ -17,6 +17,10 @@
 //! # Ok::<(), insn::OutOfRange>(())
 //! ```
 
+/// What the addresses and the lengths of instructions are multiples of, in the kernel that this is
+/// built for: without `CONFIG_RISCV_ISA_C` there are none of 2 bytes, and harts may know of none.
+pub const ALIGN: usize = if cfg!(CONFIG_RISCV_ISA_C) { 2 } else { 4 };
+
 /// A general-purpose register, `x0` to `x31`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reg(u8);

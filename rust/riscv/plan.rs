@@ -36,11 +36,34 @@ pub enum BadPlan {
     Unsafe(usize),
 }
 
-/// Puts the edits in the order of their addresses and finds the cheapest strategy that is safe for
-/// all of them, or checks that `wanted` is. `guards` says whether there is [`Strategy::Guarded`].
+/// What becomes of edits that replace more than one instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pairs {
+    /// They are refused: a task can be between two of the instructions.
+    Refused,
+    /// [`Strategy::Guarded`], or they are refused.
+    Guarded,
+    /// [`Strategy::Rendezvous`], under which a task that is between them goes on in the middle of
+    /// the new ones. For tests that see that.
+    Torn,
+}
+
+/// What can become of such edits in a kernel with or without our `hooks`, `CONFIG_TASKS_RCU` and
+/// `CONFIG_PREEMPTION`.
 ///
-/// A rendezvous that is asked for is made even where it is not safe for a task between two
-/// instructions; without guards there is nothing better.
+/// Without the first, nobody hears of our breakpoints. Without the second,
+/// `synchronize_rcu_tasks()` is `synchronize_rcu()`, and only where no task is preempted does that
+/// wait for all that are between two instructions.
+pub const fn pairs(hooks: bool, tasks_rcu: bool, preemption: bool) -> Pairs {
+    if hooks && (tasks_rcu || !preemption) {
+        Pairs::Guarded
+    } else {
+        Pairs::Refused
+    }
+}
+
+/// Puts the edits in the order of their addresses and finds the cheapest strategy that is safe for
+/// all of them, or checks that `wanted` is.
 ///
 /// # Errors
 ///
@@ -48,7 +71,7 @@ pub enum BadPlan {
 pub fn plan(
     edits: &mut [Edit],
     wanted: Option<Strategy>,
-    guards: bool,
+    pairs: Pairs,
 ) -> Result<Strategy, BadPlan> {
     let overlap = |edits: &[Edit]| {
         let pair = edits
@@ -65,17 +88,27 @@ pub fn plan(
         }
     }
 
-    let (mut needs_stop, mut phases) = (None, false);
+    let (mut needs_stop, mut splittable, mut phases) = (None, None, false);
     for edit in edits.iter() {
         phases |= edit.phase() > 0;
+        if splittable.is_none() && edit.is_splittable() {
+            splittable = Some(edit);
+        }
         if edit.way() == Way::Stop && needs_stop.is_none() {
             needs_stop = Some(edit);
         }
     }
 
+    if let (Some(edit), None | Some(Strategy::Rendezvous)) = (splittable, wanted) {
+        match (pairs, wanted) {
+            (Pairs::Torn, _) => {}
+            (Pairs::Guarded, None) => return guarded(edits),
+            _ => return Err(BadPlan::Unsafe(edit.addr())),
+        }
+    }
+
     match (wanted, needs_stop) {
-        (Some(Strategy::Guarded), _) if guards => guarded(edits),
-        (None, Some(_)) if guards && edits.iter().any(Edit::is_splittable) => guarded(edits),
+        (Some(Strategy::Guarded), _) if pairs == Pairs::Guarded => guarded(edits),
         (Some(Strategy::Guarded), _) => Err(BadPlan::Unsafe(first_addr(edits))),
         (Some(Strategy::Rendezvous), _) | (None, Some(_)) => Ok(Strategy::Rendezvous),
         (Some(_), Some(edit)) => Err(BadPlan::Unsafe(edit.addr())),

@@ -103,6 +103,7 @@ impl Owners {
     ///
     /// - `-EFAULT`: not text, or not all of it in the kernel image or in one module; text of init
     ///   functions does not count.
+    /// - `-EBUSY`: the module's init function has not returned yet: if it fails, the text goes.
     /// - `-ESHUTDOWN`: the module is being removed.
     /// - `-ENOMEM`: no memory to note the module.
     ///

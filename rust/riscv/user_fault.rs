@@ -11,8 +11,7 @@ use kernel::mm::{
 
 use crate::fault::{
     self,
-    Fault,
-    Locked,
+    AddressSpace,
     LockedVma,
     VmFlags, //
 };
@@ -44,22 +43,14 @@ impl LockedVma for VmaReadGuard<'_> {
     }
 }
 
-/// Locks the VMA at a fault's address, without `mmap_lock`.
-///
-/// # Errors
-///
-/// The fault itself: there is no VMA, or it is locked for writing or about to be changed.
-///
-/// # Context
-///
-/// Process context; does not sleep.
-#[inline(always)]
-pub fn lock(
-    mm: &MmWithUser,
-    address: usize,
-    fault: Fault,
-) -> Result<Locked<VmaReadGuard<'_>>, Fault> {
-    fault.lock(|| mm.lock_vma_under_rcu(address))
+impl AddressSpace for MmWithUser {
+    type Vma<'a> = VmaReadGuard<'a>;
+
+    /// Without `mmap_lock`. Process context; does not sleep.
+    #[inline(always)]
+    fn lock_vma(&self, address: usize) -> Option<VmaReadGuard<'_>> {
+        self.lock_vma_under_rcu(address)
+    }
 }
 
 /// What needs our hooks in the kernel.
@@ -77,18 +68,11 @@ mod hooked {
     use kernel::{
         bindings::{
             mm_struct,
-            pt_regs,
             vm_area_struct, //
         },
         error::to_result,
-        ffi::{
-            c_int,
-            c_ulong, //
-        },
-        mm::{
-            MmWithUser,
-            VmaReadGuard, //
-        },
+        ffi::c_ulong,
+        mm::MmWithUser,
         prelude::*, //
     };
 
@@ -98,90 +82,44 @@ mod hooked {
             Cause,
             End,
             Fault,
-            Outcome,
-            Report,
-            Reporter, //
-        },
-        tp, //
+            Outcome, //
+        }, //
     };
 
-    /// `RISCV_FAULT_REPORTED`, a macro that bindgen cannot evaluate.
-    const REPORTED: *mut vm_area_struct = without_provenance_mut(1);
-
-    /// The current task's trap from user mode.
-    ///
-    /// # Invariants
-    ///
-    /// The current task is handling one, with interrupts on.
-    pub struct UserTrap(());
-
-    impl UserTrap {
-        /// Its registers: where each trap from user mode saves them.
-        #[inline(always)]
-        fn regs(&self) -> *mut pt_regs {
-            // SAFETY: `tp` points to the current task.
-            let stack = unsafe { (*tp::current()).stack };
-
-            // As `task_pt_regs()` has it.
-            stack.wrapping_byte_add(bindings::RR_USER_REGS).cast()
-        }
-    }
-
-    impl Reporter for UserTrap {
-        #[inline(always)]
-        fn address(&self) -> usize {
-            // SAFETY: By the type invariant, they are those of the trap.
-            unsafe { (*self.regs()).badaddr }
-        }
-
-        #[inline(always)]
-        fn note(&self, cause: usize) {
-            // SAFETY: No requirements. In C, as `thread` is not where the kernel crate's bindings
-            // have it.
-            unsafe { bindings::rr_note_forbidden(cause) };
-        }
-
-        #[inline(always)]
-        fn signal(&self, report: &Report) {
-            // SAFETY: By the type invariant.
-            unsafe {
-                bindings::do_trap(
-                    self.regs(),
-                    report.signal() as c_int,
-                    report.code() as c_int,
-                    report.address(),
-                )
-            };
-        }
-    }
+    /// `RISCV_FAULT_FORBIDDEN`, a macro that bindgen cannot evaluate.
+    const FORBIDDEN: *mut vm_area_struct = without_provenance_mut(1);
 
     /// Who handles page faults of user mode, up to where a page is to be provided.
     ///
     /// What it does not deal with, C does.
     pub trait Handler {
-        /// Handles a fault at an address.
+        /// Handles a fault.
         ///
         /// # Context
         ///
-        /// The task that has the fault, interrupts on, no lock held. Must not sleep.
-        fn user_fault<'a>(
-            trap: &UserTrap,
-            mm: &'a MmWithUser,
-            address: usize,
-            fault: Fault,
-        ) -> Outcome<VmaReadGuard<'a>>;
+        /// The task that has the fault, interrupts on, no lock held. Must not sleep, nor take a lock
+        /// that sleeps on `PREEMPT_RT`: the module could be gone when it returns.
+        fn user_fault(fault: Fault<'_, MmWithUser>) -> Outcome<'_, MmWithUser>;
 
         /// Takes note of a trap that came here without being a page fault. Context as above.
         fn unknown_cause(scause: usize, address: usize);
     }
 
     /// Handles a fault of one cause, known where this is compiled in.
+    ///
+    /// # Safety
+    ///
+    /// As [`user_fault`] has it; called once for each trap.
     #[inline(always)]
-    fn handle<H: Handler>(mm: &MmWithUser, address: usize, cause: Cause) -> *mut vm_area_struct {
-        // INVARIANT: By the requirements of `user_fault`.
-        let trap = UserTrap(());
+    unsafe fn handle<H: Handler>(
+        mm: &MmWithUser,
+        address: usize,
+        cause: Cause,
+    ) -> *mut vm_area_struct {
+        // SAFETY: By the function's requirements.
+        let fault = unsafe { Fault::new(mm, address, cause) };
 
-        match H::user_fault(&trap, mm, address, Fault::new(cause)).into_end() {
+        match H::user_fault(fault).into_end() {
             End::CarryOn(guard) => {
                 let vma = guard.as_ptr();
 
@@ -189,24 +127,36 @@ mod hooked {
                 forget(guard);
                 vma
             }
-            End::Reported => REPORTED,
+            End::Report(cause) => {
+                // SAFETY: No requirements. In C, as `thread` is not where the kernel crate's
+                // bindings have it.
+                unsafe { bindings::rr_note_forbidden(cause.scause()) };
+                FORBIDDEN
+            }
             End::Back => null_mut(),
         }
     }
 
     /// The rarest, kept apart so that it is asked for last.
+    ///
+    /// # Safety
+    ///
+    /// That of [`handle`].
     #[cold]
     #[inline(never)]
-    fn handle_fetch<H: Handler>(mm: &MmWithUser, address: usize) -> *mut vm_area_struct {
-        handle::<H>(mm, address, Cause::Fetch)
+    unsafe fn handle_fetch<H: Handler>(mm: &MmWithUser, address: usize) -> *mut vm_area_struct {
+        // SAFETY: By the function's requirements.
+        unsafe { handle::<H>(mm, address, Cause::Fetch) }
     }
 
     /// The C function for a [`Handler`], as `asm/fault_provider.h` has it.
     ///
     /// # Safety
     ///
-    /// - The current task is handling a trap from user mode, with interrupts on, and `mm` is its
-    ///   `mm`; or, for a test, it is a kernel thread, `do_trap()` does nothing, and `mm` has users.
+    /// - The current task is handling a page fault of user mode, with interrupts on, at this address
+    ///   and with this `scause`, and `mm` is its `mm`; or, for a test, it is a kernel thread, and
+    ///   `mm` has users.
+    /// - A VMA that is returned is locked: the caller unlocks it.
     pub unsafe extern "C" fn user_fault<H: Handler>(
         mm: *mut mm_struct,
         address: c_ulong,
@@ -217,9 +167,12 @@ mod hooked {
 
         // A copy for each cause, which then has not to be kept.
         match Cause::from_scause(scause) {
-            Some(Cause::Load) => handle::<H>(mm, address, Cause::Load),
-            Some(Cause::Store) => handle::<H>(mm, address, Cause::Store),
-            Some(Cause::Fetch) => handle_fetch::<H>(mm, address),
+            // SAFETY: By the function's requirements; one of the three is called.
+            Some(Cause::Load) => unsafe { handle::<H>(mm, address, Cause::Load) },
+            // SAFETY: As above.
+            Some(Cause::Store) => unsafe { handle::<H>(mm, address, Cause::Store) },
+            // SAFETY: As above.
+            Some(Cause::Fetch) => unsafe { handle_fetch::<H>(mm, address) },
             None => {
                 H::unknown_cause(scause, address);
                 null_mut()

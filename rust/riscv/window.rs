@@ -16,6 +16,10 @@ use kernel::{
     bindings as kernel_bindings,
     page::Page,
     prelude::*,
+    sync::barrier::{
+        smp_mb,
+        Write, //
+    },
     types::NotThreadSafe, //
 };
 
@@ -43,15 +47,23 @@ struct Slot {
     entry: NonNull<u64>,
     /// The page of text that it maps, while it maps one.
     page: usize,
+    /// What the entry is then.
+    pte: Pte,
 }
 
 impl Slot {
     fn set(&mut self, page: usize, pte: Pte) {
         self.page = page;
+        self.pte = pte;
+        self.set_again();
+    }
+
+    /// As [`Slot::set`] with what it was set to last.
+    fn set_again(&self) {
         // SAFETY: By the invariant of `Window` the entry is ours and valid for writes. A single
         // aligned store, since the hart's page-table walker reads it; no call, since there are
         // many, and a traced one takes long.
-        unsafe { self.entry.as_ptr().write_volatile(pte.bits()) };
+        unsafe { self.entry.as_ptr().write_volatile(self.pte.bits()) };
     }
 
     /// As [`Slot::set`] with an invalid entry, without a call: for a stopped machine.
@@ -119,7 +131,11 @@ impl Window {
             let addr = window.base.addr().get() + n * PAGE_SIZE;
             let found = text::look_up(addr).filter(|found| found.level == 0);
             let entry = NonNull::new(text::entry_at(found.ok_or(ENXIO)?.slot)).ok_or(ENXIO)?;
-            let mut slot = Slot { entry, page: 0 };
+            let mut slot = Slot {
+                entry,
+                page: 0,
+                pte: Pte::INVALID,
+            };
 
             slot.set(0, Pte::INVALID);
             // INVARIANT: The walk ended at the lowest level, at the entry of page `n`.
@@ -210,8 +226,12 @@ impl Window {
         // SAFETY: No requirements. Undone when the result is dropped.
         unsafe { bindings::rr_migrate_disable() };
         mapped.prepare_here();
+        // Who runs into new text finds what the caller has written for it, a probe in a table, say.
+        // litmus: probe+armed
+        smp_mb(Write);
         Ok(Open {
             mapped,
+            after_traps: false,
             _here: NotThreadSafe,
         })
     }
@@ -383,6 +403,8 @@ impl Drop for Mapped<'_> {
 /// A window that is open on this CPU, and closes itself.
 pub struct Open<'w> {
     mapped: Mapped<'w>,
+    /// Whether traps that the old text caused are waited for in the end.
+    after_traps: bool,
     _here: NotThreadSafe,
 }
 
@@ -393,19 +415,56 @@ impl Open<'_> {
         self.mapped.writer()
     }
 
+    /// Has closing the window wait until no CPU is in a trap any more that the old text caused.
+    pub fn wait_for_traps(&mut self) {
+        self.after_traps = true;
+    }
+
     /// Has every CPU see what was written so far, and keeps the window open.
     ///
     /// Context: interrupts on; waits for IPIs.
     pub fn synchronise(&self) {
         fence::instructions_everywhere();
     }
+
+    /// Closes the window, has every CPU see what was written, and opens the window again after
+    /// `wait`, maybe on another CPU.
+    ///
+    /// # Context
+    ///
+    /// Interrupts on; waits for IPIs. Allocates nothing. `wait` may be long: no alias is there
+    /// meanwhile.
+    pub fn closed_while(&mut self, wait: impl FnOnce(&Closed)) {
+        let used = self.mapped.used;
+
+        self.mapped.close();
+        self.synchronise();
+        // SAFETY: `Window::open` disabled migration, on this task, as `Open` cannot be sent.
+        unsafe { bindings::rr_migrate_enable() };
+        wait(&Closed(()));
+        // SAFETY: It may be called by any task. Undone when `self` is dropped.
+        unsafe { bindings::rr_migrate_disable() };
+        // The pages stay what they are, by the requirement of `Window::open`.
+        for slot in self.mapped.window.slots.iter().take(used) {
+            slot.set_again();
+        }
+        self.mapped.used = used;
+        self.mapped.prepare_here();
+    }
 }
+
+/// The window is closed, between two writes of a batch.
+pub struct Closed(());
 
 impl Drop for Open<'_> {
     /// Closes the window, and has every CPU see what was written.
     fn drop(&mut self) {
         self.mapped.close();
-        self.synchronise();
+        if self.after_traps {
+            fence::instructions_everywhere_after_traps();
+        } else {
+            fence::instructions_everywhere();
+        }
         // SAFETY: `Window::open` disabled migration, on this task, as `Open` cannot be sent.
         unsafe { bindings::rr_migrate_enable() };
     }

@@ -115,6 +115,26 @@ impl Drop for Armed {
     }
 }
 
+/// Until this is dropped, breakpoints wait before they are dealt with, if Rust patches.
+pub(crate) struct SlowTraps(());
+
+impl SlowTraps {
+    /// Makes them slow.
+    pub(crate) fn start() -> SlowTraps {
+        // 40 ms of a clock of 10 MHz, as QEMU has: more than removing a probe takes on a busy host.
+        #[cfg(rust_riscv_text_hooks)]
+        riscv::provider::delay_breakpoints(400_000);
+        SlowTraps(())
+    }
+}
+
+impl Drop for SlowTraps {
+    fn drop(&mut self) {
+        #[cfg(rust_riscv_text_hooks)]
+        riscv::provider::delay_breakpoints(0);
+    }
+}
+
 /// Threads on all other CPUs that call the function until this is dropped.
 pub(crate) struct Callers(());
 

@@ -7,7 +7,6 @@
 #include <linux/mman.h>
 #include <linux/mmap_lock.h>
 #include <linux/preempt.h>
-#include <linux/sched/task_stack.h>
 #include <linux/uaccess.h>
 #include <linux/vmstat.h>
 #include <kunit/test.h>
@@ -72,11 +71,6 @@ int rr_test_put_user(unsigned long addr)
 	return put_user(1, (char __user *)addr);
 }
 
-void rr_test_set_badaddr(unsigned long addr)
-{
-	task_pt_regs(current)->badaddr = addr;
-}
-
 static int readers(const struct vm_area_struct *vma)
 {
 	/* One is for being attached. */
@@ -121,7 +115,6 @@ unsigned long rr_test_vma_lock_success(void)
 
 static struct rr_test_trap trap;
 static struct task_struct *watched;
-static struct vm_area_struct *watched_vma;
 
 /* Not a kprobe, whose breakpoint would be the bad_cause. */
 static void note_trap(unsigned long ip, unsigned long parent_ip,
@@ -130,14 +123,6 @@ static void note_trap(unsigned long ip, unsigned long parent_ip,
 	if (current != watched)
 		return;
 	trap.calls++;
-	trap.is_user_trap = (void *)ftrace_regs_get_argument(fregs, 0) ==
-			    task_pt_regs(current);
-	trap.signal = ftrace_regs_get_argument(fregs, 1);
-	trap.code = ftrace_regs_get_argument(fregs, 2);
-	trap.addr = ftrace_regs_get_argument(fregs, 3);
-	trap.bad_cause = current->thread.bad_cause;
-	trap.readers = watched_vma ? readers(watched_vma) : -1;
-	trap.locks_held = lockdep_depth(current);
 	/* Return at once: a signal is no use to a kernel thread. */
 	ftrace_override_function_with_return(fregs);
 }
@@ -147,13 +132,10 @@ static struct ftrace_ops watch = {
 	.flags = FTRACE_OPS_FL_IPMODIFY,
 };
 
-int rr_test_watch(unsigned long addr)
+int rr_test_watch(void)
 {
 	int err;
 
-	mmap_read_lock(current->mm);
-	watched_vma = vma_lookup(current->mm, addr);
-	mmap_read_unlock(current->mm);
 	watched = current;
 	current->thread.bad_cause = 0;
 	trap = (struct rr_test_trap) { };
@@ -164,6 +146,7 @@ int rr_test_watch(unsigned long addr)
 struct rr_test_trap rr_test_unwatch(void)
 {
 	unregister_ftrace_function(&watch);
+	trap.bad_cause = current->thread.bad_cause;
 	return trap;
 }
 

@@ -23,9 +23,6 @@ int rr_test_mprotect(unsigned long addr, unsigned long len, unsigned long prot);
 /* Write a byte as uaccess does it, which makes a stack grow. */
 int rr_test_put_user(unsigned long addr);
 
-/* The address that the trap from user mode would have. */
-void rr_test_set_badaddr(unsigned long addr);
-
 /*
  * How many hold the lock of the VMA at @addr, those of mmap_lock aside; -1 if
  * there is no VMA.
@@ -38,23 +35,17 @@ void rr_test_vma_end_read(struct vm_area_struct *vma);
 /* The sum of vma_lock_success in /proc/vmstat. */
 unsigned long rr_test_vma_lock_success(void);
 
-/* What do_trap() was called with by this task, and what it would have seen. */
+/* What a signal would have, and how often this task has called do_trap(). */
 struct rr_test_trap {
 	unsigned long calls;
-	bool is_user_trap;	/* with the registers that user mode left */
 	int signal;
 	int code;
 	unsigned long addr;
 	unsigned long bad_cause;
-	int readers;
-	int locks_held;
 };
 
-/*
- * From now on this task's calls of do_trap() are noted, and not made; @readers
- * are those of the VMA at @addr.
- */
-int rr_test_watch(unsigned long addr);
+/* From now on this task's calls of do_trap() are counted, and not made. */
+int rr_test_watch(void);
 struct rr_test_trap rr_test_unwatch(void);
 
 unsigned long rr_test_current(void);

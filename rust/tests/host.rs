@@ -2,7 +2,8 @@
 
 //! Tests of the plain logic, on the machine that builds: milliseconds, no kernel.
 //!
-//! `rustc --test --edition 2021 rust/tests/host.rs -o host-tests && ./host-tests`, or
+//! `rustc --test --edition 2021 --cfg CONFIG_RISCV_ISA_C rust/tests/host.rs -o host-tests &&
+//! ./host-tests`, and the same without that option, for a kernel without compressed instructions; or
 //! `make host-test`. The files under test are the very ones that the kernel modules are built
 //! from. What a test expects is from the ISA manual or from clang's assembler, never from the code
 //! under test.
@@ -27,6 +28,7 @@ mod sbi_error;
 #[path = "../riscv/sbi/harts.rs"]
 mod sbi_harts;
 
+#[cfg(CONFIG_RISCV_ISA_C)]
 #[path = "host/edit.rs"]
 mod edit_tests;
 #[path = "host/emulate.rs"]
@@ -35,8 +37,12 @@ mod emulate_tests;
 mod fault_tests;
 #[path = "host/insn.rs"]
 mod insn_tests;
+#[cfg(not(CONFIG_RISCV_ISA_C))]
+#[path = "host/no_c.rs"]
+mod no_c_tests;
 #[path = "host/pgtable.rs"]
 mod pgtable_tests;
+#[cfg(CONFIG_RISCV_ISA_C)]
 #[path = "host/plan.rs"]
 mod plan_tests;
 #[path = "host/sbi.rs"]

@@ -135,7 +135,8 @@ mod tests {
         let (mut sleeper, waker) = shared.split();
 
         assert!(!waker.set());
-        sleeper.reset();
+        assert!(sleeper.take());
+        assert!(!sleeper.take());
         let asleep = sleeper.prepare().ok_or(EINVAL)?;
         assert!(waker.set());
         drop(asleep);

@@ -85,6 +85,30 @@ mod tests {
         stays(Probe::Unaligned)
     }
 
+    /// Each probe leaves while all other CPUs run into it, over and over. On a kernel with hooks,
+    /// the time from trap to look-up is made long: a probe that leaves before those who are on
+    /// their way to it is a BUG at once.
+    #[test]
+    fn a_probe_leaves_after_those_who_ran_into_it() -> Result {
+        let _slow = SlowTraps::start();
+        let callers = Callers::start()?;
+        let before = PROBES.map(Probe::hits);
+
+        for _ in 0..rounds() {
+            for probe in PROBES {
+                let armed = Armed::probe(probe)?;
+
+                call(1);
+                drop(armed);
+            }
+        }
+        drop(callers);
+        for (probe, before) in PROBES.into_iter().zip(before) {
+            assert!(probe.hits() - before >= u64::from(rounds()));
+        }
+        Ok(())
+    }
+
     /// Calls everywhere, and returns how many calls that were.
     fn round() -> u64 {
         let before = calls();

@@ -5,6 +5,7 @@
 use kernel::{
     bindings::{
         EADDRNOTAVAIL,
+        EBUSY,
         ECHRNG,
         EILSEQ,
         EMSGSIZE,
@@ -48,7 +49,12 @@ module! {
 struct Tests;
 
 impl kernel::Module for Tests {
+    /// As in `drop`: suites run once this has returned.
     fn init(_module: &'static ThisModule) -> Result<Self> {
+        match flip::flip(&[flip::WORD], true, None) {
+            Err(error) if error == errno(EBUSY) => pr_info!("coming: refused\n"),
+            other => pr_err!("coming: {other:?}\n"),
+        }
         Ok(Tests)
     }
 }
@@ -671,6 +677,26 @@ mod window_tests {
             drop(open);
             assert!((0..4).all(|n| bits(start + n * 4096) == 0));
         }
+        Ok(())
+    }
+
+    /// Not even of a batch that waits for tasks between two of its writes.
+    #[test]
+    fn no_alias_stays_while_something_is_waited_for() -> Result {
+        let mut window = Window::new(2)?;
+        let start = window.pages().start;
+        let page = many(0) & !(kernel::page::PAGE_SIZE - 1);
+        let aliases = || [bits(start), bits(start + 4096)];
+        // SAFETY: This module's own text stays.
+        let mut open = unsafe { window.open([page, page + 4096].into_iter(), Allowed::Text) }?;
+        let (before, mut meanwhile) = (aliases(), [u64::MAX; 2]);
+
+        open.closed_while(|_| meanwhile = aliases());
+        assert_eq!(meanwhile, [0; 2]);
+        assert_eq!(aliases(), before);
+        assert!(before.iter().all(|entry| entry & (W | X) == W));
+        drop(open);
+        assert_eq!(aliases(), [0; 2]);
         Ok(())
     }
 

@@ -295,6 +295,8 @@ mod guard_tests {
         }
         let report = batch.commit_with(Options {
             strategy,
+            // What the next test is about. Asked for nothing, the engine guards.
+            torn: strategy == Some(Strategy::Rendezvous),
             ..Options::default()
         })?;
         Ok(report.strategy)
@@ -355,6 +357,54 @@ mod guard_tests {
             }
         }
         set_rounds(1);
+        Ok(())
+    }
+
+    /// Every breakpoint in the kernel has its place looked for among the guarded edits, also while
+    /// these come and go, and their number changes.
+    #[test]
+    fn other_breakpoints_are_hit_meanwhile() -> Result {
+        let place = addr(rr_target_probed);
+        let (li, ebreak) = (LI_0.to_le_bytes(), 0x0010_0073u32.to_le_bytes());
+        let write = |old: &[u8], new: &[u8]| {
+            let mut batch = Batch::new();
+
+            // SAFETY: The breakpoint is handled by the probe.
+            unsafe { batch.edit(place, old, new, 0, Kind::Code) }?;
+            batch.commit()
+        };
+
+        // SAFETY: A target; unregistered below.
+        let error = unsafe { bindings::rr_test_probe_register(place as *mut _) };
+        assert_eq!(error, 0);
+        let armed = write(&li, &ebreak);
+        let hammer = Hammer::start(&[Called {
+            function: rr_target_probed,
+            answers: [0, 0],
+        }]);
+        let mut result = Ok(());
+        for n in 0..24 {
+            let step = [1, PAIRS][n / 2 % 2];
+
+            result = flip(n % 2 == 0, step, None).map(|_| ());
+            if result.is_err() {
+                break;
+            }
+        }
+        let seen = hammer.map(Hammer::stop);
+        let disarmed = write(&ebreak, &li);
+        // SAFETY: It reads a counter.
+        let hits = unsafe { bindings::rr_test_probe_hits() };
+        // SAFETY: Registered above.
+        unsafe { bindings::rr_test_probe_unregister() };
+
+        armed?;
+        result?;
+        disarmed?;
+        let seen = seen?;
+        pr_info!("{hits} other breakpoints hit\n");
+        assert_eq!(seen.wrong, 0);
+        assert!(hits > 0 || seen.threads == 0);
         Ok(())
     }
 

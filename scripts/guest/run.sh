@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # "make run": toggle the sample's hot function from the first hart, while every
-# other hart calls it, and look at each answer.
+# other hart calls it, and look at each answer. Then, with our hooks, switch the
+# function tracer on and off, by the kernel's C and by Rust in turn.
 
 # shellcheck source-path=SCRIPTDIR source=functions
 . /functions
@@ -22,6 +23,13 @@ reader() {
 		esac
 	done
 	echo "$old $new $other" > "/tmp/reader.$1"
+}
+
+# trace SIDE: how long switching the tracer of all functions on and off takes
+trace() {
+	trace_on=$(/programs/timed_write /sys/kernel/tracing/current_tracer function) &&
+		trace_off=$(/programs/timed_write /sys/kernel/tracing/current_tracer nop) &&
+		say "tracer $1 $trace_on $trace_off"
 }
 
 for m in $LOAD; do
@@ -71,6 +79,28 @@ for f in "$stats"/*; do
 done
 send interrupts /proc/interrupts
 [ "$wrong" -eq 0 ] || exit 1
+
+if [ -n "$HOOKED" ]; then
+	# The sample uses the module that comes and goes here.
+	# shellcheck disable=SC2086 # a list of modules
+	set -- $LOAD
+	shift $(($# - 1))
+	unload "$1" || exit 1
+	LOAD=${LOAD% *}
+	say "functions $(wc -l < /sys/kernel/tracing/available_filter_functions)"
+	# Grace periods that the tracer itself waits for are not patching.
+	echo 1 > /sys/kernel/rcu_expedited
+	pair=0
+	while [ "$pair" -lt 3 ]; do
+		check "rmmod rust_riscv_patch $pair" rmmod rust_riscv_patch || exit 1
+		trace c || exit 1
+		# shellcheck disable=SC2154,SC2086 # in /settings; a list of parameters
+		check "insmod rust_riscv_patch $pair" insmod /modules/rust_riscv_patch.ko \
+			$PARAMS_rust_riscv_patch || exit 1
+		trace rust || exit 1
+		pair=$((pair + 1))
+	done
+fi
 
 reverse=
 for m in $LOAD; do

@@ -53,6 +53,7 @@ dmesg > /tmp/dmesg
 # What a suite cannot try: it runs while its module stays.
 case " $KUNIT " in
 *" rust_riscv_kunit_engine "*)
+	check "coming" grep -q "coming: refused" /tmp/dmesg
 	check "going_away" grep -q "going away: refused" /tmp/dmesg
 	;;
 esac

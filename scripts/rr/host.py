@@ -11,6 +11,9 @@ from rr.results import Results
 # The error that a file of compile_fail/ names.
 EXPECT = re.compile(r"^// expect: (E\d+)$", re.MULTILINE)
 
+# The kernels that the logic is tested as a part of: with compressed instructions, and without.
+KERNELS = {"host": ("--cfg", "CONFIG_RISCV_ISA_C"), "host-no-c": ()}
+
 LINE = re.compile(r"^test (\S+)(?: - [\w ]+)? \.\.\. (ok|FAILED|ignored)")
 
 
@@ -21,24 +24,32 @@ def run(tools: dict, top: Path = paths.TOP, out: Path = paths.BUILD) -> Results:
         results.add("host", False, f"{crate} is not there")
         return results
     out.mkdir(parents=True, exist_ok=True)
-    program = out / "host-tests"
-    r = subprocess.run([tools["RUSTC"], "--test", "--edition", "2021", "-o", program, crate],
+    for name, options in KERNELS.items():
+        results.extend(run_built(tools, crate, out / f"{name}-tests", name, options))
+    results.extend(compile_fail(tools, top, out))
+    return results
+
+
+def run_built(tools: dict, crate: Path, program: Path, name: str, options: tuple) -> Results:
+    """The tests built with these options; what they are called begins with name."""
+    results = Results()
+    r = subprocess.run([tools["RUSTC"], "--test", "--edition", "2021", *options,
+                        "--check-cfg", "cfg(CONFIG_RISCV_ISA_C)", "-o", program, crate],
                        capture_output=True, text=True, check=False)
     if r.returncode:
-        results.add("host", False, "does not compile:\n" + r.stderr[-3000:])
+        results.add(name, False, "does not compile:\n" + r.stderr[-3000:])
         return results
     r = subprocess.run([program], capture_output=True, text=True, check=False)
     for line in r.stdout.splitlines():
         if m := LINE.match(line):
             if m.group(2) == "ignored":
                 continue
-            results.add(f"host.{m.group(1)}", m.group(2) == "ok", r.stdout[-2000:])
+            results.add(f"{name}.{m.group(1)}", m.group(2) == "ok", r.stdout[-2000:])
     if r.returncode and not results.failures():
-        results.add("host", False, f"ended with status {r.returncode}:\n"
+        results.add(name, False, f"ended with status {r.returncode}:\n"
                     f"{r.stdout[-2000:]}{r.stderr[-2000:]}")
     if not results.all:
-        results.add("host", False, "ran no test")
-    results.extend(compile_fail(tools, top, out))
+        results.add(name, False, "ran no test")
     return results
 
 

@@ -22,6 +22,7 @@ from rr.progress import StepFailed
 FLAVOURS = {
     "ordinary": ("ordinary.config",),
     "debug": ("ordinary.config", "debug.config"),
+    "rt": ("ordinary.config", "rt.config"),
 }
 
 # In a tree that others may be built from a copy of.

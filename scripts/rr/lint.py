@@ -97,8 +97,10 @@ def checkpatch(c: Checker) -> bool:
     clean = c.run([*command, "--file", *files("rust samples include", "*.[ch]")],
                   cwd=paths.TOP)
     for patch in kernel.hook_series():
-        # From standard input: a file that git knows is taken for source.
-        clean &= c.run([*command, "--ignore", "FILE_PATH_CHANGES", "-"], patch.read_text())
+        # From standard input: a file that git knows is taken for source. No history to find the
+        # commits in that are fixed.
+        clean &= c.run([*command, "--ignore", "FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID", "-"],
+                       patch.read_text())
     return clean
 
 

@@ -172,6 +172,60 @@ FAULTS_FULL = FAULTS + tuple(
 )
 
 
+# What "make source" and "make run" print when all is well, in this order.
+MACHINE = {"machine": r"making a minimal \S+: done", "packages": r"installing \d+ packages: done"}
+SOURCE = {"kernel source": r"^kernel source: \d+\.\d+\S*, .*, in /"}
+RUN = {"patched": r"^ +[1-9]\d* times in \S+ s; 0 wrong answers",
+       "kernel log": r"^Kernel log  clean"}
+# Where Debian has no bindgen that is new enough, it is built.
+BINDGEN = {"bindgen": r"building bindgen \S+: done"}
+
+
+@dataclass
+class Bare:
+    """A make on a new machine that has git and make only, as root or as a user with sudo."""
+
+    suite: str
+    user: bool
+    goal: str
+    expect: dict[str, str]
+    # Seconds until it hangs.
+    limit: int
+
+    @property
+    def name(self) -> str:
+        user = "-user" if self.user else ""
+        goal = f"-{self.goal}" if self.goal != "source" else ""
+        return f"bare.{self.suite}{user}{goal}"
+
+    @property
+    def title(self) -> str:
+        return f"bare {self.suite}, {'a user with sudo' if self.user else 'root'}: make {self.goal}"
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Of bare.sh: a user who is not the one we are."""
+        if not self.user:
+            return ()
+        return ("--user", "--lang", "de_DE.UTF-8", "--folder", "my project")
+
+    @property
+    def expected(self) -> dict[str, str]:
+        owner = {"owner": r"^bare: all in the user's home is the user's own"} if self.user else {}
+        return {**MACHINE, **self.expect, **owner}
+
+
+BARE = (
+    Bare("bookworm", True, "source", {**BINDGEN, **SOURCE}, 3600),
+    Bare("trixie", False, "source", SOURCE, 3600),
+)
+
+BARE_FULL = (
+    Bare("bookworm", True, "run", {**BINDGEN, **RUN}, 4 * 3600),
+    Bare("trixie", False, "run", RUN, 4 * 3600),
+)
+
+
 def emulated(qemu_version: str) -> dict:
     """Parameters without which QEMU is not like a hart; see Documentation/text-patching.rst."""
     release = tuple(int(n) for n in qemu_version.split(".")[:2])

@@ -6,14 +6,18 @@
 
 use core::cell::UnsafeCell;
 
-use kernel::sync::atomic::{
-    Atomic,
-    Relaxed, //
+use kernel::{
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+    transmute::FromBytes, //
 };
 
 use super::{
     dma_mb,
     mb,
+    Full,
     Read,
     Write, //
 };
@@ -23,6 +27,8 @@ const DEVICE: u32 = 1;
 
 /// A descriptor in memory that a device reads and writes, coherently: either the CPU or the device
 /// owns it.
+///
+/// A device can leave any bytes: what it leaves is a `T` only because all of them are.
 ///
 /// # Examples
 ///
@@ -53,7 +59,7 @@ pub struct Descriptor<T> {
 // SAFETY: Only the one `Driver` gets at the data.
 unsafe impl<T: Send> Sync for Descriptor<T> {}
 
-impl<T> Descriptor<T> {
+impl<T: FromBytes> Descriptor<T> {
     /// A descriptor that the CPU owns.
     pub const fn new(data: T) -> Descriptor<T> {
         Descriptor {
@@ -75,14 +81,15 @@ impl<T> Descriptor<T> {
 /// The driver's side of a descriptor.
 pub struct Driver<'a, T>(&'a Descriptor<T>);
 
-impl<T> Driver<'_, T> {
+impl<T: FromBytes> Driver<'_, T> {
     /// Fills the descriptor in, then makes it the device's. `None` if it is the device's already.
     #[must_use = "the device does not know yet: ring its bell"]
     pub fn give(&mut self, fill: impl FnOnce(&mut T)) -> Option<Given> {
         fill(self.take()?);
-        // The device may look without being told, and must not find it half filled in.
-        // litmus: doorbell
-        dma_mb(Write);
+        // The device may look without being told, and must not find it half filled in; nor may
+        // what it writes be what was read here before. Write would not order the reads.
+        // litmus: doorbell, doorbell+cycle
+        dma_mb(Full);
         self.0.owner.store(DEVICE, Relaxed);
         Some(Given(()))
     }

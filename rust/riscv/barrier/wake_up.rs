@@ -8,8 +8,10 @@
 
 use kernel::{
     sync::atomic::{
+        Acquire,
         Atomic,
-        Relaxed, //
+        Relaxed,
+        Release, //
     },
     types::NotThreadSafe, //
 };
@@ -36,6 +38,9 @@ use super::{
 ///
 /// assert!(sleeper.prepare().is_none()); // The condition holds: no need to sleep.
 /// assert!(!waker.set()); // Nobody sleeps: no need to wake.
+///
+/// assert!(sleeper.take()); // First this, then the work.
+/// assert!(!sleeper.take());
 /// # Ok::<(), Error>(())
 /// ```
 pub struct WakeUp {
@@ -81,9 +86,14 @@ impl Sleeper<'_> {
         (!self.0.condition.load(Relaxed)).then_some(asleep)
     }
 
-    /// Takes the condition back, once what it stood for has been dealt with.
-    pub fn reset(&mut self) {
-        self.0.condition.store(false, Relaxed);
+    /// Takes the condition back, before what it stands for is dealt with: whether it held.
+    ///
+    /// What a waker wrote before [`Waker::set`] is then seen. What comes later makes the condition
+    /// hold again. Taken back after the work, it would be lost. Any context.
+    #[must_use = "what the condition stands for has to be dealt with"]
+    pub fn take(&mut self) -> bool {
+        // Pairs with the release in `Waker::set`. litmus: wake-up+rounds
+        self.0.condition.xchg(false, Acquire)
     }
 }
 
@@ -104,7 +114,8 @@ impl Waker<'_> {
     /// Makes the condition hold, then looks whether somebody has to be woken. Any context.
     #[must_use = "the sleeper has to be woken if this is true"]
     pub fn set(&self) -> bool {
-        self.0.condition.store(true, Relaxed);
+        // Pairs with the acquire in `Sleeper::take`. litmus: wake-up+rounds
+        self.0.condition.store(true, Release);
         // Pairs with the barrier in `Sleeper::prepare`. litmus: wake-up
         smp_mb(Full);
         self.0.asleep.load(Relaxed)

@@ -7,8 +7,8 @@ mod common;
 
 use common::*;
 
-pub fn handle(fault: Fault, reporter: &impl Reporter) -> Outcome<Vma> {
-    let locked = match fault.lock(find) {
+pub fn handle(fault: Fault<'_, Mm>) -> Outcome<'_, Mm> {
+    let locked = match fault.lock() {
         Ok(locked) => locked,
         Err(fault) => return fault.back(),
     };
@@ -16,7 +16,7 @@ pub fn handle(fault: Fault, reporter: &impl Reporter) -> Outcome<Vma> {
     match locked.judge() {
         Judged::Allowed(allowed) => allowed.keep(),
         #[cfg(not(defect))]
-        Judged::Forbidden(forbidden) => forbidden.unlock().report(reporter),
+        Judged::Forbidden(forbidden) => forbidden.unlock().report(),
         #[cfg(defect)]
         Judged::Forbidden(forbidden) => forbidden.back(),
     }

@@ -8,14 +8,13 @@
 pub mod fault;
 
 pub use fault::{
+    AddressSpace,
     Cause,
     End,
     Fault,
     Judged,
     LockedVma,
     Outcome,
-    Report,
-    Reporter,
     Unlocked,
     VmFlags, //
 };
@@ -28,6 +27,13 @@ impl LockedVma for Vma {
     }
 }
 
-pub fn find() -> Option<Vma> {
-    Some(Vma)
+#[derive(Clone, Copy)]
+pub struct Mm;
+
+impl AddressSpace for Mm {
+    type Vma<'a> = Vma;
+
+    fn lock_vma(&self, _address: usize) -> Option<Vma> {
+        Some(Vma)
+    }
 }

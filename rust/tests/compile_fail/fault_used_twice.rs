@@ -7,11 +7,11 @@ mod common;
 
 use common::*;
 
-pub fn handle(fault: Fault) -> Outcome<Vma> {
-    let locked = fault.lock(find);
+pub fn handle(fault: Fault<'_, Mm>) -> Outcome<'_, Mm> {
+    let locked = fault.lock();
 
     #[cfg(defect)]
-    let _ = fault.back::<Vma>();
+    let _ = fault.back();
     match locked {
         Ok(locked) => match locked.judge() {
             Judged::Allowed(allowed) => allowed.keep(),

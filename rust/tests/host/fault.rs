@@ -6,14 +6,13 @@ use std::cell::RefCell;
 
 use crate::fault::{
     access_error,
+    AddressSpace,
     Cause,
     End,
     Fault,
     Judged,
     LockedVma,
     Outcome,
-    Report,
-    Reporter,
     Verdict,
     VmFlags, //
 };
@@ -129,68 +128,59 @@ impl Drop for Vma<'_> {
     }
 }
 
-impl Reporter for &Log {
-    fn address(&self) -> usize {
-        0x5000
-    }
+/// An address space that is one VMA with these flags, or none.
+struct Mm<'a>(Option<VmFlags>, &'a Log);
 
-    fn note(&self, cause: usize) {
-        self.add(format!("count, cause {cause}"));
-    }
+impl<'a> AddressSpace for Mm<'a> {
+    type Vma<'b>
+        = Vma<'a>
+    where
+        'a: 'b;
 
-    fn signal(&self, report: &Report) {
-        self.add(format!(
-            "signal {} code {} at {:#x}",
-            report.signal(),
-            report.code(),
-            report.address()
-        ));
+    fn lock_vma(&self, address: usize) -> Option<Vma<'a>> {
+        self.1.add(format!("lock at {address:#x}"));
+        self.0.map(|flags| Vma(flags, self.1))
     }
 }
 
-/// A fault in a VMA with these flags, or in none.
-fn handle<'a>(scause: usize, flags: Option<VmFlags>, log: &'a Log) -> Outcome<Vma<'a>> {
-    let fault = Fault::new(Cause::from_scause(scause).unwrap());
+fn fault<'b, 'a>(mm: &'b Mm<'a>, scause: usize) -> Fault<'b, Mm<'a>> {
+    // SAFETY: Nobody provides a page.
+    unsafe { Fault::new(mm, 0x5000, Cause::from_scause(scause).unwrap()) }
+}
 
-    let locked = match fault.lock(|| {
-        log.add("lock");
-        flags.map(|flags| Vma(flags, log))
-    }) {
+fn handle<'b, 'a>(fault: Fault<'b, Mm<'a>>) -> Outcome<'b, Mm<'a>> {
+    let locked = match fault.lock() {
         Ok(locked) => locked,
         Err(fault) => return fault.back(),
     };
+
     match locked.judge() {
         Judged::Allowed(allowed) => allowed.keep(),
-        Judged::Forbidden(forbidden) => forbidden.unlock().report(&log),
+        Judged::Forbidden(forbidden) => forbidden.unlock().report(),
     }
 }
 
 #[test]
-fn forbidden_is_unlocked_counted_and_then_reported() {
+fn forbidden_is_unlocked_and_then_reported() {
     let log = Log::default();
 
-    assert!(matches!(
-        handle(15, Some(R), &log).into_end(),
-        End::Reported
-    ));
-    assert_eq!(
-        log.take(),
-        [
-            "lock",
-            "unlock",
-            "count, cause 15",
-            "signal 11 code 2 at 0x5000"
-        ]
-    );
+    for (cause, flags) in [(12, R | W), (13, X), (15, R | X)] {
+        let mm = Mm(Some(flags), &log);
+        let end = handle(fault(&mm, cause)).into_end();
+
+        assert!(matches!(end, End::Report(c) if c.scause() == cause));
+        assert_eq!(log.take(), ["lock at 0x5000", "unlock"]);
+    }
 }
 
 #[test]
 fn allowed_stays_locked() {
     let log = Log::default();
-    let end = handle(15, Some(W), &log).into_end();
+    let mm = Mm(Some(W), &log);
+    let end = handle(fault(&mm, 15)).into_end();
 
     assert!(matches!(end, End::CarryOn(_)));
-    assert_eq!(log.take(), ["lock"]);
+    assert_eq!(log.take(), ["lock at 0x5000"]);
     drop(end);
     assert_eq!(log.take(), ["unlock"]);
 }
@@ -198,22 +188,21 @@ fn allowed_stays_locked() {
 #[test]
 fn without_a_vma_nothing_is_done() {
     let log = Log::default();
+    let mm = Mm(None, &log);
 
-    assert!(matches!(handle(13, None, &log).into_end(), End::Back));
-    assert_eq!(log.take(), ["lock"]);
+    assert!(matches!(handle(fault(&mm, 13)).into_end(), End::Back));
+    assert_eq!(log.take(), ["lock at 0x5000"]);
 }
 
 #[test]
 fn going_back_unlocks() {
     let log = Log::default();
-    let locked = Fault::new(Cause::Fetch).lock(|| Some(Vma(R, &log)));
+    let mm = Mm(Some(R), &log);
+    let locked = fault(&mm, 12).lock();
 
     let Judged::Forbidden(forbidden) = locked.ok().unwrap().judge() else {
         panic!();
     };
-    assert!(matches!(
-        forbidden.unlock().back::<Vma<'_>>().into_end(),
-        End::Back
-    ));
-    assert_eq!(log.take(), ["unlock"]);
+    assert!(matches!(forbidden.unlock().back().into_end(), End::Back));
+    assert_eq!(log.take(), ["lock at 0x5000", "unlock"]);
 }

@@ -9,8 +9,10 @@ use crate::{
     },
     plan::{
         pages,
+        pairs,
         plan,
         BadPlan,
+        Pairs,
         Strategy, //
     },
 };
@@ -43,7 +45,7 @@ fn edits_are_sorted() {
     // A permutation: 7 and 1000 have no common divisor.
     let mut edits: Vec<_> = (0..1000).map(|n| one(AT + n * 7 % 1000 * 4, 0)).collect();
 
-    assert_eq!(plan(&mut edits, None, false), Ok(Strategy::Live));
+    assert_eq!(plan(&mut edits, None, Pairs::Refused), Ok(Strategy::Live));
     let expected: Vec<_> = (0..1000).map(|n| AT + n * 4).collect();
     assert_eq!(addresses(&edits), expected);
 }
@@ -59,7 +61,7 @@ fn overlap() {
                 }
                 // Adjacent is not overlapping.
                 let expected = distance < first;
-                let planned = plan(&mut edits, None, false);
+                let planned = plan(&mut edits, None, Pairs::Refused);
 
                 assert_eq!(
                     planned.err(),
@@ -77,7 +79,7 @@ fn overlap_is_found_anywhere() {
         let mut edits: Vec<_> = (0..64).map(|n| one(AT + n * 4, 0)).collect();
         edits.push(any(AT + n * 4 + 2, 2));
 
-        let planned = plan(&mut edits, None, false);
+        let planned = plan(&mut edits, None, Pairs::Refused);
         assert_eq!(planned, Err(BadPlan::Overlap(AT + n * 4 + 2)));
     }
 }
@@ -86,7 +88,7 @@ fn overlap_is_found_anywhere() {
 #[test]
 fn overlap_is_refused_for_every_strategy() {
     for wanted in [Strategy::Live, Strategy::Phased, Strategy::Rendezvous] {
-        let planned = plan(&mut [one(AT, 0), one(AT, 1)], Some(wanted), false);
+        let planned = plan(&mut [one(AT, 0), one(AT, 1)], Some(wanted), Pairs::Refused);
         assert_eq!(planned, Err(BadPlan::Overlap(AT)));
     }
 }
@@ -94,7 +96,7 @@ fn overlap_is_refused_for_every_strategy() {
 #[test]
 fn overlap_at_the_end_of_the_address_space() {
     let mut edits = [any(usize::MAX - 1, 2), any(usize::MAX - 3, 4)];
-    let planned = plan(&mut edits, None, false);
+    let planned = plan(&mut edits, None, Pairs::Refused);
 
     assert_eq!(planned, Err(BadPlan::Overlap(usize::MAX - 1)));
 }
@@ -119,7 +121,7 @@ fn cheapest_strategy() {
 
     for (n, (edits, expected)) in cases.into_iter().enumerate() {
         assert_eq!(
-            plan(&mut edits.to_vec(), None, false),
+            plan(&mut edits.to_vec(), None, Pairs::Refused),
             Ok(expected),
             "case {n}"
         );
@@ -152,7 +154,7 @@ fn wanted_strategy() {
     ];
 
     for (n, (edits, wanted, expected)) in cases.into_iter().enumerate() {
-        let planned = plan(&mut edits.to_vec(), Some(wanted), false);
+        let planned = plan(&mut edits.to_vec(), Some(wanted), Pairs::Refused);
         assert_eq!(planned, expected, "case {n}");
     }
 }
@@ -177,7 +179,7 @@ fn guarded() {
     let unaligned = one(AT + 42, 0);
     let no = |edit: Edit| Err(BadPlan::Unsafe(edit.addr()));
 
-    let cases: [(&[Edit], Option<Strategy>, Result<Strategy, BadPlan>); 12] = [
+    let cases: [(&[Edit], Option<Strategy>, Result<Strategy, BadPlan>); 13] = [
         (&[pair], None, Ok(Guarded)),
         (&[pair, live], None, Ok(Guarded)),
         (&[pair, unaligned], None, Ok(Guarded)),
@@ -190,20 +192,64 @@ fn guarded() {
         (&[live], Some(Guarded), Ok(Guarded)),
         (&[load], Some(Guarded), no(load)),
         (&[pair], Some(Live), no(pair)),
-        // For tests: to see what goes wrong.
-        (&[pair], Some(Rendezvous), Ok(Rendezvous)),
+        // A task that was preempted between the two would go on in the middle of the new ones.
+        (&[pair], Some(Rendezvous), no(pair)),
+        (&[live, pair], Some(Rendezvous), no(pair)),
     ];
 
     for (n, (edits, wanted, expected)) in cases.into_iter().enumerate() {
         assert_eq!(
-            plan(&mut edits.to_vec(), wanted, true),
+            plan(&mut edits.to_vec(), wanted, Pairs::Guarded),
             expected,
             "case {n}"
         );
     }
-    // Without guards there is nothing better than a stop.
-    assert_eq!(plan(&mut [pair], None, false), Ok(Rendezvous));
-    assert_eq!(plan(&mut [pair], Some(Guarded), false), no(pair));
+    // Without guards there is nothing that is safe, whatever is asked for.
+    for wanted in [
+        None,
+        Some(Live),
+        Some(Phased),
+        Some(Rendezvous),
+        Some(Guarded),
+    ] {
+        let planned = plan(&mut [pair, live], wanted, Pairs::Refused);
+
+        assert_eq!(planned, no(pair), "{wanted:?}");
+    }
+    // For tests: to see what goes wrong.
+    for wanted in [None, Some(Rendezvous)] {
+        assert_eq!(plan(&mut [pair], wanted, Pairs::Torn), Ok(Rendezvous));
+    }
+    assert_eq!(plan(&mut [pair], Some(Live), Pairs::Torn), no(pair));
+}
+
+/// Guards need our hooks, and a way to wait for tasks that are preempted.
+#[test]
+fn where_pairs_are_guarded() {
+    for (hooks, tasks_rcu, preemption, expected) in [
+        (true, true, true, Pairs::Guarded),
+        (true, false, false, Pairs::Guarded),
+        (true, true, false, Pairs::Guarded),
+        (true, false, true, Pairs::Refused),
+        (false, true, true, Pairs::Refused),
+        (false, false, false, Pairs::Refused),
+    ] {
+        assert_eq!(pairs(hooks, tasks_rcu, preemption), expected);
+    }
+}
+
+/// A call that is not the last instruction comes back to the middle of the new ones.
+#[test]
+fn calls_that_come_back_are_refused() {
+    let jal_ra = 0x0100_00efu32.to_le_bytes(); // jal ra, 16
+    let edit = |old: [u8; 8]| Edit::new(AT, &old, &[ADDI, ADDI].concat(), 0, Kind::Code).unwrap();
+    let pair = |first: [u8; 4], second: [u8; 4]| -> [u8; 8] {
+        [first, second].concat().try_into().unwrap()
+    };
+    let planned = |edit| plan(&mut [edit], None, Pairs::Guarded);
+
+    assert_eq!(planned(edit(pair(NOP, jal_ra))), Ok(Strategy::Guarded));
+    assert_eq!(planned(edit(pair(jal_ra, NOP))), Err(BadPlan::Unsafe(AT)));
 }
 
 #[test]

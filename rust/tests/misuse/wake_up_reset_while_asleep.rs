@@ -11,7 +11,7 @@ pub fn misuse() {
 
     let asleep = sleeper.prepare();
     #[cfg(misuse)]
-    sleeper.reset();
+    let _ = sleeper.take();
     drop(asleep);
-    sleeper.reset();
+    let _ = sleeper.take();
 }

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+// expect: E0277
+
+//! Handling the fault of one task in another.
+
+mod common;
+
+use common::*;
+
+#[cfg(defect)]
+fn to_another_task<T: Send>(value: T) -> T {
+    value
+}
+
+pub fn handle(fault: Fault<'_, Mm>) -> Outcome<'_, Mm> {
+    #[cfg(defect)]
+    let fault = to_another_task(fault);
+    let locked = match fault.lock() {
+        Ok(locked) => locked,
+        Err(fault) => return fault.back(),
+    };
+
+    match locked.judge() {
+        Judged::Allowed(allowed) => allowed.keep(),
+        Judged::Forbidden(forbidden) => forbidden.unlock().report(),
+    }
+}

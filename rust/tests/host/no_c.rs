@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Edits and plans in a kernel without compressed instructions, for harts that may have none.
+
+use crate::{
+    edit::{
+        BadEdit,
+        Edit,
+        Kind,
+        Way, //
+    },
+    plan::{
+        plan,
+        Pairs,
+        Strategy, //
+    },
+};
+
+const AT: usize = 0x8000_1000;
+
+// From clang's assembler.
+const NOP: u32 = 0x0000_0013;
+const ADDI: u32 = 0x0015_0513; // addi a0, a0, 1
+const EBREAK: u32 = 0x0010_0073;
+const SUB: u32 = 0x40b5_0533; // sub a0, a0, a1
+
+fn edit(addr: usize, old: &[u32], new: &[u32]) -> Result<Edit, BadEdit> {
+    let bytes = |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|w| w.to_le_bytes()).collect() };
+
+    Edit::new(addr, &bytes(old), &bytes(new), 0, Kind::Code)
+}
+
+#[test]
+fn code_comes_by_four() {
+    assert_eq!(
+        edit(AT + 2, &[NOP], &[ADDI]).err(),
+        Some(BadEdit::OddAddress)
+    );
+    for len in [2, 6] {
+        let edit = Edit::new(AT, &[0x13; 8][..len], &[0x13; 8][..len], 0, Kind::Code);
+        assert_eq!(edit.err(), Some(BadEdit::Uneven));
+    }
+    assert!(Edit::aligned(AT, || 0x13, &[0x02, 0x90], 0, Kind::Code).is_none());
+    assert!(Edit::aligned(AT, || 0x13, &NOP.to_le_bytes(), 0, Kind::Code).is_some());
+}
+
+/// Literals are data.
+#[test]
+fn literals_are_as_ever() {
+    for len in [2, 4, 6, 8] {
+        assert!(Edit::new(AT + 2, &[0; 8][..len], &[1; 8][..len], 0, Kind::Literal).is_ok());
+    }
+    assert!(Edit::aligned(AT + 2, || 0, &[0, 1], 0, Kind::Literal).is_some());
+}
+
+/// The stand-in is a breakpoint that harts without compressed instructions have: all 4 bytes.
+#[test]
+fn the_stand_in_is_a_whole_breakpoint() {
+    let pair = edit(AT, &[NOP, NOP], &[ADDI, SUB]).unwrap();
+
+    assert_eq!((pair.way(), pair.can_guard()), (Way::Stop, true));
+    assert_eq!((pair.stand_in(), pair.head_len()), (EBREAK, 4));
+    assert_eq!(
+        plan(&mut [pair], None, Pairs::Guarded),
+        Ok(Strategy::Guarded)
+    );
+}
+
+/// No half of an instruction is one.
+#[test]
+fn nothing_is_written_by_parcels() {
+    for (old, new) in [(NOP, EBREAK), (EBREAK, NOP), (SUB, NOP), (SUB, EBREAK)] {
+        let mut edit = edit(AT, &[old], &[new]).unwrap();
+
+        assert_eq!(edit.way(), Way::Store);
+        edit.without_ziccif();
+        assert_eq!(edit.way(), Way::Stop);
+        assert_eq!(
+            plan(&mut [edit], None, Pairs::Guarded),
+            Ok(Strategy::Rendezvous)
+        );
+    }
+}
+
+/// Where 4 bytes are not fetched at once, the stand-in would be torn itself.
+#[test]
+fn no_guard_without_ziccif() {
+    let mut pair = edit(AT, &[NOP, NOP], &[ADDI, SUB]).unwrap();
+
+    pair.without_ziccif();
+    assert!(!pair.can_guard());
+    assert!(plan(&mut [pair], None, Pairs::Guarded).is_err());
+}

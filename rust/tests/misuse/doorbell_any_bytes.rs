@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0
+// error: E0277: the trait bound `bool: kernel::transmute::FromBytes` is not satisfied
+
+//! What a device writes is a value, whatever its bytes.
+
+use riscv::barrier::doorbell::Descriptor;
+
+pub fn misuse() {
+    let _ = Descriptor::new(0u8);
+    #[cfg(misuse)]
+    let _ = Descriptor::new(false);
+}

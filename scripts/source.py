@@ -1,0 +1,18 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Fetch and unpack the kernel source, and say where it is."""
+
+import sys
+
+from rr import progress, source
+
+
+def main() -> int:
+    found = source.get()
+    print(f"kernel source: {found.version}, {found.origin}, in {found.tree}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)
+    progress.main(main)
