@@ -7,6 +7,9 @@ settings := SMP AIA FLAVOUR HOOKS JOBS CACHE KERNEL_SRC ONLY TOGGLES APPEND INST
 	SEED LLVM RUSTC CARGO BINDGEN QEMU HERD7 OPENSBI BUSYBOX DEBIAN_MIRROR
 $(foreach v,$(settings),$(if $($(v)),$(eval export $(v)),$(eval unexport $(v))))
 
+# Whatever the locale: all that is read and written here is UTF-8.
+export PYTHONUTF8 := 1
+
 # Python comes from here on a machine that has none.
 bootstrap := scripts/bootstrap.sh build/toolchain
 
@@ -58,10 +61,16 @@ kernel:
 	@$(bootstrap)
 	@python3 scripts/kernel.py build --flavour $(or $(FLAVOUR),ordinary)
 
+# Kbuild takes neither in M=; without KDIR we build where it does.
+plain = $(if $(filter-out 1,$(words $(CURDIR)) $(words $(KDIR)))$(findstring :,$(CURDIR)$(KDIR)), \
+	$(error Kbuild takes no spaces or colons in the path of modules or of a kernel: \
+	"$(CURDIR)" and "$(KDIR)". Name the folder otherwise, or build in a copy))
+
 # With KDIR, Kbuild against one's own kernel; ARCH, LLVM, CROSS_COMPILE, RUSTC
 # and the like on the command line reach it. Without, against ours.
 ifdef KDIR
 modules modules_install:
+	$(plain)
 	$(MAKE) -C $(KDIR) M=$(CURDIR) $(if $(MO),MO=$(abspath $(MO))) $@
 else
 modules:
@@ -87,6 +96,7 @@ rustdoc htmldocs:
 # Kbuild's own clean needs the kernel the objects were built against.
 clean:
 ifdef KDIR
+	$(plain)
 	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
 endif
 	rm -rf build

@@ -10,7 +10,7 @@ exit status is 0 only if every figure could be measured and reaches its minimum.
 import argparse
 import json
 import os
-import sys
+from typing import Any
 
 from rr import (
     figures,
@@ -31,7 +31,7 @@ from rr.progress import Step, StepFailed, tail
 OUT = paths.BUILD / "bench"
 
 
-def run(bench: matrix.Bench, tools: dict) -> tuple:
+def run(bench: matrix.Bench, tools: dict[str, str]) -> tuple[list[figures.Figure], list[str]]:
     """Boot one guest: its figures, and what was wrong with it."""
     k = kernel.build("ordinary", bench.hooked, tools)
     built = modules.build(k, tools)
@@ -41,7 +41,7 @@ def run(bench: matrix.Bench, tools: dict) -> tuple:
                       parameters=bench.parameters,
                       settings={"PAIRS": bench.pairs, **bench.settings},
                       files=programs.build(k, tools))
-    keys = {"harts": bench.machine.smp, "ipi": bench.machine.ipi}
+    keys: dict[str, Any] = {"harts": bench.machine.smp, "ipi": bench.machine.ipi}
     if bench.machine.icount:
         keys["counted"] = "instructions"
     found = figures.parse(guest.said(boot.lines), keys)
@@ -53,8 +53,8 @@ def run(bench: matrix.Bench, tools: dict) -> tuple:
                         f"{kernlog.excerpt(boot.lines, complaints[0])}")
     if not boot.ok:
         problems.append(f"{boot.ended}; the end of {boot.log}:\n{tail(boot.log)}")
-    if not found:
-        problems.append(f"measured nothing; see {boot.log}")
+    problems += [f"{problem}; see {boot.log}"
+                 for problem in figures.missing(found, matrix.figures_of(bench))]
     step.done(f"{len(found)} figures" + (", PROBLEMS" if problems else ""))
     return found, problems
 
@@ -65,7 +65,7 @@ def show(figure: figures.Figure) -> bool:
     return bool(figure.problem)
 
 
-def table(found: list) -> str:
+def table(found: list[figures.Figure]) -> str:
     lines = ["| figure | where | C or other | Rust | ratio | at least |", "|---|---|---|---|---|---|"]
     for f in found:
         sides = [f"{side} {figures.number(f.json()['medians'][side])} {f.unit}"
@@ -88,7 +88,8 @@ def main() -> int:
     if not chosen:
         raise StepFailed(f"no benchmark is called {args.only}; there are "
                          f"{', '.join(b.label for b in matrix.BENCH)}")
-    found, wrong = [], 0
+    found: list[figures.Figure] = []
+    wrong = 0
     for bench in chosen:
         got, problems = run(bench, tools)
         found += got
@@ -112,5 +113,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(line_buffering=True)
+    progress.line_buffered()
     progress.main(main)

@@ -12,24 +12,39 @@
 
 set -eu
 
+# What apt and others say is read here: in one language.
+export LC_ALL=C
+
 out=${1:?usage: bootstrap.sh OUT [cargo]}
 more=${2:-}
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rust-riscv}
+case $cache in
+/*) ;;
+*) cache=$PWD/$cache ;;
+esac
 logs=$(dirname "$out")/logs
 tools=$cache/tools
+# Names the packages whose installation has begun and not ended.
+installing=$cache/installing
 
 # The oldest that will do: Documentation/process/changes.rst, and what we saw work.
 min_llvm=17
 min_rustc=1.85
 min_bindgen=0.71.1
 min_qemu=8.0
+min_opensbi=1.0
+# From here on it fetches aligned instructions at once, as a hart does.
+good_qemu=10.1
 # What is installed where there is none.
 new_llvm=-19
 new_bindgen=0.73.2
 
 # shellcheck source-path=SCRIPTDIR source=progress.sh
 . "$here/progress.sh"
+
+# The script's own output, where a step's goes to a log.
+exec 3>&1
 
 missing=
 
@@ -43,6 +58,14 @@ want() {
 # at_least VERSION MINIMUM
 at_least() {
 	[ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]
+}
+
+# usable PATH: a program that a makefile can name
+usable() {
+	case $1 in
+	*[[:space:]]*) return 1 ;;
+	esac
+	[ -x "$1" ] && [ ! -d "$1" ]
 }
 
 find_llvm() {
@@ -64,12 +87,18 @@ find_llvm() {
 # A kernel build compiles core from source: a rustc without it is of no use.
 find_rustc() {
 	rustc=
-	for r in ${RUSTC:-} /usr/bin/rustc "$(command -v rustc || :)" "$HOME/.cargo/bin/rustc"; do
-		[ -x "$r" ] || continue
+	for r in ${RUSTC:+"$(command -v "$RUSTC" || :)"} /usr/bin/rustc \
+		 "$(command -v rustc || :)" "$HOME/.cargo/bin/rustc" /usr/bin/rustc-1.[0-9]*; do
+		usable "$r" || continue
 		root=$("$r" --print sysroot 2> /dev/null) || continue
-		[ -e "$root/lib/rustlib/src/rust/library/core/src/lib.rs" ] || continue
 		v=$("$r" --version | cut -d' ' -f2)
 		at_least "$v" "$min_rustc" || continue
+		# The second is Ubuntu's, for which the kernel is told.
+		rust_lib_src=
+		if [ ! -e "$root/lib/rustlib/src/rust/library/core/src/lib.rs" ]; then
+			rust_lib_src=${RUST_LIB_SRC:-/usr/src/rustc-$v/library}
+			[ -e "$rust_lib_src/core/src/lib.rs" ] || continue
+		fi
 		rustc=$r rustc_version=$v
 		return 0
 	done
@@ -78,9 +107,9 @@ find_rustc() {
 
 find_bindgen() {
 	bindgen=
-	for b in ${BINDGEN:-} "$tools/bin/bindgen" "$(command -v bindgen || :)" \
-		 "$HOME/.cargo/bin/bindgen"; do
-		[ -x "$b" ] || continue
+	for b in ${BINDGEN:+"$(command -v "$BINDGEN" || :)"} "$tools/bin/bindgen" \
+		 "$(command -v bindgen || :)" "$HOME/.cargo/bin/bindgen" /usr/bin/bindgen-0.[0-9]*; do
+		usable "$b" || continue
 		v=$("$b" --version 2> /dev/null | cut -d' ' -f2) || continue
 		at_least "$v" "$min_bindgen" || continue
 		bindgen=$b bindgen_version=$v
@@ -90,9 +119,17 @@ find_bindgen() {
 }
 
 find_cargo() {
-	cargo=${CARGO:-$(command -v cargo || :)}
-	[ -n "$cargo" ] || [ ! -x "$HOME/.cargo/bin/cargo" ] || cargo=$HOME/.cargo/bin/cargo
-	[ -n "$cargo" ] || [ "$more" != cargo ] || want cargo
+	cargo=
+	for c in ${CARGO:+"$(command -v "$CARGO" || :)"} "$(command -v cargo || :)" \
+		 "$HOME/.cargo/bin/cargo" /usr/bin/cargo-1.[0-9]*; do
+		[ -x "$c" ] || continue
+		# rustup's says nothing where there is no toolchain.
+		v=$("$c" --version 2> /dev/null | cut -d' ' -f2) || continue
+		at_least "$v" "$min_rustc" || continue
+		cargo=$c
+		return 0
+	done
+	[ "$more" != cargo ] || want cargo
 }
 
 find_qemu() {
@@ -104,7 +141,7 @@ find_qemu() {
 	[ -n "$qemu" ] || want qemu
 
 	opensbi=
-	for f in ${OPENSBI:-} \
+	for f in ${OPENSBI:+"$OPENSBI"} \
 		 /usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin \
 		 /usr/share/opensbi/lp64/generic/firmware/fw_dynamic.bin \
 		 /usr/share/qemu/opensbi-riscv64-generic-fw_dynamic.bin \
@@ -145,20 +182,51 @@ find_all() {
 	find_rest
 }
 
+# as_root VARIABLE=VALUE... COMMAND...
 as_root() {
 	if [ "$(id -u)" -eq 0 ]; then
-		env DEBIAN_FRONTEND=noninteractive "$@"
+		env "$@"
 	else
-		sudo env DEBIAN_FRONTEND=noninteractive "$@"
+		sudo env "$@"
 	fi
 }
 
-apt_update() {
-	as_root apt-get update
+# Run apt or dpkg as root, after whoever holds their locks, and say for whom it waits.
+patient() {
+	told=
+	while :; do
+		rc=0
+		as_root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@" || rc=$?
+		[ "$rc" -ne 0 ] || return 0
+		held=$(tail -n 5 "$step_log" | sed -n \
+			-e 's/.*Could not get lock \([^ ]*\)\. It is held by /\1 is held by /p' \
+			-e 's/.*Could not get lock \([^ ]*\).*/\1 is held by another process/p' \
+			-e 's/.*\(dpkg [^ ]* *lock\) was locked by /\1 is held by /p' | head -n 1)
+		[ -n "$held" ] || return "$rc"
+		[ "$held" = "$told" ] || printf '\nwaiting: %s\n' "$held" >&3
+		told=$held
+		sleep 1
+	done
 }
 
-apt_install() {
-	as_root apt-get install -y --no-install-recommends "$@"
+apt_update() {
+	patient apt-get -o Acquire::Retries=3 update
+}
+
+# Nothing of the user's is removed for our sake.
+apt_get() {
+	patient apt-get -o Acquire::Retries=3 install -y --no-install-recommends --no-remove "$@"
+}
+
+# What was interrupted before: "dpkg was interrupted, you must run ..."
+dpkg_is_broken() {
+	[ -n "$(as_root dpkg --audit 2> /dev/null)" ] ||
+		ls /var/lib/dpkg/updates/[0-9]* > /dev/null 2>&1
+}
+
+mend_dpkg() {
+	patient dpkg --configure -a --force-confdef --force-confold || :
+	patient apt-get -o Acquire::Retries=3 -f install -y --no-remove
 }
 
 # candidate PACKAGE: the upstream version apt would install
@@ -173,62 +241,155 @@ have_candidate() {
 	[ -n "$c" ] && at_least "$c" "$2"
 }
 
-cargo_package() {
-	# It fetches over https.
-	echo ca-certificates
-	if [ -n "$cargo" ]; then
-		:
-	elif have_candidate cargo-web "$min_rustc"; then
-		echo cargo-web
-	else
-		echo cargo
-	fi
+# first MINIMUM PACKAGE...: the first of them that apt has so new
+first() {
+	least=$1
+	shift
+	for name in "$@"; do
+		if have_candidate "$name" "$least"; then
+			echo "$name"
+			return 0
+		fi
+	done
+	return 1
 }
 
-packages_for() {
-	for m in $missing; do
-		case $m in
-		llvm) echo "clang$new_llvm lld$new_llvm llvm$new_llvm libclang$new_llvm-dev" ;;
-		rustc)
-			if have_candidate rustc-web "$min_rustc"; then
-				echo rustc-web rust-web-src
-			else
-				echo rustc rust-src
-			fi ;;
-		bindgen)
-			echo "libclang$new_llvm-dev"
-			if have_candidate bindgen "$min_bindgen"; then
-				echo bindgen
-			else
-				cargo_package
-			fi ;;
-		cargo) cargo_package ;;
-		qemu)
-			if have_candidate qemu-system-riscv "$min_qemu"; then
-				echo qemu-system-riscv
-			elif have_candidate qemu-system-misc "$min_qemu"; then
-				echo qemu-system-misc
-			fi ;;
-		xz) echo xz-utils ;;
-		depmod) echo kmod ;;
-		cc) echo gcc libc6-dev ;;
-		libelf) echo libelf-dev ;;
-		libssl) echo libssl-dev ;;
-		libc) echo libc6-dev ;;
-		opensbi) have_candidate opensbi 1.0 && echo opensbi ;;
-		*) echo "$m" ;;
-		esac
+# Ubuntu's older releases have versions of Rust beside each other.
+newer_rust() {
+	for n in 96 95 94 93 92 91 90 89 88 87 86 85; do
+		printf '%s%s ' "$1" "1.$n$2"
 	done
 }
 
-# The release's own QEMU is too old for an IMSIC machine on Debian 12. Its
-# backports may not be among the machine's sources: use them for this only.
+# The LLVM asked for, or the likeliest first.
+apt_llvm() {
+	# shellcheck disable=SC2046 # a list
+	case ${LLVM:-} in
+	-*) first "$min_llvm" "clang$LLVM" ;;
+	*) first "$min_llvm" $(printf 'clang%s ' "$new_llvm" -20 -21 -22 -18 -17) ;;
+	esac | sed 's/^clang//'
+}
+
+apt_rust() {
+	# shellcheck disable=SC2046 # a list
+	name=$(first "$min_rustc" rustc-web rustc $(newer_rust rustc- '')) || return 0
+	case $name in
+	rustc-web) echo rustc-web rust-web-src ;;
+	rustc) echo rustc rust-src ;;
+	*) echo "$name rust-${name#rustc-}-src" ;;
+	esac
+}
+
+apt_cargo() {
+	# shellcheck disable=SC2046 # a list
+	name=$(first "$min_rustc" cargo-web cargo $(newer_rust cargo- '')) || return 0
+	# It fetches over https.
+	echo ca-certificates "$name"
+}
+
+apt_bindgen() {
+	s=$(apt_llvm)
+	if name=$(first "$min_bindgen" bindgen bindgen-0.72 bindgen-0.71); then
+		echo "libclang$s-dev $name"
+	elif [ -n "$cargo" ]; then
+		echo "libclang$s-dev ca-certificates"
+	else
+		rust=$(apt_cargo)
+		[ -z "$rust" ] || echo "libclang$s-dev $rust"
+	fi
+}
+
+# apt_name TOOL: the packages it comes in; none where apt has none that is new enough
+apt_name() {
+	case $1 in
+	llvm)
+		s=$(apt_llvm)
+		[ -z "$s" ] || echo "clang$s lld$s llvm$s libclang$s-dev" ;;
+	rustc) apt_rust ;;
+	bindgen) apt_bindgen ;;
+	cargo) apt_cargo ;;
+	qemu) first "$min_qemu" qemu-system-riscv qemu-system-misc || : ;;
+	opensbi) first "$min_opensbi" opensbi || : ;;
+	xz) echo xz-utils ;;
+	depmod) echo kmod ;;
+	cc) echo gcc libc6-dev ;;
+	libelf) echo libelf-dev ;;
+	libssl) echo libssl-dev ;;
+	libc) echo libc6-dev ;;
+	*) echo "$1" ;;
+	esac
+}
+
+# The same for Fedora, Arch and Alpine, whose Rust and LLVM are new enough.
+dnf_name() {
+	case $1 in
+	llvm) echo clang lld llvm ;;
+	rustc) echo rust rust-src ;;
+	bindgen) echo bindgen-cli ;;
+	qemu | opensbi) echo qemu-system-riscv ;;
+	depmod) echo kmod ;;
+	cc) echo gcc glibc-devel ;;
+	libelf) echo elfutils-libelf-devel ;;
+	libssl) echo openssl-devel ;;
+	libc) echo glibc-devel ;;
+	*) echo "$1" ;;
+	esac
+}
+
+pacman_name() {
+	case $1 in
+	llvm) echo clang lld llvm ;;
+	rustc) echo rust rust-src ;;
+	bindgen) echo rust-bindgen ;;
+	cargo) echo rust ;;
+	qemu) echo qemu-system-riscv ;;
+	opensbi) echo qemu-system-riscv-firmware ;;
+	python3) echo python ;;
+	depmod) echo kmod ;;
+	cc) echo gcc ;;
+	libelf) echo libelf ;;
+	libssl) echo openssl ;;
+	libc) echo glibc ;;
+	*) echo "$1" ;;
+	esac
+}
+
+apk_name() {
+	case $1 in
+	llvm) echo clang lld llvm ;;
+	rustc) echo rust rust-src ;;
+	bindgen) echo rust-bindgen ;;
+	qemu) echo qemu-system-riscv64 ;;
+	opensbi) ;;
+	depmod) echo kmod ;;
+	cc | libc) echo gcc musl-dev ;;
+	libelf) echo elfutils-dev ;;
+	libssl) echo openssl-dev ;;
+	*) echo "$1" ;;
+	esac
+}
+
+# packages_for FAMILY: those that bring what is missing, each once
+packages_for() {
+	for m in $missing; do
+		"$1_name" "$m"
+	done | tr ' ' '\n' | sed '/^$/d' | awk '!seen[$0]++' | tr '\n' ' '
+}
+
+# unpackaged FAMILY: what no package brings
+unpackaged() {
+	for m in $missing; do
+		[ -n "$("$1_name" "$m")" ] || echo "$m"
+	done
+}
+
+# Debian's backports may not be among the machine's sources: use them for this only.
 backported_qemu() {
-	# shellcheck source=/dev/null
-	. /etc/os-release
-	mirror=$("$here/apt-mirror.sh")
-	[ -n "$mirror" ] || return 1
-	state=$cache/apt-backports
+	state=$(mktemp -d)
+	# By whoever made what is in it.
+	trap 'as_root rm -rf "$state"' EXIT
+	# apt fetches as a user of its own.
+	chmod 755 "$state"
 	mkdir -p "$state/lists/partial"
 	for s in "$VERSION_CODENAME" "$VERSION_CODENAME-backports"; do
 		echo "deb $mirror $s main"
@@ -236,13 +397,33 @@ backported_qemu() {
 	set -- -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts=/dev/null \
 		-o Dir::State::lists="$state/lists" -o Acquire::Languages=none \
 		-o Acquire::Retries=3
-	as_root apt-get "$@" update
-	as_root apt-get "$@" install -y --no-install-recommends \
+	patient apt-get "$@" update || :
+	patient apt-get "$@" install -y --no-install-recommends --no-remove \
 		-t "$VERSION_CODENAME-backports" qemu-system-misc qemu-system-riscv opensbi
 }
 
+install_qemu() {
+	# shellcheck source=/dev/null
+	. /etc/os-release
+	if ! have_candidate qemu-system-riscv "$good_qemu"; then
+		mirror=$("$here/apt-mirror.sh")
+		if [ -n "$mirror" ] && [ -n "${VERSION_CODENAME:-}" ] &&
+		   whole_step apt-qemu.log "installing QEMU from backports" backported_qemu; then
+			return 0
+		fi
+		echo "QEMU could not be had from backports; trying the release's own."
+	fi
+	missing="qemu opensbi"
+	# shellcheck disable=SC2046 # a list of packages
+	set -- $(packages_for apt)
+	[ $# -eq 0 ] || whole_step apt-qemu-release.log "installing $*" apt_get "$@"
+}
+
 cargo_bindgen() {
-	"$cargo" install --locked --root "$tools" --version "$new_bindgen" bindgen-cli
+	# Beside where it goes: what is interrupted is gone on with, and no /tmp fills up.
+	CARGO_TARGET_DIR=$tools/build "$cargo" install --locked --root "$tools" \
+		--version "$new_bindgen" bindgen-cli || return
+	rm -rf "$tools/build"
 }
 
 how_to() {
@@ -261,55 +442,203 @@ how_to() {
 	esac
 }
 
-give_up() {
-	echo "These tools are missing:" >&2
-	for m in $missing; do
-		echo "  - $(how_to "$m")" >&2
+family() {
+	for f in apt:apt-get dnf:dnf pacman:pacman apk:apk; do
+		if command -v "${f#*:}" > /dev/null; then
+			echo "${f%:*}"
+			return 0
+		fi
 	done
-	echo "$1" >&2
+}
+
+# One line to paste, and what it does not bring.
+how_to_install() {
+	family=$(family)
+	[ -n "$family" ] || return 0
+	sudo="sudo "
+	[ "$(id -u)" -ne 0 ] || sudo=
+	if [ "$family" = apt ] && [ -z "$(apt-get indextargets 'Created-By: Packages')" ]; then
+		echo "apt has no package lists: run \"${sudo}apt-get update\", and this again."
+		return 0
+	fi
+	packages=$(packages_for "$family")
+	case $family in
+	apt) command="apt-get install --no-install-recommends" ;;
+	dnf) command="dnf install" ;;
+	pacman) command="pacman -S --needed" ;;
+	apk) command="apk add" ;;
+	esac
+	[ -z "$packages" ] || printf 'To install them:\n\n    %s%s %s\n\n' "$sudo" "$command" "$packages"
+	for m in $(unpackaged "$family"); do
+		echo "Not among the packages here: $(how_to "$m")"
+	done
+}
+
+give_up() {
+	{
+		echo "These tools are missing:"
+		for m in $missing; do
+			echo "  - $(how_to "$m")"
+		done
+		how_to_install
+		echo "$1"
+	} >&2
 	exit 1
 }
 
-install_all() {
-	[ "${INSTALL:-1}" = 0 ] && give_up "INSTALL=0 forbids installing them."
-	id_like=
-	if [ -r /etc/os-release ]; then
-		id_like=$(sed -n 's/^ID=//p' /etc/os-release)
-	fi
-	[ "$id_like" = debian ] ||
-		give_up "They are installed by this script on Debian only: please install them, and run this again."
-	[ "$(id -u)" -eq 0 ] || command -v sudo > /dev/null ||
-		give_up "Installing them takes root or sudo."
+# Where things go.
+folders() {
+	df -Pk /usr /var/cache/apt /tmp "$cache" "$logs" 2> /dev/null | awk 'NR > 1 && !seen[$6]++'
+}
 
-	step "$logs/apt-update.log" "reading the package lists" apt_update
+say_full() {
+	{
+		echo "A disk is full. Packages take some 3 GB below /usr and 1 GB below /var/cache/apt,"
+		echo "bindgen's build 0.5 GB and kernels up to 8 GB below $cache. There are free:"
+		folders | awk '{ printf "    %6d MB on %s\n", $4 / 1024, $6 }'
+		echo "Make room (\"make clean-cache\" empties $cache),"
+		echo "or name another folder with CACHE=, and run this again."
+	} >&2
+	exit 1
+}
+
+# Whether what failed did for want of room; the log may have had none either.
+is_full() {
+	grep -qiE 'no space left|not enough free space|quota exceeded' "$step_log" ||
+		[ -n "$(folders | awk '$4 < 10240')" ]
+}
+
+# logged_step LOG MESSAGE COMMAND...
+logged_step() {
+	log=$1
+	shift
+	step "$logs/$log" "$@" && return 0
+	is_full && say_full
+	return 1
+}
+
+# A step that leaves the machine's packages in pieces when it is stopped.
+whole_step() {
+	step_unbroken=1
+	rc=0
+	logged_step "$@" || rc=1
+	step_unbroken=
+	return "$rc"
+}
+
+ask_for_root() {
+	[ "$(id -u)" -ne 0 ] || return 0
+	command -v sudo > /dev/null || give_up "Installing them takes root or sudo."
+	sudo -n true 2> /dev/null && return 0
+	echo "Installing packages takes root; sudo asks for your password."
+	sudo -v || give_up "Installing them takes root or sudo."
+}
+
+install_packages() {
+	id=
+	[ ! -r /etc/os-release ] || id=$(sed -n 's/^ID=//p' /etc/os-release)
+	[ "$id" = debian ] || give_up "This script installs them on Debian only; run it again after that."
+	ask_for_root
+	# Once it has begun it has to end, though all tools should seem to be there by then.
+	[ -e "$installing" ] || : > "$installing" || say_full
+	if dpkg_is_broken; then
+		whole_step dpkg.log "ending an interrupted installation of packages" mend_dpkg || exit 1
+	fi
+	logged_step apt-update.log "reading the package lists" apt_update ||
+		echo "Some package lists could not be read; going on with those that could."
+	all=$missing
+	missing=$(for m in $all; do
+		case $m in qemu | opensbi) ;; *) echo "$m" ;; esac
+	done)
 	# shellcheck disable=SC2046 # a list of packages
-	set -- $(packages_for)
+	set -- $({ cat "$installing"; packages_for apt; } | tr ' ' '\n' | sed '/^$/d' | sort -u)
 	if [ $# -gt 0 ]; then
-		echo "missing:$missing"
-		step "$logs/apt-install.log" "installing $# packages" apt_install "$@"
+		echo "$*" > "$installing" || say_full
+		echo "missing:$all"
+		logged_step apt-fetch.log "fetching $# packages" apt_get --download-only "$@" || exit 1
+		whole_step apt-install.log "installing $# packages" apt_get "$@" || exit 1
 	fi
 	find_all
 	case " $missing " in
-	*" qemu "* | *" opensbi "*)
-		step "$logs/apt-qemu.log" "installing QEMU from backports" backported_qemu ;;
+	*" qemu "* | *" opensbi "*) install_qemu || exit 1 ;;
 	esac
+	rm -f "$installing"
+	find_all
+}
+
+install_all() {
+	[ "${INSTALL:-1}" != 0 ] || give_up "INSTALL=0 forbids installing them."
+	# With cargo there, bindgen takes no package.
+	if [ "$missing" != " bindgen" ] || [ -z "$cargo" ] || [ -e "$installing" ]; then
+		install_packages
+	fi
 	case " $missing " in
 	*" bindgen "*)
-		step "$logs/bindgen.log" "building bindgen $new_bindgen" cargo_bindgen ;;
+		[ -n "$cargo" ] || give_up "Installing packages did not help; the logs are in $logs."
+		logged_step bindgen.log "building bindgen $new_bindgen" cargo_bindgen || exit 1 ;;
 	esac
 	find_all
 	[ -z "$missing" ] || give_up "Installing them did not help; the logs are in $logs."
 }
 
-find_all
-[ -z "$missing" ] || install_all
+# Kbuild takes none of these in the path of a kernel.
+case $cache in
+*[[:space:]]* | *[\#:\$%\&\;\(\)\<\>\|\*\?\'\"\`\\\[\]\{\}!=,]*)
+	echo "The cache cannot be in \"$cache\": make takes no spaces, colons and the like" >&2
+	echo "in the path of a kernel. Name another folder: make CACHE=/path/to/folder ..." >&2
+	exit 1 ;;
+esac
 
-rustdoc=$(dirname "$rustc")/rustdoc
-mkdir -p "$(dirname "$out")"
-cat > "$out.$$" << END
+# What sudo has left behind.
+for d in "$cache" "$cache"/* "$(dirname "$out")" "$logs"; do
+	if [ -e "$d" ] && [ ! -w "$d" ]; then
+		echo "$d is not yours to write (after a run with sudo?). Give it back:" >&2
+		echo "    sudo chown -R $(id -un): \"$cache\" \"$(dirname "$out")\"" >&2
+		exit 1
+	fi
+done
+mkdir -p "$cache" "$logs" || say_full
+
+# lock -s|-x: wait for runs that install tools, and with -x be one. What is
+# started holds the lock, too: should we be killed and it not, it is still at work.
+lock() {
+	lock_file=$cache/bootstrap.lock
+	while :; do
+		exec 9>> "$lock_file"
+		if ! flock -n "$1" 9; then
+			echo "waiting for another run that looks for tools or installs them$(
+				sed 's/^/: /' "$lock_file")"
+			flock "$1" 9
+		fi
+		# "make clean-cache" takes it away.
+		[ "$(stat -Lc %i /proc/self/fd/9)" != "$(stat -c %i "$lock_file" 2> /dev/null)" ] || break
+	done
+	[ "$1" = -s ] || echo "process $$ in $PWD" > "$lock_file" || :
+}
+
+command -v flock > /dev/null || {
+	echo "flock is missing: please install util-linux" >&2
+	exit 1
+}
+
+lock -s
+find_all
+if [ -n "$missing" ] || { [ -e "$installing" ] && [ "${INSTALL:-1}" != 0 ]; }; then
+	lock -x
+	# The other run may have installed them.
+	find_all
+	if [ -n "$missing" ] || [ -e "$installing" ]; then
+		install_all
+	fi
+fi
+
+# rustc-1.85 has its rustdoc-1.85.
+rustdoc=${rustc%rustc*}rustdoc${rustc##*rustc}
+cat > "$out.$$" << END || say_full
 LLVM=${llvm:-1}
 RUSTC=$rustc
 RUSTDOC=$rustdoc
+RUST_LIB_SRC=$rust_lib_src
 CARGO=$cargo
 BINDGEN=$bindgen
 QEMU=$qemu

@@ -7,8 +7,9 @@ A defect is a patch rust/tests/defects/NAME.patch that begins with
     # suite: a KUnit suite, or "host", or "guest" for a check of the guest's, or
     #        "selftests" or "stress" for the guests of that name, or "litmus" for
     #        litmus tests on the guest's harts; or, without a guest, "models" for
-    #        litmus tests and loom, "compiled" for barriers in objects, "misuse" for
-    #        what must not compile, or "bare" for a row of bare machines (row=NAME)
+    #        litmus tests and loom, "compiled" for barriers in objects, "compile_fail"
+    #        for what must not compile with a kernel ("host" for what needs none), or
+    #        "bare" for a row of bare machines (row=NAME)
     # expect: the test that must fail (or "guest" / "kernel log", for a defect
     #         that takes the guest down or makes its kernel complain)
     # boot: flavour=ordinary smp=4 aia=none hooked=1 tearing_live=1000
@@ -26,14 +27,15 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import disassembly
 from rr import (
     bare,
+    compile_fail,
     host,
     kernel,
     matrix,
-    misuse,
     modules,
     paths,
     progress,
@@ -42,13 +44,16 @@ from rr import (
     suite,
     toolchain,
 )
-from rr.guest import Machine
+from rr.guest import Boot, Machine
 from rr.lock import locked
 from rr.progress import Step, StepFailed
 from rr.results import Result, Results
 
 FOLDER = paths.TOP / "rust/tests/defects"
 WORK = paths.BUILD / "defects"
+
+# The names of what failed, and where the log is.
+Failed = tuple[list[str], Path | None]
 
 
 @dataclass
@@ -60,7 +65,7 @@ class Defect:
     hooked: bool = False
     machine: Machine = field(default_factory=Machine)
     script: str = "test"
-    parameters: dict = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -89,8 +94,8 @@ def copy(defect: Defect, tree: Path) -> None:
     and this one touch.
     """
     tree.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["rsync", "-rlp", "--checksum", "--delete", "--exclude=/.git",
-                    "--exclude=/build", f"{paths.TOP}/", f"{tree}/"], check=True)
+    progress.output(["rsync", "-rlp", "--checksum", "--delete", "--exclude=/.git",
+                     "--exclude=/build", f"{paths.TOP}/", f"{tree}/"])
     with defect.patch.open() as text:
         r = subprocess.run(["patch", "-p1", "-f", "--no-backup-if-mismatch", "-d", tree],
                            stdin=text, capture_output=True, text=True, check=False)
@@ -98,23 +103,25 @@ def copy(defect: Defect, tree: Path) -> None:
         raise StepFailed(f"the patch does not apply:\n{r.stdout}{r.stderr}")
 
 
-def with_suite(built: dict, name: str) -> tuple:
+def with_suite(built: dict[str, Path], name: str) -> tuple[str, ...]:
     """The KUnit modules that have the suite; all, if none is seen to."""
     kunit = suite.kunit_modules(built)
     found = tuple(m for m in kunit if name.encode() + b"\0" in built[m].read_bytes())
     return found or kunit
 
 
-def row_failed(defect: Defect, tools: dict, built: dict) -> tuple:
+def row_failed(defect: Defect, tools: dict[str, str], built: dict[str, Path]) -> Failed:
     """What fails in a guest that has no suites of ours."""
-    kind = {"selftests": matrix.Selftests, "stress": matrix.Stress}[defect.suite]
-    row = kind(defect.flavour, defect.machine.smp, defect.machine.aia, limits=matrix.SLOW,
-               hooked=defect.hooked)
-    words = defect.parameters
+    machine, words = defect.machine, defect.parameters
+    row: matrix.Row
     if defect.suite == "selftests":
-        results = selftests.boot_row(row, tools, words.get("tests", "test.d/00basic"), built)
+        row = tests = matrix.Selftests(defect.flavour, machine.smp, machine.aia,
+                                       limits=matrix.SLOW, hooked=defect.hooked)
+        results = selftests.boot_row(tests, tools, words.get("tests", "test.d/00basic"), built)
     else:
-        results = stress.boot_row(row, tools, int(words.get("seed", 1)),
+        row = load = matrix.Stress(defect.flavour, machine.smp, machine.aia, limits=matrix.SLOW,
+                                   hooked=defect.hooked)
+        results = stress.boot_row(load, tools, int(words.get("seed", 1)),
                                   int(words.get("seconds", 60)), built)
     return [r.name for r in results.failures()], paths.LOGS / f"guest-{row.name}.log"
 
@@ -126,13 +133,13 @@ def bare_row(defect: Defect) -> matrix.Bare:
     return rows[0]
 
 
-def beginnings(names: list) -> list:
+def beginnings(names: list[str]) -> list[str]:
     """A name and what follows it, either of which may have a colon in it."""
     return [": ".join(words[:n]) for words in (name.split(": ") for name in names)
             for n in range(1, len(words) + 1)]
 
 
-def failed(defect: Defect, tools: dict, step: Step) -> tuple:
+def failed(defect: Defect, tools: dict[str, str], step: Step) -> Failed:
     """What fails with the defect in: names, and where the log is."""
     tree = WORK / "tree"
     copy(defect, tree)
@@ -153,8 +160,8 @@ def failed(defect: Defect, tools: dict, step: Step) -> tuple:
     if defect.suite == "compiled":
         results = disassembly.check(tools, k.obj, list(built.values()))
         return beginnings([r.name for r in results.failures()]), None
-    if defect.suite == "misuse":
-        return [r.name for r in misuse.run(built, tree).failures()], None
+    if defect.suite == "compile_fail":
+        return [r.name for r in compile_fail.on_kernel(built, tree).failures()], None
     machine = defect.machine
     if defect.suite in ("selftests", "stress"):
         return row_failed(defect, tools, built)
@@ -177,19 +184,21 @@ def failed(defect: Defect, tools: dict, step: Step) -> tuple:
                       **suite.kind(defect.script, k))
     names = [r.name for r in suite.results(k, boot, kunit, litmus,
                                            defect.script == "test").failures()]
-    # Just this test ran: if the guest did not survive its suite, it was this test.
-    if boot.outcome != "exit" and \
-       any(line.endswith(f"# Subtest: {defect.suite}") for line in boot.lines):
-        names.append(defect.expect)
-    return names, boot.log
+    return names + died_in(defect, boot), boot.log
 
 
-def seen(defect: Defect, failures: list) -> bool:
+def died_in(defect: Defect, boot: Boot) -> list[str]:
+    """The expected failure, if the guest died in its suite, of which nothing else ran."""
+    begun = any(line.endswith(f"# Subtest: {defect.suite}") for line in boot.lines)
+    return [defect.expect] if boot.outcome == "died" and begun else []
+
+
+def seen(defect: Defect, failures: list[str]) -> bool:
     wanted = f".{defect.expect}."
     return any(wanted in f".{name}." for name in failures)
 
 
-def run_one(defect: Defect, tools: dict) -> Results:
+def run_one(defect: Defect, tools: dict[str, str]) -> Results:
     results = Results()
     if defect.suite == "bare" and (reason := bare.unable()):
         results.all.append(Result(f"defect.{defect.name}", "skip", reason))
@@ -212,7 +221,7 @@ def run_one(defect: Defect, tools: dict) -> Results:
     return results
 
 
-def run_all(tools: dict, only: str) -> Results:
+def run_all(tools: dict[str, str], only: str) -> Results:
     results = Results()
     patches = [p for p in sorted(FOLDER.glob("*.patch")) if only in p.stem]
     if not patches:
@@ -233,5 +242,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(line_buffering=True)
+    progress.line_buffered()
     progress.main(main)

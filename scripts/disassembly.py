@@ -13,11 +13,10 @@ Without arguments, the ordinary kernel of the cache and the modules for it.
 """
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
-from rr import kernel, modules, paths, progress, toolchain
+from rr import kernel, llvm, modules, paths, progress, toolchain
 from rr.results import Results
 
 PAGE = paths.TOP / "Documentation/choosing-a-barrier.rst"
@@ -32,20 +31,14 @@ STACK = re.compile(r"\(sp\)|-0x[0-9a-f]+\(s0\)")
 FENCE = re.compile(r"^s?fence")
 
 
-def objdump(tools: dict, path: Path) -> str:
-    llvm = tools["LLVM"]
-    program = {"1": "llvm-objdump"}.get(
-        llvm, f"{llvm}llvm-objdump" if llvm.endswith("/") else f"llvm-objdump{llvm}")
-    r = subprocess.run([program, "-drC", "--no-show-raw-insn", path],
-                       capture_output=True, text=True, check=False)
-    if r.returncode:
-        raise progress.StepFailed(f"{program} {path}: {r.stderr.strip()}")
-    return r.stdout
+def objdump(tools: dict[str, str], path: Path) -> str:
+    return progress.output([llvm.program(tools, "llvm-objdump"), "-drC", "--no-show-raw-insn",
+                            path])
 
 
-def functions(text: str) -> dict:
+def functions(text: str) -> dict[str, list[str]]:
     """Of each function, what of it has to do with memory order, in order."""
-    found = {}
+    found: dict[str, list[str]] = {}
     code = None
     for line in text.splitlines():
         if m := FUNCTION.match(line):
@@ -67,7 +60,7 @@ def functions(text: str) -> dict:
     return found
 
 
-def check(tools: dict, obj: Path, built: list) -> Results:
+def check(tools: dict[str, str], obj: Path, built: list[Path]) -> Results:
     code = functions(objdump(tools, obj / "rust/helpers/helpers.o"))
     for path in built:
         code.update(functions(objdump(tools, path)))

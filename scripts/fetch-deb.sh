@@ -8,9 +8,12 @@
 #
 # apt checks the archive's signature and the package's checksum. DIR gets the
 # unpacked files and a file named VERSION. The mirror is the machine's own;
-# DEBIAN_MIRROR= names another.
+# DEBIAN_MIRROR= names another. What is fetched goes to DIR.fetch, which is
+# removed at the end, or by the next one.
 
 set -eu
+
+export LC_ALL=C
 
 if [ $# -ne 4 ]; then
 	echo "usage: $0 SUITE ARCH PACKAGE DIR" >&2
@@ -41,7 +44,10 @@ fi
 
 # One state folder per suite and architecture: a broken index of one suite
 # must not spoil the others.
-state=$(mktemp -d)
+state=$dir.fetch
+rm -rf "$state"
+mkdir -p "$state"
+state=$(cd "$state" && pwd)
 trap 'rm -rf "$state"' EXIT
 trap 'exit 1' HUP INT TERM
 mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$state/deb"

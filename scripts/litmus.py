@@ -16,15 +16,19 @@ comment says, one a line:
                               which this then is, or "no" if it is not there
 
 Then the rendezvous' core under loom (rust/tests/loom/), and the barriers in
-compiled code (disassembly.py). Ends with "N passed, N failed"; the exit status is 0 only if nothing failed.
+compiled code (disassembly.py). Ends with "N passed, N failed"; the exit status is 0
+only if nothing failed.
 """
 
 import argparse
+import functools
+import itertools
 import os
 import re
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -34,7 +38,7 @@ from rr.results import Results
 
 TESTS = paths.TOP / "Documentation/litmus-tests"
 LOOM = paths.TOP / "rust/tests/loom"
-SOURCES = ("rust", "samples/rust", "scripts/hooks")
+SOURCES = ("include", "rust", "samples/rust", "scripts/hooks")
 # Test programs order as the code they test; generated and host code is none.
 SKIPPED = ("rust/tests/", "rust/bindings/")
 
@@ -67,7 +71,7 @@ WEAKER_RISCV = (
 # An ordering in code, comments and strings other than asm's aside.
 ORDERING_RUST = re.compile(
     r"(?<!fn )\b(?:smp_mb|smp_store_mb|dma_mb|mb|barrier)\(\w*|\bsynchronize_rcu\w*\("
-    r"|[(,] *(?:\w+::)*(?:Acquire|Release|Full)\b|\"fence[ .][^\"]*")
+    r"|(?:^|[(,]) *(?:\w+::)*(?:Acquire|Release|Full)\b|\"fence[ .][^\"]*")
 ORDERING_C = re.compile(
     r"\b(?!rr_)\w+_(?:acquire|release)\(|\b(?:(?:smp|dma)_)?(?:mb|rmb|wmb|store_mb)\("
     r"|\bRISCV_FENCE\([^)]*|\batomic\w*_(?:inc|dec|add|sub)_return\(|\bx?chg\("
@@ -87,6 +91,11 @@ ANSWERS = tuple((re.compile(a), re.compile(b)) for a, b in (
     (r"", FULL),
 ))
 NAMES = re.compile(r"litmus: *([\w+.-]+(?:, *[\w+.-]+)*)")
+# What is around the words of a comment's line.
+MARKS = re.compile(r"^\s*(?://[/!]?|/?\*+(?!/))|\*+/\s*$")
+
+# What herd7 says of the test in a file.
+Run = Callable[[Path], herd.Verdict]
 
 
 class Test:
@@ -95,14 +104,14 @@ class Test:
         self.name = path.stem
         self.text = path.read_text()
         self.riscv = self.text.startswith("RISCV")
-        self.header = {k: v.strip() for k, v in HEADER.findall(self.text)}
+        self.header: dict[str, str] = {k: v.strip() for k, v in HEADER.findall(self.text)}
         self.result = self.header.get("Result", "")
         self.code_at = self.text.index("*)")
 
-    def words(self, key: str) -> list:
+    def words(self, key: str) -> list[str]:
         return self.header.get(key, "").split()
 
-    def mutations(self):
+    def mutations(self) -> Iterator[tuple[str, str, str]]:
         """Each ordering weakened in turn: which, where, and the whole new test."""
         for pattern, weaker in WEAKER_RISCV if self.riscv else WEAKER_C:
             for m in pattern.finditer(self.text, self.code_at):
@@ -117,13 +126,13 @@ class Test:
                     was, new = (" ".join(t.split()) or "nothing" for t in (m.group(0), new))
                     yield ordering, f"line {line}, {was} -> {new}", text
 
-    def orderings(self) -> set:
+    def orderings(self) -> set[str]:
         """Those that are weakened, and a compiler barrier, which no model knows."""
         found = {ordering for ordering, _, _ in self.mutations()}
         return found | ({"barrier"} & set(self.words("Fixed")))
 
 
-def check_headers(tests: dict, results: Results) -> None:
+def check_headers(tests: dict[str, Test], results: Results) -> None:
     for t in tests.values():
         wrong = []
         title = t.text.split("\n", 1)[0].split(" ", 1)[-1]
@@ -143,7 +152,7 @@ def check_headers(tests: dict, results: Results) -> None:
             results.add(f"{t.name}: header", False, "; ".join(wrong))
 
 
-def check_verdict(t: Test, run) -> Results:
+def check_verdict(t: Test, run: Run) -> Results:
     results = Results()
     verdict = run(t.path)
     results.add(f"{t.name}: {t.result}", verdict.says == t.result, f"herd7 says {verdict.says}")
@@ -155,7 +164,7 @@ def check_verdict(t: Test, run) -> Results:
     return results
 
 
-def check_mutations(t: Test, run, folder: Path) -> Results:
+def check_mutations(t: Test, run: Run, folder: Path) -> Results:
     """What is allowed anyway cannot get more so: only Never is mutated."""
     results = Results()
     if t.result != "Never":
@@ -174,7 +183,7 @@ def check_mutations(t: Test, run, folder: Path) -> Results:
     return results
 
 
-def check_models(found: list, run) -> Results:
+def check_models(found: list[Test], run: Run) -> Results:
     """herd7 on every test and every mutation of it, on all processors."""
     results = Results()
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -186,7 +195,7 @@ def check_models(found: list, run) -> Results:
     return results
 
 
-def code_lines(lines: list, suffix: str):
+def code_lines(lines: list[str], suffix: str) -> Iterator[tuple[int, str]]:
     """Line numbers and lines, without comments and Rust's use declarations."""
     in_use = in_comment = False
     for number, line in enumerate(lines):
@@ -205,9 +214,10 @@ def code_lines(lines: list, suffix: str):
         yield number, code
 
 
-def added_lines(text: str) -> tuple:
+def added_lines(text: str) -> tuple[list[str], set[int]]:
     """Of a patch, the code as it will be, and the numbers of the lines that it adds."""
-    lines, added = [], set()
+    lines: list[str] = []
+    added: set[int] = set()
     inside = False
     for line in text.splitlines():
         inside = line.startswith("@@") or (inside and line[:1] in ("", " ", "+", "-"))
@@ -219,18 +229,29 @@ def added_lines(text: str) -> tuple:
     return lines, added
 
 
-def named_above(lines: list, number: int) -> list:
+def names_in(lines: list[str]) -> list[str]:
+    """The litmus tests that the comments in these lines name, which may go on in the next line."""
+    text = " ".join(MARKS.sub("", line).strip() for line in lines)
+    return [name for m in NAMES.finditer(text) for name in re.split(r", *", m.group(1).rstrip("."))]
+
+
+def named_above(lines: list[str], number: int) -> list[str]:
     """The litmus tests that the comment at or above a line names: its paragraph."""
-    names = []
-    for line in reversed(lines[max(0, number - 20):number + 1]):
-        if not line.strip():
-            break
-        for m in NAMES.finditer(line):
-            names += re.split(r", *", m.group(1).rstrip("."))
-    return names
+    start = number
+    while start > max(0, number - 20) and lines[start - 1].strip():
+        start -= 1
+    return names_in(lines[start:number + 1])
 
 
-def sources():
+def paragraphs(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
+    """Lines without an empty one between them, and the number of the first."""
+    for has_text, group in itertools.groupby(enumerate(lines), lambda line: bool(line[1].strip())):
+        if has_text:
+            numbered = list(group)
+            yield numbered[0][0], [line for _, line in numbered]
+
+
+def sources() -> Iterator[tuple[str, Path]]:
     for top in SOURCES:
         for path in sorted((paths.TOP / top).rglob("*")):
             where = str(path.relative_to(paths.TOP))
@@ -238,7 +259,7 @@ def sources():
                 yield where, path
 
 
-def orderings(path: Path):
+def orderings(path: Path) -> tuple[list[str], list[tuple[int, str]]]:
     """Each ordering in a file: its line's number, its text; and the file's lines."""
     text = path.read_text()
     added = None
@@ -249,20 +270,19 @@ def orderings(path: Path):
         lines, suffix = text.splitlines(), path.suffix
     pattern = ORDERING_RUST if suffix == ".rs" else ORDERING_C
     found = [(number, m.group(0).strip("(, ")) for number, code in code_lines(lines, suffix)
-             if (m := pattern.search(code)) and (added is None or number in added)]
+             if added is None or number in added for m in pattern.finditer(code)]
     return lines, found
 
 
-def check_sources(tests: dict, results: Results) -> None:
+def check_sources(tests: dict[str, Test], results: Results) -> None:
     named = set()
     for where, path in sources():
         lines, found = orderings(path)
-        for number, line in enumerate(lines):
-            for m in NAMES.finditer(line):
-                for name in re.split(r", *", m.group(1).rstrip(".")):
-                    named.add(name)
-                    if name not in tests:
-                        results.add(f"{where}:{number + 1}", False, f"no litmus test {name}")
+        for number, paragraph in paragraphs(lines):
+            for name in names_in(paragraph):
+                named.add(name)
+                if name not in tests:
+                    results.add(f"{where}:{number + 1}", False, f"no litmus test {name}")
         for number, ordering in found:
             what = f"{where}:{number + 1}: {ordering}"
             names = [n for n in named_above(lines, number) if n in tests]
@@ -281,7 +301,7 @@ def check_sources(tests: dict, results: Results) -> None:
                         "no ordering in the sources names it")
 
 
-def check_loom(tools: dict) -> Results:
+def check_loom(tools: dict[str, str]) -> Results:
     results = Results()
     r = subprocess.run([tools["CARGO"], "test", "--locked", "--manifest-path", LOOM / "Cargo.toml",
                         "--target-dir", paths.BUILD / "loom"], stdin=subprocess.DEVNULL,
@@ -297,16 +317,11 @@ def check_loom(tools: dict) -> Results:
     return results
 
 
-def run_all(tools: dict, compiled: bool = True) -> Results:
+def run_all(tools: dict[str, str], compiled: bool = True) -> Results:
     """Everything, as steps; compiled: our objects, too, for which a kernel is built."""
     kernel = Path(os.environ["LKMM"]) if os.environ.get("LKMM") else source.get().tree
     if not (kernel / "tools/memory-model/linux-kernel.cfg").exists():
         raise progress.StepFailed(f"{kernel} has no tools/memory-model")
-    command = herd.command()
-
-    def run(path: Path) -> herd.Verdict:
-        return herd.run(command, kernel, path)
-
     found = [Test(p) for p in sorted(TESTS.rglob("*.litmus"))]
     tests = {t.name: t for t in found}
     results = Results()
@@ -314,11 +329,18 @@ def run_all(tools: dict, compiled: bool = True) -> Results:
         results.add("names", False, "two tests have the same name")
     check_headers(tests, results)
     check_sources(tests, results)
+    try:
+        command = herd.command()
+    except progress.StepFailed as e:
+        # Nothing else here needs it.
+        results.add("litmus", False, str(e))
+        command = None
     # Its two halves of the time at the same time: loom runs what it builds in one thread.
     with ThreadPoolExecutor(1) as pool:
         step = progress.Step(f"{len(found)} litmus tests, and the rendezvous under loom")
         loom = pool.submit(check_loom, tools)
-        models = check_models(found, run)
+        models = (check_models(found, functools.partial(herd.run, command, kernel)) if command
+                  else Results())
         while not loom.done():
             step.update()
             time.sleep(0.2)

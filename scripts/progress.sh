@@ -3,6 +3,41 @@
 #
 # Sourced: step LOG MESSAGE COMMAND... runs a long command, shows the elapsed
 # time, keeps its output in LOG and, when it fails, shows the end of it.
+#
+# A step that is interrupted ends all that it started; with step_unbroken=1 it
+# waits for it instead, since there is that which must not stop half way.
+
+step_unbroken=
+step_pid=
+
+# started_by PID: it, and all that it has started.
+started_by() {
+	echo "$1"
+	# shellcheck disable=SC2013 # words it is
+	for step_child in $(cat "/proc/$1/task/"*/children 2> /dev/null); do
+		started_by "$step_child"
+	done
+}
+
+step_interrupted() {
+	# A second signal is not argued with.
+	trap - HUP INT TERM
+	[ -n "$step_pid" ] || exit 130
+	if [ -n "$step_unbroken" ]; then
+		printf '\ninterrupted: waiting for "%s" to end, which must not stop half way\n' \
+			"$step_message"
+		wait "$step_pid" || :
+	else
+		for step_child in $(started_by "$step_pid"); do
+			# What sudo started is root's.
+			kill "$step_child" 2> /dev/null ||
+				sudo -n sh -c 'kill "$0"' "$step_child" 2> /dev/null || :
+		done
+		wait "$step_pid" 2> /dev/null || :
+		printf '\ninterrupted\n'
+	fi
+	exit 130
+}
 
 # A terminal gets one line that is rewritten, a log file one every half minute.
 step() {
@@ -10,9 +45,10 @@ step() {
 	shift 2
 	mkdir -p "$(dirname "$step_log")"
 	step_start=$(date +%s)
+	step_pid=
+	trap step_interrupted HUP INT TERM
 	"$@" > "$step_log" 2>&1 < /dev/null &
 	step_pid=$!
-	trap 'kill "$step_pid" 2> /dev/null; exit 130' HUP INT TERM
 	step_shown=-30
 	while kill -0 "$step_pid" 2> /dev/null; do
 		step_now=$(($(date +%s) - step_start))

@@ -4,7 +4,6 @@
 
 import os
 import re
-import sys
 from statistics import median
 
 from rr import guest, kernel, kernlog, matrix, modules, paths, programs, progress, suite, toolchain
@@ -18,7 +17,7 @@ def machine() -> Machine:
     return Machine(smp=int(os.environ.get("SMP") or 4), aia=os.environ.get("AIA") or "none")
 
 
-def ipis(lines: list) -> str:
+def ipis(lines: list[str]) -> str:
     """How IPIs are delivered, in the kernel's own words."""
     for line in lines:
         if m := re.search(r"\] (.*providing IPIs using .*)$", line):
@@ -26,7 +25,7 @@ def ipis(lines: list) -> str:
     return "none (one hart)" if machine().smp == 1 else "unknown"
 
 
-def histogram(stats: list) -> list:
+def histogram(stats: list[str]) -> list[str]:
     """The lines below "stopped_us", with a bar each."""
     rows = []
     inside = False
@@ -60,7 +59,7 @@ def tracer(said: list[str], harts: int) -> str:
             f"({c_off / rust_off:.1f} times faster)")
 
 
-def report(k: kernel.Kernel, tools: dict, boot: Boot) -> None:
+def report(k: kernel.Kernel, tools: dict[str, str], boot: Boot) -> None:
     said = guest.said(boot.lines)
     print()
     print(f"Kernel      {k.version}, {k.flavour}{', hooked' if k.hooked else ''} ({k.origin})")
@@ -135,5 +134,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(line_buffering=True)
+    progress.line_buffered()
     progress.main(main)

@@ -8,7 +8,6 @@ a test passes if it ended the same way with both.
 
 import argparse
 import os
-import sys
 
 from rr import kernel, matrix, progress, selftests, toolchain
 from rr.results import Results
@@ -23,7 +22,7 @@ def main() -> int:
                         help="some of ftracetest's, such as test.d/kprobe, instead of all")
     args = parser.parse_args()
     tools = toolchain.load()
-    rows = matrix.SELFTESTS
+    rows: tuple[matrix.Selftests, ...] = matrix.SELFTESTS
     if args.only:
         rows = matrix.select(args.only, rows + matrix.SELFTESTS_FULL)
     results = Results()
@@ -37,5 +36,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(line_buffering=True)
+    progress.line_buffered()
     progress.main(main)

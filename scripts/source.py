@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Fetch and unpack the kernel source, and say where it is."""
 
-import sys
-
 from rr import progress, source
 
 
@@ -14,5 +12,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(line_buffering=True)
+    progress.line_buffered()
     progress.main(main)

@@ -11,7 +11,6 @@ is shared by the guests. Ends with "N passed, N failed".
 import argparse
 import os
 import secrets
-import sys
 
 from rr import kernel, matrix, progress, stress, toolchain
 from rr.results import Results
@@ -40,5 +39,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(line_buffering=True)
+    progress.line_buffered()
     progress.main(main)

@@ -6,20 +6,23 @@ Ends with "N passed, N failed"; the exit status is 0 only if nothing failed.
 """
 
 import argparse
+import functools
 import os
 import secrets
-import sys
 import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
 
 import litmus
 from rr import (
     bare,
+    compile_fail,
     faults,
     host,
     kernel,
     lint,
     matrix,
-    misuse,
     modules,
     progress,
     selftests,
@@ -28,8 +31,12 @@ from rr import (
     suite,
     toolchain,
 )
+from rr.matrix import R
 from rr.progress import Step, StepFailed
 from rr.results import Results
+
+# By flavour and hooks: the kernel, and our modules for it.
+Prepared = dict[tuple[str, bool], tuple[kernel.Kernel, dict[str, Path]]]
 
 
 def show(name: str, results: Results) -> None:
@@ -38,7 +45,22 @@ def show(name: str, results: Results) -> None:
         print(f"  FAILED {name}: {r.name}{detail}", flush=True)
 
 
-def run_row(row: matrix.Row, tools: dict, prepared: dict) -> Results:
+def guarded(name: str, function: Callable[[], Results]) -> Results:
+    """What a part of the suite came to; whatever breaks in it is a failure of it alone."""
+    try:
+        results = function()
+    except StepFailed as e:
+        results = Results()
+        results.add(name, False, str(e))
+    except Exception as e:  # noqa: BLE001 a row more that failed, whatever it is
+        traceback.print_exc()
+        results = Results()
+        results.add(name, False, repr(e))
+    show(name, results)
+    return results
+
+
+def run_row(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Results:
     """One guest: build what it needs, boot it, read it."""
     results = Results()
     key = (row.flavour, row.hooked)
@@ -69,11 +91,11 @@ def run_row(row: matrix.Row, tools: dict, prepared: dict) -> Results:
     return results
 
 
-def built_code(row: matrix.Row, tools: dict, built: dict) -> Results:
+def built_code(row: matrix.Row, tools: dict[str, str], built: dict[str, Path]) -> Results:
     """Checks of the built modules; KASAN's calls are not of our making."""
     results = Results()
     if row.flavour == "ordinary":
-        results.extend(misuse.run(built))
+        results.extend(compile_fail.on_kernel(built))
         found = stopped.problems(tools, [built[m] for m in matrix.MODULES if m in built])
         results.add("stopped code calls nothing traced", not found, "; ".join(found))
     return results
@@ -92,52 +114,37 @@ def main() -> int:
     tools = toolchain.load(*["cargo"] if models else [])
 
     step = Step("host tests")
-    all_results = host.run(tools)
+    all_results = guarded("host", lambda: host.run(tools))
     step.done(all_results.short())
-    show("host", all_results)
     if args.host:
         return all_results.report()
 
-    if not args.host and all(w in "lint" for w in args.only.split()):
-        results = lint.run(tools, [])
-        show("lint", results)
-        all_results.extend(results)
+    if all(w in "lint" for w in args.only.split()):
+        all_results.extend(guarded("lint", lambda: lint.run(tools, [])))
 
     if models:
-        results = litmus.run_all(tools)
-        show("litmus", results)
-        all_results.extend(results)
+        all_results.extend(guarded("litmus", lambda: litmus.run_all(tools)))
 
-    prepared = {}
-    rows = matrix.select(args.only, matrix.TEST_FULL if args.full else matrix.TEST)
-    for row in rows:
-        results = run_row(row, tools, prepared)
-        show(row.name, results)
-        all_results.extend(results)
-    for row in matrix.select(args.only, matrix.SELFTESTS_FULL if args.full else matrix.SELFTESTS):
-        results = selftests.boot_row(row, tools)
-        show(row.name, results)
-        all_results.extend(results)
-    for row in matrix.select(args.only, matrix.STRESS_FULL if args.full else matrix.STRESS):
-        results = stress.boot_row(row, tools, secrets.randbelow(1_000_000),
-                                  matrix.STRESS_SECONDS)
-        show(row.name, results)
-        all_results.extend(results)
-    for row in matrix.select(args.only, matrix.FAULTS_FULL if args.full else matrix.FAULTS):
-        results = faults.boot_row(row, tools)
-        show(row.name, results)
-        all_results.extend(results)
-    for row in matrix.select(args.only, matrix.BARE_FULL if args.full else matrix.BARE):
-        results = bare.boot_row(row)
-        show(row.name, results)
-        all_results.extend(results)
+    prepared: Prepared = {}
+
+    def run_rows(usual: tuple[R, ...], full: tuple[R, ...], boot: Callable[[R], Results]) -> None:
+        for row in matrix.select(args.only, full if args.full else usual):
+            all_results.extend(guarded(row.name, functools.partial(boot, row)))
+
+    run_rows(matrix.TEST, matrix.TEST_FULL, lambda row: run_row(row, tools, prepared))
+    run_rows(matrix.SELFTESTS, matrix.SELFTESTS_FULL, lambda row: selftests.boot_row(row, tools))
+    run_rows(matrix.STRESS, matrix.STRESS_FULL,
+             lambda row: stress.boot_row(row, tools, secrets.randbelow(1_000_000),
+                                         matrix.STRESS_SECONDS))
+    run_rows(matrix.FAULTS, matrix.FAULTS_FULL, lambda row: faults.boot_row(row, tools))
+    run_rows(matrix.BARE, matrix.BARE_FULL, bare.boot_row)
     if args.full and not args.only:
         import defects
-        all_results.extend(defects.run_all(tools, ""))
+        all_results.extend(guarded("defects", lambda: defects.run_all(tools, "")))
     print(f"{progress.clock(time.monotonic() - start)} all of it", flush=True)
     return all_results.report()
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(line_buffering=True)
+    progress.line_buffered()
     progress.main(main)

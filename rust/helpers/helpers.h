@@ -28,6 +28,7 @@ int rr_run_in_stoppers(int (*fn)(void *data), void *data);
 /* text.c */
 void rr_text_lock(void);
 void rr_text_unlock(void);
+bool rr_fetch_is_atomic(void);
 
 /* guard.c */
 struct rr_guarded {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Keeping others from writing kernel text. Without our hooks in the kernel
+ * How harts fetch instructions, and keeping others from writing kernel text. Without our hooks in the kernel
  * nothing does: text_mutex is not for modules.
  */
 #include <linux/string.h>
 #include <linux/text-patching.h>
+#include <asm/cpufeature.h>
 
 #include "helpers.h"
 
@@ -27,3 +28,9 @@ void rr_text_unlock(void)
 {
 }
 #endif
+
+/* Whether all harts fetch an aligned instruction of 4 bytes at once. */
+bool rr_fetch_is_atomic(void)
+{
+	return __riscv_isa_extension_available(NULL, RISCV_ISA_EXT_ZICCIF);
+}

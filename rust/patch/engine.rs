@@ -189,9 +189,14 @@ pub(crate) unsafe fn commit_for_kernel(
     unsafe { write(edits, Allowed::Memory, strategy, Options::default(), lock) }
 }
 
-/// Whether harts fetch an aligned instruction at once, as far as the module was told.
+/// Whether harts fetch an aligned instruction at once: as the module was told, else as the kernel
+/// knows from their ISA strings.
 pub(crate) fn atomic_fetch() -> bool {
-    riscv::parameter::<u8>(module_parameters::atomic_fetch.value()) != 0
+    match riscv::parameter::<u8>(module_parameters::atomic_fetch.value()) {
+        0 => false,
+        1 => true,
+        _ => riscv::text::fetch_is_atomic(),
+    }
 }
 
 /// Has `edits` written in a way that is safe for how harts fetch.

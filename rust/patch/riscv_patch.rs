@@ -48,8 +48,8 @@ module! {
             description: "Write live edits again after their flush, for QEMU's multi-threaded TCG",
         },
         atomic_fetch: u8 {
-            default: 1,
-            description: "Harts fetch 4 aligned bytes at once (Ziccif; not QEMU before 10.1)",
+            default: 2,
+            description: "Harts fetch 4 aligned bytes at once: 0 no (QEMU before 10.1), 1 yes, 2 if their ISA string has Ziccif",
         },
     },
 }

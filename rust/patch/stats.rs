@@ -22,7 +22,8 @@ use riscv::plan::Strategy;
 
 use crate::{
     batch::Report,
-    control, //
+    control,
+    engine, //
 };
 
 /// The counters of this module.
@@ -193,6 +194,7 @@ impl Writer for View {
                 counters.edits.load(Relaxed)
             )?;
         }
+        writeln!(f, "atomic_fetch: {}", u8::from(engine::atomic_fetch()))?;
         writeln!(f, "rollbacks: {}", STATS.rollbacks.load(Relaxed))?;
 
         write!(f, "provider:")?;

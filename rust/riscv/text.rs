@@ -48,6 +48,26 @@ pub(crate) fn entry_at(phys: u64) -> *mut u64 {
     core::ptr::with_exposed_provenance_mut(phys.wrapping_add(offset) as usize)
 }
 
+/// Whether every hart fetches 4 naturally aligned bytes of main memory at once, so that one store
+/// replaces an instruction: whether their ISA strings have Ziccif.
+///
+/// Context: any.
+///
+/// C header: [`arch/riscv/include/asm/cpufeature.h`](srctree/arch/riscv/include/asm/cpufeature.h)
+///
+/// # Examples
+///
+/// ```
+/// use riscv::text;
+///
+/// // The ISA strings do not change.
+/// assert_eq!(text::fetch_is_atomic(), text::fetch_is_atomic());
+/// ```
+pub fn fetch_is_atomic() -> bool {
+    // SAFETY: It only reads a bitmap that was complete before any module was loaded.
+    unsafe { bindings::rr_fetch_is_atomic() }
+}
+
 /// Looks `addr`, an address of the kernel, up in the page tables.
 ///
 /// `None` if there is no table for it.

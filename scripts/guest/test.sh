@@ -35,6 +35,18 @@ for m in $LITMUS; do
 	unload "$m"
 done
 
+# How harts fetch: as the host says where that is known better, else as their ISA strings do.
+fetch_is_known() {
+	# shellcheck disable=SC2154 # in /settings
+	case " $PARAMS_rust_riscv_patch " in
+	*" atomic_fetch=0 "*) fetch=0 ;;
+	*) if grep -q '^isa.*ziccif' /proc/cpuinfo; then fetch=1; else fetch=0; fi ;;
+	esac
+	grep "^atomic_fetch:" /sys/kernel/debug/rust_riscv_patch/stats
+	grep -q "^atomic_fetch: $fetch\$" /sys/kernel/debug/rust_riscv_patch/stats
+}
+check "atomic_fetch" fetch_is_known
+
 if [ -n "$CHECK_PAGES" ]; then
 	send pages /sys/kernel/debug/kernel_page_tables
 	check "check_wx_pages" grep -q '^SUCCESS' /sys/kernel/debug/check_wx_pages

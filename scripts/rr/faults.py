@@ -17,7 +17,7 @@ PROGRAMS = ("table", "causes", "gc-1", "gc-8", "race")
 KTAP = re.compile(r"^ *(ok|not ok) (\d+)( .*)?$|^(?:# )?Totals:")
 
 
-def statuses(boot: Boot, side: str) -> dict:
+def statuses(boot: Boot, side: str) -> dict[str, int]:
     """How each program ended, by name."""
     found = {}
     for line in guest.said(boot.lines):
@@ -26,7 +26,7 @@ def statuses(boot: Boot, side: str) -> dict:
     return found
 
 
-def compare(boot: Boot, name: str) -> tuple:
+def compare(boot: Boot, name: str) -> tuple[bool, str]:
     """Whether a program said the same on both sides, and the first difference."""
     c, rust = (guest.sent(boot.lines, f"{side}-{name}") for side in ("c", "rust"))
     if not c or not rust:
@@ -41,7 +41,7 @@ def compare(boot: Boot, name: str) -> tuple:
     return len(c) == len(rust), f"{len(c)} lines with C, {len(rust)} with Rust"
 
 
-def results(boot: Boot, selftests: tuple, hooked: bool) -> Results:
+def results(boot: Boot, selftests: tuple[str, ...], hooked: bool) -> Results:
     found = Results()
     c, rust = statuses(boot, "c"), statuses(boot, "rust")
     for name in PROGRAMS:
@@ -59,7 +59,7 @@ def results(boot: Boot, selftests: tuple, hooked: bool) -> Results:
     return found
 
 
-def boot_row(row: matrix.Faults, tools: dict) -> Results:
+def boot_row(row: matrix.Faults, tools: dict[str, str]) -> Results:
     """Boot a guest that runs everything twice."""
     found = Results()
     try:

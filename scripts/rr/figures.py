@@ -14,6 +14,7 @@ above 1 is better.
 import re
 from dataclasses import dataclass, field
 from statistics import median
+from typing import Any
 
 SAMPLE = re.compile(r"sample (\S+)((?: \S+=\S+)*) (\w+) (\w+) ([0-9.]+)$")
 
@@ -21,9 +22,9 @@ SAMPLE = re.compile(r"sample (\S+)((?: \S+=\S+)*) (\w+) (\w+) ([0-9.]+)$")
 @dataclass
 class Figure:
     name: str
-    keys: dict
+    keys: dict[str, Any]
     unit: str
-    sides: dict = field(default_factory=dict)
+    sides: dict[str, list[float]] = field(default_factory=dict)
     minimum: float | None = None
     # For a ratio that is not of two sides, and is better when lower.
     value: float | None = None
@@ -66,7 +67,7 @@ class Figure:
                          f"ratio={self.ratio:.0f}")
         return " ".join(words)
 
-    def json(self) -> dict:
+    def json(self) -> dict[str, Any]:
         return {"name": self.name, **self.keys, "unit": self.unit, "samples": self.sides,
                 "medians": {side: median(s) for side, s in self.sides.items()},
                 "ratio": self.ratio, "minimum": self.minimum, "maximum": self.maximum,
@@ -77,9 +78,9 @@ def number(value: float) -> str:
     return f"{value:.0f}" if value >= 1000 else f"{value:.4g}"
 
 
-def parse(said: list, machine: dict) -> list:
+def parse(said: list[str], machine: dict[str, Any]) -> list[Figure]:
     """The figures in what a guest said; machine has the keys that name the guest."""
-    found = {}
+    found: dict[tuple[str, str], Figure] = {}
     for line in said:
         if m := SAMPLE.match(line):
             name, keys, unit, side, value = m.groups()
@@ -89,7 +90,32 @@ def parse(said: list, machine: dict) -> list:
     return list(found.values())
 
 
-def flatness(found: list, name: str, maximum: float) -> list:
+@dataclass
+class Wanted:
+    """A figure that a guest has to give: its name, keys it has, samples of each side."""
+
+    name: str
+    keys: dict[str, Any]
+    samples: int
+
+    def __str__(self) -> str:
+        return " ".join([self.name, *(f"{k}={v}" for k, v in self.keys.items())])
+
+
+def missing(found: list[Figure], wanted: list[Wanted]) -> list[str]:
+    """What of the figures wanted is not there, in words."""
+    problems = []
+    for w in wanted:
+        fitting = [f for f in found if f.name == w.name and w.keys.items() <= f.keys.items()]
+        if len(fitting) != 1:
+            problems.append(f"{w} was measured {len(fitting)} times, not once")
+        problems += [f"{w} has {len(samples)} samples of {side}, not {w.samples}"
+                     for f in fitting for side, samples in f.sides.items()
+                     if len(samples) != w.samples]
+    return problems
+
+
+def flatness(found: list[Figure], name: str, maximum: float) -> list[Figure]:
     """How much longer Rust takes for a figure on the most harts than on one: lower is better."""
     result = []
     for few in (f for f in found if f.name == name and f.keys["harts"] == 1):

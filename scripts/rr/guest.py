@@ -6,6 +6,7 @@ import re
 import selectors
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from rr.kernel import Kernel
 from rr.progress import Step, stop
 
 EXIT = re.compile(r"rr: exit (\d+)$")
+OFF = re.compile(r"\breboot: Power down$")
 PROGRESS = re.compile(r"rr: progress (.*)$")
 STAMP = re.compile(r"^\[ *\d+\.\d+\](?:\[[ CT]*\d+\])? ")
 
@@ -45,27 +47,36 @@ class Limits:
 
 @dataclass
 class Boot:
-    outcome: str = "died"  # exit, died, silent, late
-    status: int = -1
+    outcome: str = "died"  # exit (and powered off), died, silent, late
+    status: int = -1  # its script's; -1 if that did not end
     elapsed: float = 0
-    lines: list = field(default_factory=list)
-    log: Path | None = None
+    lines: list[str] = field(default_factory=list)
+    log: Path = Path(os.devnull)
 
     @property
     def ended(self) -> str:
+        if self.outcome == "exit":
+            return f"its script ended with status {self.status}"
+        when = ("before its script ended" if self.status < 0 else
+                f"after its script ended with status {self.status}")
         return {
-            "exit": f"its script ended with status {self.status}",
-            "died": "the guest died before its script ended",
+            "died": "the guest died",
             "silent": "the guest hung: no output any more",
             "late": "the guest did not finish in time",
-        }[self.outcome]
+        }[self.outcome] + f", {when}"
+
+    @property
+    def hung(self) -> bool:
+        """Whether it was we who ended it."""
+        return self.outcome in ("silent", "late")
 
     @property
     def ok(self) -> bool:
         return self.outcome == "exit" and self.status == 0
 
 
-def command(kernel: Kernel, tools: dict, initramfs: Path, machine: Machine) -> list:
+def command(kernel: Kernel, tools: dict[str, str], initramfs: Path,
+            machine: Machine) -> list[object]:
     """QEMU's command line."""
     debug = kernel.flavour == "debug"
     # Detectors' limits are for real harts; these share two host CPUs or so. Who is locked up stays
@@ -83,7 +94,7 @@ def command(kernel: Kernel, tools: dict, initramfs: Path, machine: Machine) -> l
             "-nographic", "-no-reboot", "-nodefaults", "-serial", "stdio"]
 
 
-def boot(args: list, log: Path, limits: Limits, step: Step) -> Boot:
+def boot(args: Sequence[object], log: Path, limits: Limits, step: Step) -> Boot:
     """Run a guest to its end."""
     result = Boot(log=log)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -91,6 +102,7 @@ def boot(args: list, log: Path, limits: Limits, step: Step) -> Boot:
     process = subprocess.Popen([str(a) for a in args], stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                start_new_session=True)
+    assert process.stdout
     fd = process.stdout.fileno()
     os.set_blocking(fd, False)
     rest = b""
@@ -127,21 +139,22 @@ def boot(args: list, log: Path, limits: Limits, step: Step) -> Boot:
     if rest:
         result.lines.append(rest.decode(errors="replace").rstrip("\r"))
     result.elapsed = time.monotonic() - start
-    result.outcome = outcome
-    for line in reversed(result.lines):
+    for at, line in reversed(list(enumerate(result.lines))):
         if m := EXIT.search(line):
-            result.outcome = "exit"
             result.status = int(m.group(1))
+            if outcome == "died" and any(OFF.search(after) for after in result.lines[at + 1:]):
+                outcome = "exit"
             break
+    result.outcome = outcome
     return result
 
 
-def said(lines: list) -> list:
+def said(lines: list[str]) -> list[str]:
     """What the guest's script told us, without the prefix."""
     return [m.group(1) for line in lines if (m := re.search(r"\] rr: (.*)$", line))]
 
 
-def sent(lines: list, tag: str) -> list | None:
+def sent(lines: list[str], tag: str) -> list[str] | None:
     """The lines of a file the guest sent; None if it is not whole."""
     prefix = re.compile(rf"\] rr-{re.escape(tag)}: (.*)$")
     if f"end {tag}" not in said(lines):

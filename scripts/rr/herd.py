@@ -16,6 +16,11 @@ SUITE = "forky"
 # Its own libc and libgmp come along: the package is newer than many a machine.
 PACKAGES = ("herdtools7", "libc6", "libgmp10")
 
+# Bytes of all of them, with apt's lists.
+SIZE = 400_000_000
+
+HINT = "Set HERD7= to a herd7 of yours (opam install herdtools7)."
+
 
 def fetch() -> Path:
     """herd7 and what it needs, unpacked in the cache."""
@@ -23,18 +28,20 @@ def fetch() -> Path:
     with locked(paths.cache() / "herd7.lock", "fetching herd7"):
         if store.complete(folder):
             return folder
+        if not shutil.which("dpkg") or not shutil.which("apt-get"):
+            raise StepFailed(f"There is no herd7 here, and without apt none is fetched. {HINT}")
         arch = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
-        partial = store.start(folder)
-        for package in PACKAGES:
-            log = paths.LOGS / f"fetch-{package}.log"
-            progress.run(f"fetching {package} from {SUITE}",
-                         [paths.SCRIPTS / "fetch-deb.sh", SUITE, arch, package, partial], log,
-                         "Set HERD7= to a herd7 of yours.")
-        store.finish(partial, folder)
+        with store.room(folder.parent, "herd7", SIZE):
+            partial = store.start(folder)
+            for package in PACKAGES:
+                progress.run(f"fetching {package} from {SUITE}",
+                             [paths.SCRIPTS / "fetch-deb.sh", SUITE, arch, package, partial],
+                             paths.LOGS / f"fetch-{package}.log", HINT)
+            store.finish(partial, folder)
     return folder
 
 
-def command() -> list:
+def command() -> list[str | Path]:
     """herd7's command line, without a test."""
     given = os.environ.get("HERD7") or shutil.which("herd7")
     if given:
@@ -55,7 +62,7 @@ class Verdict:
     digest: str = ""  # of the test itself, whatever it is called
 
 
-def run(herd: list, kernel: Path, test: Path) -> Verdict:
+def run(herd: list[str | Path], kernel: Path, test: Path) -> Verdict:
     """The verdict on a test."""
     riscv = test.read_text().startswith("RISCV")
     model = ["-model", "riscv.cat"] if riscv else ["-conf", "linux-kernel.cfg"]

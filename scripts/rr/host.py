@@ -1,23 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The plain logic's tests, run on this machine: milliseconds, no kernel."""
+"""What is tested on this machine, without a kernel: the plain logic, and these scripts."""
 
 import re
 import subprocess
 from pathlib import Path
 
-from rr import paths
+from rr import compile_fail, paths, unit
 from rr.results import Results
 
-# The error that a file of compile_fail/ names.
-EXPECT = re.compile(r"^// expect: (E\d+)$", re.MULTILINE)
-
 # The kernels that the logic is tested as a part of: with compressed instructions, and without.
-KERNELS = {"host": ("--cfg", "CONFIG_RISCV_ISA_C"), "host-no-c": ()}
+KERNELS: dict[str, tuple[str, ...]] = {"host": ("--cfg", "CONFIG_RISCV_ISA_C"), "host-no-c": ()}
 
 LINE = re.compile(r"^test (\S+)(?: - [\w ]+)? \.\.\. (ok|FAILED|ignored)")
 
 
-def run(tools: dict, top: Path = paths.TOP, out: Path = paths.BUILD) -> Results:
+def run(tools: dict[str, str], top: Path = paths.TOP, out: Path = paths.BUILD) -> Results:
     results = Results()
     crate = top / "rust/tests/host.rs"
     if not crate.exists():
@@ -26,11 +23,14 @@ def run(tools: dict, top: Path = paths.TOP, out: Path = paths.BUILD) -> Results:
     out.mkdir(parents=True, exist_ok=True)
     for name, options in KERNELS.items():
         results.extend(run_built(tools, crate, out / f"{name}-tests", name, options))
-    results.extend(compile_fail(tools, top, out))
+    results.extend(compile_fail.on_host(tools, top))
+    results.extend(unit.run(top))
+    results.extend(unit.shell(top))
     return results
 
 
-def run_built(tools: dict, crate: Path, program: Path, name: str, options: tuple) -> Results:
+def run_built(tools: dict[str, str], crate: Path, program: Path, name: str,
+              options: tuple[str, ...]) -> Results:
     """The tests built with these options; what they are called begins with name."""
     results = Results()
     r = subprocess.run([tools["RUSTC"], "--test", "--edition", "2021", *options,
@@ -50,25 +50,4 @@ def run_built(tools: dict, crate: Path, program: Path, name: str, options: tuple
                     f"{r.stdout[-2000:]}{r.stderr[-2000:]}")
     if not results.all:
         results.add(name, False, "ran no test")
-    return results
-
-
-def compile_fail(tools: dict, top: Path, out: Path) -> Results:
-    """Files that compile, but not with --cfg defect: then with the error they name."""
-    results = Results()
-    for source in sorted((top / "rust/tests/compile_fail").glob("*.rs")):
-        expected = EXPECT.search(source.read_text())
-        if not expected:
-            continue
-        command = [tools["RUSTC"], "--edition", "2021", "--crate-type=lib", "--emit=metadata",
-                   "-o", out / "compile_fail.rmeta", source]
-        good, bad = (subprocess.run(command + more, capture_output=True, text=True, check=False)
-                     for more in ([], ["--cfg", "defect"]))
-        errors = set(re.findall(r"^error\[(E\d+)\]", bad.stderr, re.MULTILINE))
-        detail = ("does not compile without its defect:\n" + good.stderr[-2000:] if good.returncode
-                  else f"expected {expected.group(1)} alone:\n{bad.stderr[-2000:]}")
-        results.add(f"host.compile_fail.{source.stem}",
-                    good.returncode == 0 and errors == {expected.group(1)}, detail)
-    if not results.all:
-        results.add("host.compile_fail", False, "there are no files")
     return results

@@ -13,6 +13,9 @@ from rr.progress import StepFailed
 
 SUITES = ("trixie", "forky", "sid")
 
+# Bytes of it, with apt's lists.
+SIZE = 150_000_000
+
 
 def busybox() -> Path:
     """A static busybox for riscv64."""
@@ -21,15 +24,17 @@ def busybox() -> Path:
     folder = paths.cache() / "busybox"
     with locked(paths.cache() / "busybox.lock", "fetching busybox"):
         for suite in () if store.complete(folder) else SUITES:
-            partial = store.start(folder)
             try:
-                progress.run(f"fetching busybox for riscv64 from {suite}",
-                             [paths.SCRIPTS / "fetch-deb.sh", suite, "riscv64", "busybox-static",
-                              partial], paths.LOGS / f"fetch-busybox-{suite}.log")
+                with store.room(folder.parent, "busybox", SIZE):
+                    partial = store.start(folder)
+                    progress.run(f"fetching busybox for riscv64 from {suite}",
+                                 [paths.SCRIPTS / "fetch-deb.sh", suite, "riscv64",
+                                  "busybox-static", partial],
+                                 paths.LOGS / f"fetch-busybox-{suite}.log")
+                    store.finish(partial, folder)
             except StepFailed as e:
                 error = e
                 continue
-            store.finish(partial, folder)
             break
         else:
             if not store.complete(folder):
@@ -44,11 +49,11 @@ def busybox() -> Path:
 class Cpio:
     """The "newc" format: Documentation/driver-api/early-userspace/buffer-format.rst."""
 
-    def __init__(self, file):
+    def __init__(self, file: gzip.GzipFile):
         self.file = file
         self.inode = 0
 
-    def add(self, name: str, mode: int, data: bytes = b"", rdev: tuple = (0, 0)) -> None:
+    def add(self, name: str, mode: int, data: bytes = b"", rdev: tuple[int, int] = (0, 0)) -> None:
         self.inode += 1
         encoded = name.encode() + b"\0"
         fields = (self.inode, mode, 0, 0, 1, 0, len(data), 0, 0, *rdev, len(encoded), 0)
@@ -64,7 +69,8 @@ class Cpio:
         self.add("TRAILER!!!", 0)
 
 
-def fill(cpio: Cpio, script: Path, modules: list, settings: dict, files: dict) -> None:
+def fill(cpio: Cpio, script: Path, modules: list[Path], settings: dict[str, object],
+         files: dict[str, Path]) -> None:
     for folder in ("bin", "dev", "proc", "sys", "tmp", "modules"):
         cpio.add(folder, stat.S_IFDIR | 0o755)
     # Before devtmpfs is mounted, init's output goes here.
@@ -81,17 +87,17 @@ def fill(cpio: Cpio, script: Path, modules: list, settings: dict, files: dict) -
         cpio.add(f"modules/{module.name}", stat.S_IFREG | 0o644, module.read_bytes())
     folders = set()
     for name, source in sorted(files.items()):
-        for folder in reversed(PurePosixPath(name).parents[:-1]):
-            if folder not in folders:
-                folders.add(folder)
-                cpio.add(str(folder), stat.S_IFDIR | 0o755)
+        for above in reversed(PurePosixPath(name).parents[:-1]):
+            if above not in folders:
+                folders.add(above)
+                cpio.add(str(above), stat.S_IFDIR | 0o755)
         mode = stat.S_IFREG | (0o755 if os.access(source, os.X_OK) else 0o644)
         cpio.add(name, mode, source.read_bytes())
     cpio.finish()
 
 
-def build(path: Path, script: Path, modules: list, settings: dict,
-          files: dict | None = None) -> None:
+def build(path: Path, script: Path, modules: list[Path], settings: dict[str, object],
+          files: dict[str, Path] | None = None) -> None:
     """Write an initramfs whose /init runs script with settings in its environment.
 
     files are further ones: their paths in the guest, such as "programs/fault",

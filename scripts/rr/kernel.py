@@ -9,7 +9,6 @@ is built from a copy of another, its seed, and make compiles just what differs.
 
 import hashlib
 import os
-import shutil
 import subprocess
 import time
 from dataclasses import dataclass
@@ -24,6 +23,9 @@ FLAVOURS = {
     "debug": ("ordinary.config", "debug.config"),
     "rt": ("ordinary.config", "rt.config"),
 }
+
+# Bytes that each takes, its source not counted, which is links.
+SIZES = {"ordinary": 1_500_000_000, "debug": 3_000_000_000}
 
 # In a tree that others may be built from a copy of.
 KIN = ".kin"
@@ -58,15 +60,15 @@ def fragment(flavour: str) -> str:
     return "".join((paths.SCRIPTS / "config" / f).read_text() for f in FLAVOURS[flavour])
 
 
-def hook_series() -> list:
+def hook_series() -> list[Path]:
     return sorted((paths.SCRIPTS / "hooks").glob("*.patch"))
 
 
-def digest(parts: list) -> str:
+def digest(parts: list[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
-def describe(src: source.Source, flavour: str, hooked: bool, tools: dict) -> Kernel:
+def describe(src: source.Source, flavour: str, hooked: bool, tools: dict[str, str]) -> Kernel:
     parts = [str(RECIPE), src.identity, src.version, toolchain.identity(tools), flavour]
     kin = digest(parts)
     parts.append(fragment(flavour))
@@ -78,12 +80,12 @@ def describe(src: source.Source, flavour: str, hooked: bool, tools: dict) -> Ker
     return Kernel(tree, flavour, hooked, src.version, src.origin, name, kin)
 
 
-def make(tools: dict, tree: Path, *args) -> list:
+def make(tools: dict[str, str], tree: Path, *args: object) -> list[object]:
     return ["make", "-C", tree, "O=obj", *toolchain.make_variables(tools),
             "KBUILD_BUILD_USER=rust-riscv", "KBUILD_BUILD_HOST=rust-riscv", *args]
 
 
-def configure(tools: dict, tree: Path, flavour: str) -> None:
+def configure(tools: dict[str, str], tree: Path, flavour: str) -> None:
     frag = tree / "obj" / "fragment.config"
     frag.parent.mkdir(exist_ok=True)
     frag.write_text(fragment(flavour))
@@ -137,7 +139,7 @@ def apply_hooks(tree: Path) -> None:
             raise StepFailed(f"{patch.name} does not apply to this kernel:\n{r.stdout}{r.stderr}")
 
 
-def compile_kernel(kernel: Kernel, tools: dict, tree: Path) -> None:
+def compile_kernel(kernel: Kernel, tools: dict[str, str], tree: Path) -> None:
     what = f"{kernel.flavour}{', hooked' if kernel.hooked else ''}"
     progress.run(f"building the kernel {kernel.version} ({what})",
                  make(tools, tree, toolchain.jobs(), "Image", "modules"),
@@ -162,7 +164,7 @@ def prune() -> None:
             store.remove(mark.parent)
 
 
-def build_in(kernel: Kernel, src: source.Source, tools: dict, work: Path) -> None:
+def build_in(kernel: Kernel, src: source.Source, tools: dict[str, str], work: Path) -> None:
     seed = seed_of(kernel)
     if seed:
         copy_build(seed, work)
@@ -190,7 +192,7 @@ def install(kernel: Kernel, work: Path) -> None:
     store.mark(kernel.tree)
 
 
-def build(flavour: str, hooked: bool, tools: dict) -> Kernel:
+def build(flavour: str, hooked: bool, tools: dict[str, str]) -> Kernel:
     """The kernel of this flavour, built if the cache does not have it."""
     src = source.get()
     kernel = describe(src, flavour, hooked, tools)
@@ -204,10 +206,11 @@ def build(flavour: str, hooked: bool, tools: dict) -> Kernel:
             return kernel
         work = paths.cache() / "kernels" / "work"
         if work.exists():
-            shutil.rmtree(work)
-        work.mkdir(parents=True)
-        build_in(kernel, src, tools, work)
-        install(kernel, work)
+            store.remove(work)
+        with store.room(work, f"the {flavour} kernel", SIZES[flavour]):
+            work.mkdir(parents=True)
+            build_in(kernel, src, tools, work)
+            install(kernel, work)
         prune()
     return kernel
 

@@ -6,6 +6,7 @@ import re
 import time
 import urllib.error
 import urllib.request
+from http.client import HTTPResponse
 from pathlib import Path
 
 from rr.progress import Step, StepFailed
@@ -16,11 +17,12 @@ HINT = ("No kernel source could be had. Get a 7.3 or 7.2 kernel, a tree or a tar
         "and run: make KERNEL_SRC=/path/to/it run")
 
 
-def fetch(url: str):
+def fetch(url: str) -> HTTPResponse:
     # The server answers slowly now and then; it rarely does so three times.
     for attempt in range(3):
         try:
-            return urllib.request.urlopen(url, timeout=30)
+            answer: HTTPResponse = urllib.request.urlopen(url, timeout=30)
+            return answer
         except urllib.error.HTTPError as e:
             raise StepFailed(f"{url}: {e}\n{HINT}") from e
         except OSError as e:
@@ -29,7 +31,7 @@ def fetch(url: str):
     raise StepFailed(f"{url}: {error}\n{HINT}")
 
 
-def newest(sums: str) -> tuple:
+def newest(sums: str) -> tuple[str, str]:
     """The newest release of the first series there is, and its checksum."""
     for series in SERIES:
         found = re.findall(rf"^([0-9a-f]{{64}})  (linux-{re.escape(series)}(?:\.(\d+))?\.tar\.xz)$",

@@ -10,16 +10,21 @@ import re
 COMPLAINTS = (
     r"\bWARNING: ",
     r"\bBUG: ",
-    r"kernel BUG at",
+    # SLUB's.
+    r"\bBUG [\w-]+ \(",
+    r"[Kk]ernel BUG\b",
     r"\bOops\b",
-    r"Call Trace:",
+    r"Call Trace:|Modules linked in:|end trace",
     r"Kernel panic",
-    r"Unable to handle",
+    r"panicked at",
+    r"Unable to handle|Unexpected page fault",
+    r"Insufficient stack space",
+    r"Fixing recursive fault",
     r"unhandled (?:signal|exception)",
-    r"detected stalls?|self-detected stall|rcu.*starved",
+    r"detected stalls?|self-detected stall|rcu.*starved|kthread timer wakeup didn't happen",
     r"soft lockup|hard LOCKUP",
     r"blocked for more than",
-    r"INFO: (?:possible|task|trying|lockdep|rcu)",
+    r"INFO: (?:possible|task|trying|lockdep|rcu|NMI)",
     r"possible (?:circular|recursive|irq lock)",
     r"suspicious RCU",
     r"DEBUG_LOCKS_WARN|inconsistent lock state|held lock freed",
@@ -27,7 +32,22 @@ COMPLAINTS = (
     r"KASAN:|UBSAN:|KFENCE:|ODEBUG:",
     r"refcount_t:|list_(?:add|del) corruption|Objects remaining",
     r"insecure W\+X|W\+X mappings: (?!passed)",
-    r"nobody cared",
+    r"nobody cared|bogus return value|Spurious.* IRQ",
+    # CPUs that do not come, go, stop or answer.
+    r"failed to stop secondary CPUs",
+    r"CPU\d+:? (?:failed to|may not have stopped|unhandled IPI)",
+    r"CPU \d+ \S+ state .* failed \(",
+    r"hbase = .* failed \(error",
+    r"CSD lock \(#",
+    # Time and interrupts.
+    r"went backward|Marking clocksource|Failed to broadcast timer tick",
+    r"tick-stop error|entered softirq",
+    # Text patching.
+    r"ftrace bug \]|ftrace failed to|Bad trampoline accounting",
+    r"Return address not found|Failed to recover from reentered kprobes",
+    # Memory and references.
+    r"page allocation failure|Double-freed",
+    r"unregister_netdevice: waiting|kobject_add_internal failed",
     # A log with holes in it proves nothing.
     r"messages dropped",
 )
@@ -37,11 +57,11 @@ COMPLAINT = re.compile("|".join(COMPLAINTS))
 DATA = re.compile(r"\] rr-[\w-]+: ")
 
 
-def complaints(lines: list) -> list:
+def complaints(lines: list[str]) -> list[int]:
     """The places (line numbers from 0) where the kernel complains."""
     return [i for i, line in enumerate(lines)
             if COMPLAINT.search(line) and not DATA.search(line)]
 
 
-def excerpt(lines: list, at: int, before: int = 3, after: int = 25) -> str:
+def excerpt(lines: list[str], at: int, before: int = 3, after: int = 25) -> str:
     return "\n".join("    " + line for line in lines[max(at - before, 0):at + after])

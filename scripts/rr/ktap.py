@@ -3,6 +3,8 @@
 
 import re
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 from rr.kernel import Kernel
 from rr.results import Result, Results
@@ -14,7 +16,7 @@ ASSERTION = re.compile(r"# (\S+): ASSERTION FAILED at (.*)")
 UNREPORTED = "Failure not reported to KUnit"
 
 
-def parser(kernel: Kernel):
+def parser(kernel: Kernel) -> tuple[Any, Any]:
     folder = str(kernel.tree / "tools/testing/kunit")
     if folder not in sys.path:
         sys.path.insert(0, folder)
@@ -25,7 +27,7 @@ def parser(kernel: Kernel):
     return kunit_parser, kunit_printer.null_printer
 
 
-def leaves(test, path: tuple = ()):
+def leaves(test: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every test that has none below it."""
     if not test.subtests:
         yield path, test
@@ -33,7 +35,7 @@ def leaves(test, path: tuple = ()):
         yield from leaves(sub, (*path, sub.name))
 
 
-def unreported(lines: list) -> Results:
+def unreported(lines: list[str]) -> Results:
     """The assertions that failed without their tests."""
     results, last = Results(), None
     for line in lines:
@@ -45,7 +47,7 @@ def unreported(lines: list) -> Results:
     return results
 
 
-def parse(kernel: Kernel, lines: list, module: str) -> Results:
+def parse(kernel: Kernel, lines: list[str], module: str) -> Results:
     """The results between the marks of one KUnit module."""
     kunit, printer = parser(kernel)
     results = Results()

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """A static C library for riscv64, for those of the kernel's own tests that need one."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
-from rr import paths, programs, progress, store
+from rr import llvm, paths, programs, progress, store
 from rr.kernel import Kernel
 from rr.lock import locked
 from rr.progress import StepFailed
@@ -12,6 +13,9 @@ from rr.progress import StepFailed
 SUITE = "trixie"
 PACKAGES = ("libc6-dev-riscv64-cross", "libc6-riscv64-cross", "linux-libc-dev-riscv64-cross",
             "libgcc-14-dev-riscv64-cross")
+
+# Bytes of all of them, with apt's lists.
+SIZE = 300_000_000
 
 MM = ("mm/vm_util.c", "mm/hugepage_settings.c")
 HWPROBE = ("riscv/hwprobe/sys_hwprobe.S",)
@@ -44,24 +48,27 @@ def root() -> Path:
     folder = paths.cache() / "libc"
     with locked(paths.cache() / "libc.lock", "fetching a C library"):
         if not store.complete(folder):
+            if not shutil.which("dpkg") or not shutil.which("apt-get"):
+                raise StepFailed("A C library for riscv64 is fetched with apt, which is not here.")
             arch = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
-            partial = store.start(folder)
-            for package in PACKAGES:
-                progress.run(f"fetching {package} from {SUITE}",
-                             [paths.SCRIPTS / "fetch-deb.sh", SUITE, arch, package, partial],
-                             paths.LOGS / f"fetch-{package}.log")
-            store.finish(partial, folder)
+            with store.room(folder.parent, "a C library", SIZE):
+                partial = store.start(folder)
+                for package in PACKAGES:
+                    progress.run(f"fetching {package} from {SUITE}",
+                                 [paths.SCRIPTS / "fetch-deb.sh", SUITE, arch, package, partial],
+                                 paths.LOGS / f"fetch-{package}.log")
+                store.finish(partial, folder)
     return folder
 
 
-def selftests(kernel: Kernel, tools: dict) -> dict:
+def selftests(kernel: Kernel, tools: dict[str, str]) -> dict[str, Path]:
     """Build SELFTESTS; their places in the guest, and here."""
     libc = root()
     cross = libc / "usr/riscv64-linux-gnu"
     gcc = next((libc / "usr/lib/gcc-cross/riscv64-linux-gnu").iterdir())
     top = kernel.tree / "tools/testing/selftests"
-    clang = "clang" + (tools["LLVM"] if tools["LLVM"] != "1" else "")
-    builtin = subprocess.check_output([clang, "-print-resource-dir"], text=True).strip()
+    clang = llvm.program(tools, "clang")
+    builtin = progress.output([clang, "-print-resource-dir"]).strip()
     out = paths.BUILD / "selftests"
     out.mkdir(parents=True, exist_ok=True)
     found = {}

@@ -6,7 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ class Checker:
     def kernel(self, hooked: bool) -> Kernel:
         return kernel.build("ordinary", hooked, self.tools)
 
-    def run(self, command: list[str | Path], text: str = "", **more: object) -> bool:
+    def run(self, command: Sequence[str | Path], text: str = "", **more: object) -> bool:
         """Run a command, its output going to the log; whether it found nothing."""
         found = subprocess.run([str(c) for c in command], input=text, text=True, check=False,
                                capture_output=True, **more)  # type: ignore[call-overload]
@@ -41,7 +41,7 @@ class Checker:
             log.write(output)
             if found.returncode and not output:
                 log.write(f"{command[0]} ended with status {found.returncode}\n")
-        return found.returncode == 0
+        return bool(found.returncode == 0)
 
 
 def load(tools: dict[str, str]) -> dict[str, str]:
@@ -93,14 +93,14 @@ def rustfmt(c: Checker) -> bool:
 
 def checkpatch(c: Checker) -> bool:
     script = c.kernel(False).tree / "scripts/checkpatch.pl"
-    command = ["perl", script, "--no-tree", "--strict", "--terse", "--no-summary"]
+    command: list[str | Path] = ["perl", script, "--no-tree", "--strict", "--terse", "--no-summary"]
     clean = c.run([*command, "--file", *files("rust samples include", "*.[ch]")],
                   cwd=paths.TOP)
     for patch in kernel.hook_series():
-        # From standard input: a file that git knows is taken for source. No history to find the
-        # commits in that are fixed.
-        clean &= c.run([*command, "--ignore", "FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID", "-"],
-                       patch.read_text())
+        # From standard input: a file that git knows is taken for source. There is no history to
+        # find commits in that are fixed.
+        clean &= c.run([*command, "--ignore",
+                        "FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID", "-"], patch.read_text())
     return clean
 
 

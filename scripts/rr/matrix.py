@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """Which guests are booted, and how hard each is tested: all of it is here."""
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 
+from rr.figures import Wanted
 from rr.guest import Limits, Machine
 
 # In the order they are loaded.
@@ -52,10 +56,10 @@ class Row:
     flavour: str
     smp: int
     aia: str
-    parameters: dict = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
     limits: Limits = field(default_factory=lambda: USUAL)
     hooked: bool = False
-    litmus: dict = field(default_factory=dict)
+    litmus: dict[str, int] = field(default_factory=dict)
     # scripts/guest/SCRIPT.sh
     script: str = "test"
 
@@ -226,18 +230,36 @@ BARE_FULL = (
 )
 
 
-def emulated(qemu_version: str) -> dict:
+def emulated(qemu_version: str) -> dict[str, int]:
     """Parameters without which QEMU is not like a hart; see Documentation/text-patching.rst."""
     release = tuple(int(n) for n in qemu_version.split(".")[:2])
-    return {"write_twice": 1, "atomic_fetch": int(release >= (10, 1))}
+    # Stale translations: seen with 10.0.2 and with 11.1.3.
+    found = {"write_twice": 1}
+    # Fetches by halves, whatever the ISA string says, which counts from 10.1 on.
+    if release < (10, 1):
+        found["atomic_fetch"] = 0
+    return found
 
 
-def select(text: str, rows: tuple) -> tuple:
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+R = TypeVar("R", bound=Named)
+
+
+def select(text: str, rows: tuple[R, ...]) -> tuple[R, ...]:
     """The rows whose name has all the words of text in it."""
     return tuple(r for r in rows if all(w in r.name for w in text.split()))
 
 
 BARRIERS = ("rust_riscv", "rust_riscv_bench_barrier")
+# What that measures, and its parameter "pairs" where none is given.
+BARRIER_FIGURES = ("nothing", "compiler", "store", "store-release", "smp-store-mb", "load",
+                   "load-acquire", "fetch-add", "fetch-add-full", "smp-mb", "smp-rmb", "smp-wmb",
+                   "mb", "rmb", "wmb", "dma-rmb", "dma-wmb")
+BARRIER_PAIRS = 5
 
 
 @dataclass
@@ -246,12 +268,12 @@ class Bench:
 
     name: str
     machine: Machine
-    load: tuple = MODULES
-    parameters: dict = field(default_factory=dict)
+    load: tuple[str, ...] = MODULES
+    parameters: dict[str, Any] = field(default_factory=dict)
     # What its script finds in its environment.
-    settings: dict = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     # What is in /modules beyond what is loaded.
-    modules: tuple = ()
+    modules: tuple[str, ...] = ()
     hooked: bool = True
     pairs: int = 5
     limits: Limits = field(default_factory=lambda: USUAL)
@@ -262,7 +284,7 @@ class Bench:
         return f"{self.name}-smp{m.smp}-{m.ipi}" + ("-icount" if m.icount else "")
 
 
-def patch_benches():
+def patch_benches() -> Iterator[Bench]:
     """Text patching: everything at 4 harts, what depends on their number at 1 and 8, too."""
     # The first time after insmod, QEMU translates what it has not seen before.
     few, many = "all all all", "10 100 1000 all all all"
@@ -291,8 +313,50 @@ BENCH = (
           load=("rust_riscv", "rust_riscv_cpuhp_meter", "rust_riscv_sbi_ipi"), pairs=9),
 )
 
+def figures_of(bench: Bench) -> list[Wanted]:
+    """The figures that a benchmark has to give, as its script samples them."""
+    def wanted(*names: str, times: int = 1, **keys: str) -> list[Wanted]:
+        return [Wanted(name, keys, bench.pairs * times) for name in names]
+
+    found = []
+    if bench.name == "patch":
+        # The same more than once is as many samples more.
+        for sites, times in Counter(bench.settings["SITES"].split()).items():
+            keys = {"all": "yes"} if sites == "all" else {"sites": sites}
+            found += wanted("ftrace-enable", "ftrace-disable", times=times, **keys)
+        found += wanted("ftrace-enable-waiting", "ftrace-disable-waiting")
+        if bench.settings["PROBES"]:
+            found += wanted("kprobes-arm", "kprobes-disarm", "static-key", "single-edit",
+                            "rendezvous-1", "bpf-attach", "bpf-detach")
+        if bench.settings["STOPS"]:
+            found += wanted("stop-window")
+    elif bench.name == "patch-insns":
+        found += wanted("ftrace-enable-insns", "ftrace-disable-insns")
+    elif bench.name == "barrier":
+        found += [Wanted(f"barrier-{name}", {}, bench.parameters.get("pairs", BARRIER_PAIRS))
+                  for name in (*BARRIER_FIGURES,
+                               *(("rendezvous",) if bench.parameters.get("rounds") != 0 else ()))]
+    elif bench.name == "faults-counted":
+        found += wanted("bad-access-counted", "zero-page-fault-counted")
+        for kind in ("anonymous", "shared-file"):
+            found += wanted("minor-fault-counted", kind=kind)
+    elif bench.name == "faults":
+        for against in ("c", "mmap_lock"):
+            for threads in ("1", "4", "8"):
+                for writer in ("no", "yes"):
+                    found += wanted("bad-access", against=against, threads=threads, writer=writer)
+        found += wanted("minor-fault")
+    elif bench.name == "hotplug":
+        found += wanted("hotplug-cycle")
+        found += wanted("first-ipi", against="c")
+        found += wanted("first-ipi", "first-ipi-idle", against="late")
+    else:
+        raise ValueError(f"nobody has said what {bench.name} measures")
+    return found
+
+
 # What a figure has to reach: its name, keys it must have, the ratio.
-MINIMA = (
+MINIMA: tuple[tuple[str, dict[str, Any], float], ...] = (
     ("ftrace-enable", {"harts": 1, "all": "yes"}, 4),
     ("ftrace-disable", {"harts": 1, "all": "yes"}, 4),
     ("ftrace-enable", {"harts": 4, "all": "yes"}, 15),
@@ -320,7 +384,7 @@ MINIMA = (
 FLATNESS = 2.5
 
 
-def minimum(name: str, keys: dict) -> float | None:
+def minimum(name: str, keys: dict[str, Any]) -> float | None:
     for wanted, having, ratio in MINIMA:
         if name == wanted and having.items() <= keys.items():
             return ratio

@@ -1,33 +1,80 @@
 # SPDX-License-Identifier: GPL-2.0
 """Our modules, built with Kbuild against a kernel of the cache."""
 
+import hashlib
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
-from rr import paths, progress, toolchain
+from rr import paths, progress, store, toolchain
 from rr.kernel import Kernel
 from rr.lock import locked
+from rr.progress import StepFailed
+
+# What Kbuild is given of our tree.
+PARTS = ("Kbuild", "rust", "samples", "include")
+
+# Bytes of one build.
+SIZE = 200_000_000
 
 
-def build(kernel: Kernel, tools: dict, top: Path = paths.TOP, out: Path | None = None,
-          log: Path | None = None, extra: tuple = ()) -> dict:
+def plain(path: Path) -> bool:
+    """Whether make takes the path: Kbuild's M= and MO= may have no space or colon."""
+    return re.fullmatch(r"[\w./+@~-]+", str(path)) is not None
+
+
+def places(top: Path, out: Path) -> tuple[Path, Path]:
+    """Where to build: where we are, or if make cannot, in a folder of the cache."""
+    if plain(top) and plain(out):
+        return top, out
+    name = hashlib.sha256(f"{top}\0{out}".encode()).hexdigest()[:12]
+    folder = paths.cache() / "checkouts" / name
+    return folder / "tree", folder / "out"
+
+
+def sync(top: Path, tree: Path) -> None:
+    """Make tree what top is; what did not change keeps its time."""
+    tree.mkdir(parents=True, exist_ok=True)
+    r = subprocess.run(["rsync", "-rlpt", "--delete", *(top / p for p in PARTS), f"{tree}/"],
+                       capture_output=True, text=True, check=False)
+    if r.returncode:
+        raise StepFailed(f"{top} could not be copied to {tree}, which make can build in:\n"
+                         f"{r.stderr[-2000:]}")
+
+
+def build(kernel: Kernel, tools: dict[str, str], top: Path = paths.TOP, out: Path | None = None,
+          log: Path | None = None, extra: tuple[str, ...] = ()) -> dict[str, Path]:
     """Build the modules of the tree top; their files by name, without ".ko"."""
-    out = out or paths.BUILD / kernel.name.rsplit("-", 1)[0]
-    log = log or paths.LOGS / f"modules-{out.name}.log"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with locked(out.with_suffix(".lock"), "building the modules"):
-        stamp = out / ".kernel"
-        # What was built against another kernel must not be mixed in.
-        if out.exists() and (not stamp.exists() or stamp.read_text() != kernel.name):
-            shutil.rmtree(out)
-        out.mkdir(exist_ok=True)
-        stamp.write_text(kernel.name)
-        progress.run(f"building the modules ({out.name})",
-                     ["make", "-C", kernel.tree, f"O={kernel.obj}",
-                      *toolchain.make_variables(tools), f"M={top}", f"MO={out}",
-                      toolchain.jobs(), *extra, "modules"],
-                     log, env=toolchain.environment())
+    asked = out or paths.BUILD / kernel.name.rsplit("-", 1)[0]
+    log = log or paths.LOGS / f"modules-{asked.name}.log"
+    tree, out = places(top, asked)
+    asked.parent.mkdir(parents=True, exist_ok=True)
+    with locked(asked.with_name(asked.name + ".lock"), "building the modules"):
+        stamp = asked / ".kernel"
+        # What was built against another kernel must not be mixed in; and without a stamp the
+        # last build was killed, perhaps with a file half written that make takes for whole.
+        if not stamp.exists() or stamp.read_text() != kernel.name:
+            for old in {asked, out}:
+                if old.exists():
+                    shutil.rmtree(old)
+        stamp.unlink(missing_ok=True)
+        with store.room(asked.parent, "a build of the modules", SIZE):
+            if tree != top:
+                sync(top, tree)
+            asked.mkdir(exist_ok=True)
+            out.mkdir(parents=True, exist_ok=True)
+            try:
+                progress.run(f"building the modules ({asked.name})",
+                             ["make", "-C", kernel.tree, f"O={kernel.obj}",
+                              *toolchain.make_variables(tools), f"M={tree}", f"MO={out}",
+                              toolchain.jobs(), *extra, "modules"],
+                             log, env=toolchain.environment())
+            except StepFailed:
+                # make itself removes what it did not finish.
+                stamp.write_text(kernel.name)
+                raise
+            stamp.write_text(kernel.name)
     # A module that is no longer built leaves its file behind.
     listed = (out / "modules.order").read_text().split()
     found = {}
@@ -39,6 +86,6 @@ def build(kernel: Kernel, tools: dict, top: Path = paths.TOP, out: Path | None =
     return found
 
 
-def parameters(module: Path) -> set:
+def parameters(module: Path) -> set[str]:
     """The names of the parameters a module takes."""
     return {m.decode() for m in re.findall(rb"parmtype=(\w+):", module.read_bytes())}

@@ -22,7 +22,7 @@ class Mapping:
     end: int
     physical: int
     level: str
-    flags: set
+    flags: set[str]
 
     @property
     def writable(self) -> bool:
@@ -45,7 +45,7 @@ class Mapping:
                 f"in \"{self.area}\" ({' '.join(sorted(self.flags))})")
 
 
-def parse(lines: list) -> list:
+def parse(lines: list[str]) -> list[Mapping]:
     """All mappings; a line that cannot be read is an error, not skipped."""
     mappings = []
     area = ""
@@ -61,11 +61,11 @@ def parse(lines: list) -> list:
     return mappings
 
 
-def writable_executable(mappings: list) -> list:
+def writable_executable(mappings: list[Mapping]) -> list[str]:
     return [str(m) for m in mappings if m.writable and m.executable]
 
 
-def writable_aliases(mappings: list) -> list:
+def writable_aliases(mappings: list[Mapping]) -> list[str]:
     """Where kernel or module text can be written, in words."""
     # In the vmalloc area are the kernel's slots for probed instructions, whose
     # pages it leaves writable in the linear mapping. Text is elsewhere.

@@ -4,14 +4,19 @@
 from math import ceil, floor, log10
 from statistics import median
 
+from rr.figures import Figure
+
 WIDTH, HEIGHT = 420, 300
 LEFT, RIGHT, TOP, BOTTOM = 60, 110, 40, 50
+# side -> points
+Lines = dict[str, list[tuple[float, float]]]
+
 COLOURS = {"c": "#c0392b", "rust": "#2471a3"}
 
 
-def lines(found: list, name: str, key: str, **having) -> dict:
+def lines(found: list[Figure], name: str, key: str, **having: object) -> Lines:
     """side -> points (key's value, median), of the figures with these keys."""
-    result = {}
+    result: Lines = {}
     for f in found:
         if f.name != name or any(str(f.keys.get(k)) != str(v) for k, v in having.items()):
             continue
@@ -20,7 +25,7 @@ def lines(found: list, name: str, key: str, **having) -> dict:
     return {side: sorted(points) for side, points in result.items() if len(points) > 1}
 
 
-def panel(x0: int, title: str, x_label: str, x_log: bool, data: dict) -> list:
+def panel(x0: int, title: str, x_label: str, x_log: bool, data: Lines) -> list[str]:
     """One plot; the vertical axis is logarithmic."""
     xs = sorted({x for points in data.values() for x, _ in points})
     ys = [y for points in data.values() for _, y in points]
@@ -57,13 +62,13 @@ def panel(x0: int, title: str, x_label: str, x_log: bool, data: dict) -> list:
     return out
 
 
-def svg(found: list) -> str | None:
+def svg(found: list[Figure]) -> str | None:
     """The plots there are figures for; None if there are none."""
-    most = {}
+    most: dict[str, set[int]] = {}
     for f in found:
         if f.name == "ftrace-enable":
             most.setdefault(f.keys["ipi"], set()).add(int(f.keys["sites"]))
-    panels = []
+    panels: list[list[str]] = []
     for ipi, sites in most.items():
         for title, label, x_log, data in (
             (f"all functions traced ({ipi} IPIs)", "harts", False,

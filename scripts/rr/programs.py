@@ -4,23 +4,36 @@
 import subprocess
 from pathlib import Path
 
-from rr import paths
+from rr import llvm, paths, progress, store, toolchain
 from rr.kernel import Kernel
+from rr.lock import locked
 from rr.progress import StepFailed
 
 FOLDER = paths.TOP / "rust/tests/user"
 
 
-def headers(kernel: Kernel, tools: dict) -> Path:
-    """The kernel's user-space headers, as "make headers" makes them."""
-    out = kernel.obj / "usr/include"
-    if not (out / "linux/unistd.h").exists():
-        subprocess.run(["make", "-C", kernel.tree, "O=obj", "ARCH=riscv", f"LLVM={tools['LLVM']}",
-                        "headers"], check=True, stdout=subprocess.DEVNULL)
-    return out
+def headers(kernel: Kernel, tools: dict[str, str]) -> Path:
+    """The kernel's user-space headers, as "make headers" makes them.
+
+    Not in the kernel's build folder: modules and other kernels are built from that.
+    """
+    top = paths.cache() / "headers"
+    folder = top / kernel.name
+    with locked(paths.cache() / "headers.lock", "the kernel's user-space headers"):
+        if not store.complete(folder):
+            for old in top.glob("*"):
+                if not (paths.cache() / "kernels" / old.name).exists():
+                    store.remove(old)
+            partial = store.start(folder)
+            progress.run("installing the kernel's user-space headers",
+                         ["make", "-C", kernel.tree, f"O={partial}", "ARCH=riscv",
+                          f"LLVM={tools['LLVM']}", "headers"],
+                         paths.LOGS / "headers.log", env=toolchain.environment())
+            store.finish(partial, folder)
+    return folder / "usr/include"
 
 
-def build(kernel: Kernel, tools: dict) -> dict:
+def build(kernel: Kernel, tools: dict[str, str]) -> dict[str, Path]:
     """Build all of FOLDER; their places in the guest, and here."""
     include = headers(kernel, tools)
     out = paths.BUILD / "programs"
@@ -28,7 +41,7 @@ def build(kernel: Kernel, tools: dict) -> dict:
     found = {}
     for source in sorted(FOLDER.glob("*.c")):
         program = out / source.stem
-        clang = "clang" + (tools["LLVM"] if tools["LLVM"] != "1" else "")
+        clang = llvm.program(tools, "clang")
         r = subprocess.run(
             [clang, "--target=riscv64-linux-gnu", "-march=rv64gc", "-mabi=lp64d", "-O2", "-Wall",
              "-Wextra", "-Werror", "-static", "-nostdlib", "-nostdinc", "-fuse-ld=lld",

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0
 """Long steps: elapsed time while they run, their log's end when they fail."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 
 # Locks that a command started now has to hold, too: if we are killed and it is
 # not, it still writes to what the lock guards.
-held: set = set()
+held: set[int] = set()
 
 
 class StepFailed(Exception):
@@ -55,7 +58,7 @@ class Step:
         print(f"{start}{clock(self.elapsed())} {self.message}: {result}", flush=True)
 
 
-def stop(process: subprocess.Popen) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
     """End a process and everything it started."""
     try:
         os.killpg(process.pid, signal.SIGTERM)
@@ -67,14 +70,29 @@ def stop(process: subprocess.Popen) -> None:
     process.wait()
 
 
-def run(message: str, command: list, log: Path, hint: str = "", **kwargs) -> None:
+def output(command: Sequence[object]) -> str:
+    """What a command prints; a failed step if it fails or is not there."""
+    words = [str(c) for c in command]
+    try:
+        r = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                           check=False)
+    except OSError as e:
+        raise StepFailed(f"{words[0]}: {e.strerror}") from e
+    if r.returncode:
+        raise StepFailed(f"{' '.join(words)} ended with status {r.returncode}:\n"
+                         f"{r.stderr.strip()[-3000:]}")
+    return r.stdout
+
+
+def run(message: str, command: Sequence[object], log: Path, hint: str = "",
+        env: dict[str, str] | None = None) -> None:
     """Run a command as a step, its output going to log."""
     step = Step(message)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as out:
         process = subprocess.Popen(
             [str(c) for c in command], stdin=subprocess.DEVNULL, stdout=out,
-            stderr=subprocess.STDOUT, start_new_session=True, pass_fds=tuple(held), **kwargs)
+            stderr=subprocess.STDOUT, start_new_session=True, pass_fds=tuple(held), env=env)
         try:
             while True:
                 try:
@@ -92,12 +110,18 @@ def run(message: str, command: list, log: Path, hint: str = "", **kwargs) -> Non
     step.done()
 
 
-def terminate(signum, _frame) -> None:
+def terminate(signum: int, _frame: FrameType | None) -> None:
     # As an exception, so that what was started is ended on the way out.
     sys.exit(128 + signum)
 
 
-def main(function) -> None:
+def line_buffered() -> None:
+    """What is printed is seen at once, in a log, too."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
+
+
+def main(function: Callable[[], int]) -> None:
     """Run a script's main function: failed steps are messages, not tracebacks."""
     signal.signal(signal.SIGTERM, terminate)
     signal.signal(signal.SIGHUP, terminate)

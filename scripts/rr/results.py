@@ -13,7 +13,7 @@ class Result:
 
 @dataclass
 class Results:
-    all: list = field(default_factory=list)
+    all: list[Result] = field(default_factory=list)
 
     def add(self, name: str, ok: bool, detail: str = "") -> None:
         self.all.append(Result(name, "pass" if ok else "fail", detail))
@@ -24,7 +24,7 @@ class Results:
     def count(self, status: str) -> int:
         return sum(r.status == status for r in self.all)
 
-    def failures(self) -> list:
+    def failures(self) -> list[Result]:
         return [r for r in self.all if r.status == "fail"]
 
     def short(self) -> str:

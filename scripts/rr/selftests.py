@@ -46,7 +46,7 @@ def module(kernel: Kernel, path: str) -> Path:
     return found
 
 
-def for_modprobe(kernel: Kernel) -> dict:
+def for_modprobe(kernel: Kernel) -> dict[str, Path]:
     """Modules where modprobe looks for them; none needs another."""
     release = (kernel.obj / "include/config/kernel.release").read_text().strip()
     found = [module(kernel, path) for path in FTRACE_MODULES]
@@ -57,7 +57,7 @@ def for_modprobe(kernel: Kernel) -> dict:
     return {f"{folder}/modules.dep": table, **{f"{folder}/{m.name}": m for m in found}}
 
 
-def files(kernel: Kernel) -> dict:
+def files(kernel: Kernel) -> dict[str, Path]:
     """All that the guest needs beside our modules."""
     top = kernel.tree / FTRACE
     tests = {f"selftests/ftrace/{p.relative_to(top)}": p
@@ -72,7 +72,7 @@ def files(kernel: Kernel) -> dict:
     return {**tests, **ours, **etc, **for_modprobe(kernel)}
 
 
-def outcomes(kernel: Kernel, boot: Boot, side: str) -> dict:
+def outcomes(kernel: Kernel, boot: Boot, side: str) -> dict[str, str]:
     """How each test ended, by name."""
     found = {}
     prefix = f"result {side} "
@@ -99,7 +99,7 @@ def log_of(boot: Boot, side: str, name: str) -> str:
     return "".join(f"\n    {side}: {line}" for line in lines[-12:])
 
 
-def compare(boot: Boot, c: dict, rust: dict) -> Results:
+def compare(boot: Boot, c: dict[str, str], rust: dict[str, str]) -> Results:
     """One result a test: whether it ended the same way."""
     results = Results()
     for name in sorted({*c, *rust}):
@@ -110,19 +110,19 @@ def compare(boot: Boot, c: dict, rust: dict) -> Results:
     return results
 
 
-def whole(kernel: Kernel, found: dict, side: str) -> Results:
+def whole(kernel: Kernel, found: dict[str, str], side: str) -> Results:
     """Whether all there is to run has been run: two empty lists are the same, too."""
     results = Results()
     tests = len(list((kernel.tree / FTRACE / "test.d").rglob("*.tc")))
     ran = len([n for n in found if n.startswith("ftracetest ") and "(instance)" not in n])
     results.add(f"all of ftracetest with {side}", ran == tests, f"{ran} of {tests} ended")
     for name in ("kprobes_test", BUILT_IN_SUITE):
-        ran = [n for n in found if n.startswith(f"kunit {name}.")]
-        results.add(f"KUnit suite {name} with {side}", bool(ran), "no test of it ran")
+        any_ran = any(n.startswith(f"kunit {name}.") for n in found)
+        results.add(f"KUnit suite {name} with {side}", any_ran, "no test of it ran")
     return results
 
 
-def calls(boot: Boot, when: str) -> dict:
+def calls(boot: Boot, when: str) -> dict[str, int]:
     """What the kernel's users have asked our module for, by its own counters."""
     for line in guest.sent(boot.lines, f"stats-{when}") or []:
         if line.startswith("provider:"):
@@ -141,7 +141,7 @@ def at_work(boot: Boot) -> Results:
     return results
 
 
-def summary(c: dict) -> str:
+def summary(c: dict[str, str]) -> str:
     counts = Counter(v for n, v in c.items() if n.startswith("ftracetest "))
     failing = [n for n, v in c.items()
                if v in ("FAIL", "UNRESOLVED", "UNDEFINED", "fail") and n.startswith(("ftr", "kun"))]
@@ -150,8 +150,8 @@ def summary(c: dict) -> str:
                                                   for n in failing)
 
 
-def boot_row(row: matrix.Selftests, tools: dict, tests: str = "",
-             built: dict | None = None) -> Results:
+def boot_row(row: matrix.Selftests, tools: dict[str, str], tests: str = "",
+             built: dict[str, Path] | None = None) -> Results:
     """Boot a guest that runs everything twice; tests are some of ftrace's, instead of all."""
     results = Results()
     try:

@@ -20,6 +20,11 @@ DEBIAN = (
 )
 
 
+# Bytes of an unpacked tree, and of that with the packages it comes in.
+TREE = 2_000_000_000
+FETCHED = 2_500_000_000
+
+
 @dataclass
 class Source:
     """A kernel tree that nothing writes to."""
@@ -36,11 +41,11 @@ class Source:
 
 def tree_version(tree: Path) -> str:
     text = (tree / "Makefile").read_text()
-    parts = [re.search(rf"^{k} *= *(.*)$", text, re.MULTILINE)
-             for k in ("VERSION", "PATCHLEVEL", "SUBLEVEL", "EXTRAVERSION")]
-    if not all(parts):
+    parts = [m.group(1).strip() for k in ("VERSION", "PATCHLEVEL", "SUBLEVEL", "EXTRAVERSION")
+             if (m := re.search(rf"^{k} *= *(.*)$", text, re.MULTILINE))]
+    if len(parts) != 4:
         raise StepFailed(f"{tree} is not a kernel tree: its Makefile names no version")
-    v, p, s, e = (m.group(1).strip() for m in parts)
+    v, p, s, e = parts
     return f"{v}.{p}.{s}{e}"
 
 
@@ -81,9 +86,10 @@ def from_user(given: Path) -> Source:
     folder = paths.cache() / "src" / f"tarball-{digest}"
     with locked(paths.cache() / "src.lock", "the kernel source"):
         if not store.complete(folder):
-            partial = store.start(folder)
-            unpack(given.resolve(), partial, paths.LOGS / "unpack.log")
-            store.finish(partial, folder)
+            with store.room(folder.parent, "the kernel source", TREE):
+                partial = store.start(folder)
+                unpack(given.resolve(), partial, paths.LOGS / "unpack.log")
+                store.finish(partial, folder)
     return Source(folder, f"tarball-{digest}", f"tarball {given.name}", private=True)
 
 
@@ -92,16 +98,18 @@ def from_debian(folder: Path) -> str | None:
     if not shutil.which("apt-get"):
         return None
     arch = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
+    deb = folder.with_name("deb.partial")
     for package, suites in DEBIAN:
         for suite in suites:
             partial = store.start(folder)
-            deb = partial.with_name("deb.partial")
             shutil.rmtree(deb, ignore_errors=True)
             log = paths.LOGS / f"fetch-{package}-{suite}.log"
             try:
                 progress.run(f"fetching {package} from {suite}",
                              [paths.SCRIPTS / "fetch-deb.sh", suite, arch, package, deb], log)
             except StepFailed:
+                if store.free(folder.parent) < store.FULL:
+                    raise
                 print(f"    not there; the log is {log}")
                 continue
             version = (deb / "VERSION").read_text().strip()
@@ -125,6 +133,16 @@ def from_kernel_org(folder: Path) -> str:
     return name
 
 
+def fill(folder: Path) -> None:
+    """Fetch the source into folder."""
+    # What an interrupted run was at.
+    for stale in ("deb.partial", "deb.partial.fetch"):
+        shutil.rmtree(folder.with_name(stale), ignore_errors=True)
+    folder.with_name("kernel.tar.xz").unlink(missing_ok=True)
+    if not from_debian(folder):
+        from_kernel_org(folder)
+
+
 def get() -> Source:
     """The kernel source, from the first place that has it."""
     given = os.environ.get("KERNEL_SRC")
@@ -135,7 +153,8 @@ def get() -> Source:
     folder = paths.cache() / "src" / "default"
     if not store.complete(folder):
         with locked(paths.cache() / "src.lock", "the kernel source"):
-            if not store.complete(folder) and not from_debian(folder):
-                from_kernel_org(folder)
+            if not store.complete(folder):
+                with store.room(folder.parent, "the kernel source", FETCHED):
+                    fill(folder)
     origin = (folder / ".origin").read_text().strip()
     return Source(folder, origin, origin, private=True)

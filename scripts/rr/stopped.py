@@ -6,25 +6,24 @@ section may run into the very text that is being patched.
 """
 
 import re
-import subprocess
 from pathlib import Path
+
+from rr import llvm, progress
 
 SECTION = ".kprobes.text"
 
 
-def _lines(tools: dict, *words: object) -> list:
-    objdump = f"llvm-objdump{tools['LLVM']}"
-    run = subprocess.run([objdump, *map(str, words)], capture_output=True, text=True, check=True)
-    return run.stdout.splitlines()
+def _lines(tools: dict[str, str], *words: object) -> list[str]:
+    return progress.output([llvm.program(tools, "llvm-objdump"), *words]).splitlines()
 
 
-def inside(tools: dict, module: Path) -> set:
+def inside(tools: dict[str, str], module: Path) -> set[str]:
     """The functions that a module has in the section."""
     symbol = re.compile(rf"\sF {re.escape(SECTION)}\s+\w+\s+(\S+)$")
     return {m.group(1) for line in _lines(tools, "-t", module) if (m := symbol.search(line))}
 
 
-def calls(tools: dict, module: Path) -> set:
+def calls(tools: dict[str, str], module: Path) -> set[str]:
     """What the section's code in a module calls or jumps to, by name."""
     call = re.compile(r"R_RISCV_(?:CALL_PLT|CALL|JAL)\s+([^\s+*]+)")
     found = set()
@@ -37,7 +36,7 @@ def calls(tools: dict, module: Path) -> set:
     return found
 
 
-def problems(tools: dict, modules: list) -> list:
+def problems(tools: dict[str, str], modules: list[Path]) -> list[str]:
     """Calls that leave the section, and a section that is not there at all."""
     allowed = set().union(*(inside(tools, m) for m in modules))
     if not any(inside(tools, m) for m in modules):

@@ -5,11 +5,54 @@ A folder is filled beside its final place, renamed, and only then marked. What
 has no mark was interrupted, and is thrown away by the next one to come.
 """
 
+import errno
 import os
 import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
+
+from rr.progress import StepFailed
 
 MARK = ".complete"
+
+# A disk with less than this is what made a step fail.
+FULL = 32 << 20
+
+
+def free(folder: Path) -> int:
+    """Bytes on the disk that folder is on, or will be."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def no_room(folder: Path, what: str, needed: int) -> str:
+    return (f"{what} takes some {needed / 1e9:.1f} GB, and {folder} has {free(folder) / 1e9:.1f} GB "
+            "free.\nMake room (\"make clean-cache\" empties the cache) or name another folder with "
+            "CACHE=, and run this again.")
+
+
+@contextmanager
+def room(folder: Path, what: str, needed: int) -> Iterator[None]:
+    """Do what writes so many bytes below folder; where they do not fit, say so.
+
+    Others write to the disk, too: it can be full although there was room.
+    """
+    if free(folder) < needed:
+        raise StepFailed(no_room(folder, what, needed))
+    try:
+        yield
+    except OSError as e:
+        if e.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StepFailed(no_room(folder, what, needed)) from e
+        raise
+    except StepFailed as e:
+        if free(folder) < FULL:
+            raise StepFailed(f"{e}\n{no_room(folder, what, needed)}") from e
+        raise
 
 
 def complete(folder: Path) -> bool:
@@ -19,7 +62,8 @@ def complete(folder: Path) -> bool:
 def start(folder: Path) -> Path:
     """An empty folder to fill; the caller holds a lock."""
     partial = folder.with_name(folder.name + ".partial")
-    for stale in (partial, folder):
+    # What fetch-deb.sh and the sources put beside it goes, too.
+    for stale in (partial, folder, *folder.parent.glob(f"{folder.name}.*.fetch")):
         if stale.exists():
             remove(stale)
     partial.mkdir(parents=True)
@@ -41,4 +85,14 @@ def mark(folder: Path) -> None:
 def remove(folder: Path) -> None:
     # The mark goes first, or an interrupted removal would look complete.
     (folder / MARK).unlink(missing_ok=True)
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, onerror=retry)
+
+
+def retry(function: Callable[[str], None], path: str,
+          error: tuple[type[BaseException], BaseException, TracebackType]) -> None:
+    """Read-only folders cannot be emptied."""
+    parent = os.path.dirname(path)
+    if not issubclass(error[0], PermissionError) or os.access(parent, os.W_OK):
+        raise error[1]
+    os.chmod(parent, os.stat(parent).st_mode | stat.S_IRWXU)
+    function(path)

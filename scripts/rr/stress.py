@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """A guest in which everything that patches text runs at once and at random."""
 
+from pathlib import Path
+
 from rr import guest, matrix, modules, paths, programs, selftests, suite
 from rr import kernel as kernels
 from rr.guest import Boot, Limits
@@ -28,8 +30,8 @@ def last_operations(boot: Boot) -> str:
     return "".join(f"\n    {line}" for line in found[-12:])
 
 
-def boot_row(row: matrix.Stress, tools: dict, seed: int, seconds: int,
-             built: dict | None = None) -> Results:
+def boot_row(row: matrix.Stress, tools: dict[str, str], seed: int, seconds: int,
+             built: dict[str, Path] | None = None) -> Results:
     """Boot a guest that is kept busy for so many seconds, in an order that seed decides."""
     results = Results()
     try:

@@ -3,6 +3,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from rr import guest, initramfs, kernlog, ktap, matrix, modules, pagetables, paths
 from rr.guest import Boot, Limits, Machine
@@ -13,7 +14,8 @@ from rr.results import Result, Results
 SCRIPT = paths.SCRIPTS / "guest/test.sh"
 
 
-def module_parameters(tools: dict, built: dict, names: tuple, parameters: dict) -> dict:
+def module_parameters(tools: dict[str, str], built: dict[str, Path], names: tuple[str, ...],
+                      parameters: dict[str, Any]) -> dict[str, Any]:
     """What the guest's "load" gives each module: QEMU's, and those of parameters it has."""
     wanted = {**matrix.emulated(tools["QEMU_VERSION"]), **parameters}
     return {f"PARAMS_{name}": " ".join(f"{k}={v}" for k, v in wanted.items()
@@ -21,13 +23,15 @@ def module_parameters(tools: dict, built: dict, names: tuple, parameters: dict) 
             for name in names}
 
 
-def boot(kernel: Kernel, tools: dict, built: dict, name: str, machine: Machine, limits: Limits,
-         step: Step, *, script: Path = SCRIPT, load: tuple = matrix.MODULES, kunit: tuple = (),
-         litmus: bool = False, parameters: dict | None = None, settings: dict | None = None,
-         files: dict | None = None) -> Boot:
+def boot(kernel: Kernel, tools: dict[str, str], built: dict[str, Path], name: str,
+         machine: Machine, limits: Limits, step: Step, *, script: Path = SCRIPT, load: tuple[str, ...] = matrix.MODULES,
+         kunit: tuple[str, ...] = (),
+         litmus: bool = False, parameters: dict[str, Any] | None = None,
+         settings: dict[str, Any] | None = None,
+         files: dict[str, Path] | None = None) -> Boot:
     """Boot a guest that runs script with these modules."""
     samples = (matrix.LITMUS_MODULE,) if litmus else ()
-    given = {"LOAD": " ".join(load), "KUNIT": " ".join(kunit), "CHECK_PAGES": "1",
+    given: dict[str, Any] = {"LOAD": " ".join(load), "KUNIT": " ".join(kunit), "CHECK_PAGES": "1",
              "LITMUS": " ".join(samples)}
     given.update(module_parameters(tools, built, (*load, *kunit, *samples), parameters or {}))
     given.update(settings or {})
@@ -38,7 +42,7 @@ def boot(kernel: Kernel, tools: dict, built: dict, name: str, machine: Machine, 
     return guest.boot(args, paths.LOGS / f"guest-{name}.log", limits, step)
 
 
-def kunit_modules(built: dict) -> tuple:
+def kunit_modules(built: dict[str, Path]) -> tuple[str, ...]:
     return tuple(sorted(m for m in built if m.startswith(matrix.KUNIT_PREFIX)))
 
 
@@ -46,8 +50,9 @@ def ending(boot: Boot) -> Results:
     """How the guest ended, and whether its kernel complained."""
     results = Results()
     if not boot.ok:
-        last = tail(boot.log) if boot.log else ""
-        results.add("guest", False, f"{boot.ended}; the end of {boot.log}:\n{last}")
+        # By another name where we ended it: that may have other reasons than a defect has.
+        results.add("guest ended in time" if boot.hung else "guest", False,
+                    f"{boot.ended}; the end of {boot.log}:\n{tail(boot.log)}")
     else:
         results.add("guest", True)
     found = kernlog.complaints(boot.lines)
@@ -101,13 +106,13 @@ def litmus_checks(boot: Boot) -> Results:
     return results
 
 
-def selftests(kernel: Kernel) -> dict:
+def selftests(kernel: Kernel) -> dict[str, Path]:
     """The kernel's own tests that guests run: their places in the guest, and here."""
     script = kernel.tree / "tools/testing/selftests/cpu-hotplug/cpu-on-off-test.sh"
     return {"programs/cpu-on-off-test.sh": script}
 
 
-def kind(script: str, kernel: Kernel) -> dict:
+def kind(script: str, kernel: Kernel) -> dict[str, Any]:
     """What boot() is given for a guest of scripts/guest/SCRIPT.sh."""
     if script != "hotplug":
         return {}
@@ -116,7 +121,7 @@ def kind(script: str, kernel: Kernel) -> dict:
             "settings": {"HOOKED": int(kernel.hooked)}, "files": selftests(kernel)}
 
 
-def results(kernel: Kernel, boot: Boot, kunit: tuple, litmus: bool = False,
+def results(kernel: Kernel, boot: Boot, kunit: tuple[str, ...], litmus: bool = False,
             pages: bool = True) -> Results:
     """Everything that was tested in a boot of test.sh, or of one that dumps no page tables."""
     all_results = Results()

@@ -8,18 +8,23 @@ from rr import paths
 from rr.progress import StepFailed
 
 
-def load(*more: str) -> dict:
+def load(*more: str) -> dict[str, str]:
     """Find the tools, and those in more, installing what is missing; fast when all is there."""
-    rc = subprocess.call([paths.SCRIPTS / "bootstrap.sh", paths.TOOLCHAIN, *more])
+    # Of our own: another run in this folder may have been told of other tools.
+    found = paths.TOOLCHAIN.with_name(f"toolchain.{os.getpid()}")
+    rc = subprocess.call([paths.SCRIPTS / "bootstrap.sh", found, *more])
     if rc:
         raise StepFailed("The tools are not complete; see above.")
-    lines = paths.TOOLCHAIN.read_text().splitlines()
+    lines = found.read_text().splitlines()
+    found.replace(paths.TOOLCHAIN)
     return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
-def make_variables(tools: dict) -> list:
+def make_variables(tools: dict[str, str]) -> list[str]:
     """What a kernel or module build for RISC-V is given on make's command line."""
+    library = tools.get("RUST_LIB_SRC")
     return [
+        *([f"RUST_LIB_SRC={library}"] if library else []),
         "ARCH=riscv",
         f"LLVM={tools['LLVM']}",
         f"RUSTC={tools['RUSTC']}",
@@ -29,7 +34,7 @@ def make_variables(tools: dict) -> list:
     ]
 
 
-def identity(tools: dict) -> str:
+def identity(tools: dict[str, str]) -> str:
     """What shapes the output of a build."""
     keys = ("LLVM", "CLANG_VERSION", "RUSTC", "RUSTC_VERSION", "BINDGEN_VERSION")
     return "\n".join(f"{k}={tools[k]}" for k in keys)
@@ -39,8 +44,10 @@ def jobs() -> str:
     return f"-j{os.environ.get('JOBS') or os.cpu_count() or 1}"
 
 
-def environment() -> dict:
+def environment() -> dict[str, str]:
     """The environment without what an outer make would tell an inner one."""
     drop = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KBUILD_OUTPUT", "O", "M", "MO",
             "KCONFIG_ALLCONFIG", "LLVM", "RUSTC", "BINDGEN", "CROSS_COMPILE", "ARCH")
-    return {k: v for k, v in os.environ.items() if k not in drop}
+    kept = {k: v for k, v in os.environ.items() if k not in drop}
+    # Errors are read by people of any language, but tests and scripts read them, too.
+    return kept | {"LC_ALL": "C.UTF-8"}

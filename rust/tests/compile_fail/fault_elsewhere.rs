@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// expect: E0061
+// expect: E0061: this method takes 0 arguments but 1 argument was supplied
 
 //! Locking the VMA at another address than the fault's, for a page to be provided there.
 
@@ -8,9 +8,9 @@ mod common;
 use common::*;
 
 pub fn handle(fault: Fault<'_, Mm>) -> Outcome<'_, Mm> {
-    #[cfg(not(defect))]
+    #[cfg(not(misuse))]
     let locked = fault.lock();
-    #[cfg(defect)]
+    #[cfg(misuse)]
     let locked = fault.lock(0x1000);
     let locked = match locked {
         Ok(locked) => locked,

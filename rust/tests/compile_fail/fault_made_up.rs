@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// expect: E0133
+// expect: E0133: call to unsafe function `fault::Fault::<'a, A>::new` is unsafe
 
 //! Another fault than the one that there is, to get rid of a lock that is kept.
 
@@ -13,12 +13,12 @@ pub fn handle(fault: Fault<'_, Mm>) -> Outcome<'_, Mm> {
         Err(fault) => return fault.back(),
     };
 
-    #[cfg(defect)]
+    #[cfg(misuse)]
     {
         core::mem::forget(locked);
         Fault::new(&Mm, 0x1000, Cause::Load).back()
     }
-    #[cfg(not(defect))]
+    #[cfg(not(misuse))]
     match locked.judge() {
         Judged::Allowed(allowed) => allowed.keep(),
         Judged::Forbidden(forbidden) => forbidden.unlock().report(),

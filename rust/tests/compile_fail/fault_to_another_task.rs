@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// expect: E0277
+// expect: E0277: `*mut ()` cannot be sent between threads safely
 
 //! Handling the fault of one task in another.
 
@@ -7,13 +7,13 @@ mod common;
 
 use common::*;
 
-#[cfg(defect)]
+#[cfg(misuse)]
 fn to_another_task<T: Send>(value: T) -> T {
     value
 }
 
 pub fn handle(fault: Fault<'_, Mm>) -> Outcome<'_, Mm> {
-    #[cfg(defect)]
+    #[cfg(misuse)]
     let fault = to_another_task(fault);
     let locked = match fault.lock() {
         Ok(locked) => locked,

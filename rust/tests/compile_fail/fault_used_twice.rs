@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// expect: E0382
+// expect: E0382: use of moved value: `fault`
 
 //! Leaving a fault to C that is being handled here.
 
@@ -10,7 +10,7 @@ use common::*;
 pub fn handle(fault: Fault<'_, Mm>) -> Outcome<'_, Mm> {
     let locked = fault.lock();
 
-    #[cfg(defect)]
+    #[cfg(misuse)]
     let _ = fault.back();
     match locked {
         Ok(locked) => match locked.judge() {

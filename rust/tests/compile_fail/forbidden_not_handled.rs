@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// expect: E0004
+// expect: E0004: non-exhaustive patterns: `fault::Judged::Forbidden(_)` not covered
 
 //! Not looking at whether it is forbidden.
 
@@ -15,7 +15,7 @@ pub fn handle(fault: Fault<'_, Mm>) -> Outcome<'_, Mm> {
 
     match locked.judge() {
         Judged::Allowed(allowed) => allowed.keep(),
-        #[cfg(not(defect))]
+        #[cfg(not(misuse))]
         Judged::Forbidden(forbidden) => forbidden.unlock().report(),
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// expect: E0308
+// expect: E0308: mismatched types
 
 //! Forgetting about the locked VMA.
 
@@ -15,9 +15,9 @@ pub fn handle(fault: Fault<'_, Mm>) -> Outcome<'_, Mm> {
 
     match locked.judge() {
         Judged::Allowed(allowed) => allowed.keep(),
-        #[cfg(not(defect))]
+        #[cfg(not(misuse))]
         Judged::Forbidden(forbidden) => forbidden.unlock().report(),
-        #[cfg(defect)]
+        #[cfg(misuse)]
         Judged::Forbidden(forbidden) => {
             let _ = forbidden;
         }

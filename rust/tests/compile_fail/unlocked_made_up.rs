@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// expect: E0451
+// expect: E0451: field `trap` of struct `fault::Unlocked` is private
+// expect: type `Trap<'_, common::Mm>` is private
+// expect: type `Trap<'_, common::Mm>` is private
 
 //! Pretending that the lock is no longer held.
 
@@ -15,9 +17,9 @@ pub fn handle(fault: Fault<'_, Mm>) -> Outcome<'_, Mm> {
 
     match locked.judge() {
         Judged::Allowed(allowed) => allowed.keep(),
-        #[cfg(not(defect))]
+        #[cfg(not(misuse))]
         Judged::Forbidden(forbidden) => forbidden.unlock().report(),
-        #[cfg(defect)]
+        #[cfg(misuse)]
         Judged::Forbidden(forbidden) => {
             core::mem::forget(forbidden);
             let trap = unreachable!();

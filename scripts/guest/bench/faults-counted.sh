@@ -7,22 +7,27 @@
 # shellcheck source-path=SCRIPTDIR source=../functions
 . /functions
 
-# per_fault ARGUMENT...: of bad_access; nanoseconds a fault
+# per_fault ARGUMENT...: of bad_access; ns becomes the nanoseconds a fault. Not for $( ), of which
+# exit ends no more than a subshell.
 per_fault() {
 	/programs/bad_access "$@" > /tmp/out || exit 1
-	awk '{ printf "%.1f", $1 / $2 }' /tmp/out
+	ns=$(awk '{ printf "%.1f", $1 / $2 }' /tmp/out)
 }
 
 samples() {
-	say "sample bad-access-counted instructions $1 $(per_fault bad 10000)"
-	say "sample minor-fault-counted kind=anonymous instructions $1 $(per_fault minor 10240)"
-	say "sample minor-fault-counted kind=shared-file instructions $1 $(per_fault file 10240)"
-	say "sample zero-page-fault-counted instructions $1 $(per_fault zero 10240)"
+	per_fault bad 10000
+	say "sample bad-access-counted instructions $1 $ns"
+	per_fault minor 10240
+	say "sample minor-fault-counted kind=anonymous instructions $1 $ns"
+	per_fault file 10240
+	say "sample minor-fault-counted kind=shared-file instructions $1 $ns"
+	per_fault zero 10240
+	say "sample zero-page-fault-counted instructions $1 $ns"
 }
 
 insmod /modules/rust_riscv.ko || exit 1
 # The first faults fill caches and the page allocator's lists.
-per_fault minor 10240 > /dev/null
+per_fault minor 10240
 
 i=0
 while [ $i -lt "$PAIRS" ]; do

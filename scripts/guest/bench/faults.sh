@@ -10,21 +10,22 @@
 # shellcheck source-path=SCRIPTDIR source=../functions
 . /functions
 
-# per_fault ARGUMENT...: of bad_access; nanoseconds a fault
+# per_fault ARGUMENT...: of bad_access; ns becomes the nanoseconds a fault. Not for $( ), of which
+# exit ends no more than a subshell.
 per_fault() {
 	/programs/bad_access "$@" > /tmp/out || exit 1
-	awk '{ printf "%.1f", $1 / $2 }' /tmp/out
+	ns=$(awk '{ printf "%.1f", $1 / $2 }' /tmp/out)
 }
 
 # bad SIDE: keys first, as they name the figure
 bad() {
 	# What insmod and rmmod leave to be done is done.
-	per_fault bad 20000 > /dev/null
+	per_fault bad 20000
 	for threads in 1 4 8; do
 		for writer in no yes; do
 			[ $writer = yes ] && lock=lock || lock=
 			# shellcheck disable=SC2086 # nothing, or a word
-			ns=$(per_fault bad $((100000 / threads)) $threads $lock) || exit 1
+			per_fault bad $((100000 / threads)) $threads $lock
 			case $1 in
 			c) say "sample bad-access against=c threads=$threads writer=$writer ns c $ns" ;;
 			older) say "sample bad-access against=mmap_lock threads=$threads writer=$writer ns older $ns" ;;
@@ -38,15 +39,17 @@ bad() {
 }
 
 insmod /modules/rust_riscv.ko || exit 1
-per_fault minor 10240 > /dev/null
+per_fault minor 10240
 
 i=0
 while [ $i -lt "$PAIRS" ]; do
 	bad c
-	say "sample minor-fault ns c $(per_fault minor 102400)"
+	per_fault minor 102400
+	say "sample minor-fault ns c $ns"
 	insmod /modules/rust_riscv_fault.ko || exit 1
 	bad rust
-	say "sample minor-fault ns rust $(per_fault minor 102400)"
+	per_fault minor 102400
+	say "sample minor-fault ns rust $ns"
 	rmmod rust_riscv_fault || exit 1
 	insmod /modules/rust_riscv_fault.ko retry_under_mmap_lock=1 || exit 1
 	bad older

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: E0423: cannot initialize a tuple struct which contains private fields
+// needs: kernel
+// expect: E0423: cannot initialize a tuple struct which contains private fields
 
 //! A bell is rung for a descriptor that the device has been given.
 

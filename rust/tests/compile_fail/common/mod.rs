@@ -4,7 +4,7 @@
 
 #![allow(dead_code, unused_imports)]
 
-#[path = "../../riscv/fault.rs"]
+#[path = "../../../riscv/fault.rs"]
 pub mod fault;
 
 pub use fault::{

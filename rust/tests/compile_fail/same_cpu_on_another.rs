@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: E0277: `*mut ()` cannot be sent between threads safely
-// error: E0277: `UnsafeCell<MaybeUninit<i32>>` cannot be shared between threads safely
+// needs: kernel
+// expect: E0277: `*mut ()` cannot be sent between threads safely
+// expect: E0277: `UnsafeCell<MaybeUninit<i32>>` cannot be shared between threads safely
 
 //! A note for this CPU's interrupts does not go to another CPU.
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: E0277: the trait bound `Acquire:
+// needs: kernel
+// expect: E0277: the trait bound `Acquire:
 
 //! An acquire belongs to a load: there is no such barrier.
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: lifetime may not live long enough
+// needs: kernel
+// expect: lifetime may not live long enough
 
 //! What one fault has come to is not kept for the next, whose VMA would then stay locked.
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: E0277: the trait bound `bool: kernel::transmute::FromBytes` is not satisfied
+// needs: kernel
+// expect: E0277: the trait bound `bool: kernel::transmute::FromBytes` is not satisfied
 
 //! What a device writes is a value, whatever its bytes.
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: E0499: cannot borrow `sleeper` as mutable more than once
+// needs: kernel
+// expect: E0499: cannot borrow `sleeper` as mutable more than once
 
 //! The condition is not taken back between the look and the sleep.
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: E0277: `*mut ()` cannot be sent between threads safely
+// needs: kernel
+// expect: E0277: `*mut ()` cannot be sent between threads safely
 
 //! The task that said so is the one that sleeps.
 

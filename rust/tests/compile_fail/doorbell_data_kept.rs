@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: E0499: cannot borrow `driver` as mutable more than once
+// needs: kernel
+// expect: E0499: cannot borrow `driver` as mutable more than once
 
 //! What was read of a descriptor is not held on to when the device gets it back.
 

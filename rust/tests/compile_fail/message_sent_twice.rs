@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: E0382: use of moved value: `sender`
+// needs: kernel
+// expect: E0382: use of moved value: `sender`
 
 //! A message is sent once: the sender goes with it.
 

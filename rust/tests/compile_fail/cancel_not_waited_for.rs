@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: unused `Cancelled` that must be used
+// needs: kernel
+// expect: unused `Cancelled` that must be used
 
 //! Who cancels has to look at whether the work still runs.
 

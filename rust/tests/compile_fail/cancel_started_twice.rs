@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: E0499: cannot borrow `worker` as mutable more than once
+// needs: kernel
+// expect: E0499: cannot borrow `worker` as mutable more than once
 
 //! The work is not started while it runs.
 

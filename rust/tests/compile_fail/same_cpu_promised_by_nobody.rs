@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: E0133: call to unsafe function `Note::<T>::split` is unsafe
+// needs: kernel
+// expect: E0133: call to unsafe function `Note::<T>::split` is unsafe
 
 //! That both sides are on one CPU has to be promised.
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: E0599: no method named `clone` found for struct `Sleeper<
+// needs: kernel
+// expect: E0599: no method named `clone` found for struct `Sleeper<
 
 //! One sleeps; as many as like wake.
 

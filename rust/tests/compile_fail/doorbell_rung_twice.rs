@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: E0382: use of moved value: `given`
+// needs: kernel
+// expect: E0382: use of moved value: `given`
 
 //! A descriptor that is given once is rung for once.
 

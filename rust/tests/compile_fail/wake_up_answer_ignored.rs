@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: unused return value of `riscv::barrier::wake_up::Waker::<'_>::set` that must be used
+// needs: kernel
+// expect: unused return value of `riscv::barrier::wake_up::Waker::<'_>::set` that must be used
 
 //! Who sets the condition has to look at whether somebody sleeps.
 

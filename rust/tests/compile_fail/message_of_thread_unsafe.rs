@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: E0277: `*const u32` cannot be sent between threads safely
+// needs: kernel
+// expect: E0277: `*const u32` cannot be sent between threads safely
 
 //! What may not go to another thread is no message to one.
 

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Misuse of our types, which the compiler has to refuse.
+
+Each file of rust/tests/compile_fail/ compiles, but not with --cfg misuse: then
+there are the errors of its lines "// expect: [CODE: ]BEGINNING OF THE MESSAGE", in
+this order, no more. One with a line "// needs: kernel" is compiled as Kbuild
+compiled a module of ours, which that one's .cmd file tells; all others are compiled
+for this machine. What they share is in folders.
+"""
+
+import re
+import shlex
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from rr import paths, toolchain
+from rr.results import Results
+
+LIKE = "rust/tests/.kunit_examples.o.cmd"
+FOLDER = "rust/tests/compile_fail"
+NEEDS_KERNEL = re.compile(r"^// needs: kernel$", re.MULTILINE)
+EXPECT = re.compile(r"^// expect: (?:(E\d+): )?(\S.*)$", re.MULTILINE)
+ERROR = re.compile(r"^error(?:\[(E\d+)\])?: (.*)$", re.MULTILINE)
+
+
+def kernel_command(out: Path) -> list[str]:
+    """rustc's command line, to be run in out, without source and output."""
+    line = (out / LIKE).read_text().splitlines()[0].split(":=", 1)[1]
+    words = shlex.split(line.split(";")[0])
+    kept = []
+    skip = False
+    for word in words:
+        if skip or word.startswith("--emit") or word.endswith("/kunit_examples.rs"):
+            skip = False
+        elif word == "--out-dir":
+            skip = True
+        else:
+            kept.append(word)
+    return ["env", *kept]
+
+
+def errors(rustc: list[str], where: Path, source: Path, misuse: bool) -> list[tuple[str, str]]:
+    """The compiler's errors: code and message."""
+    with tempfile.TemporaryDirectory() as folder:
+        r = subprocess.run([*rustc, *(["--cfg", "misuse"] if misuse else []), "--crate-name",
+                            source.stem, f"--emit=metadata={folder}/{source.stem}.rmeta", source],
+                           cwd=where, capture_output=True, text=True, check=False,
+                           env=toolchain.environment() | {"RUSTC_BOOTSTRAP": "1"})
+    found = [(code, message) for code, message in ERROR.findall(r.stderr)
+             if not message.startswith(("aborting due to", "could not compile"))]
+    return found or ([("", r.stderr[-500:])] if r.returncode else [])
+
+
+def check(rustc: list[str], where: Path, source: Path) -> Results:
+    results = Results()
+    name = f"compile_fail.{source.stem}"
+    wanted = EXPECT.findall(source.read_text())
+    if not wanted:
+        results.add(name, False, f"{source} has no line \"// expect: ...\"")
+        return results
+    good = errors(rustc, where, source, misuse=False)
+    # Not of the same name: a defect that nothing compiles with is not seen by this.
+    results.add(f"{name}_right_use", not good, f"does not compile: {good}")
+    bad = errors(rustc, where, source, misuse=True)
+    same = len(bad) == len(wanted) and all(
+        code == b[0] and b[1].startswith(beginning)
+        for (code, beginning), b in zip(wanted, bad, strict=True))
+    results.add(name, same, f"{bad or 'compiles'}, where it is to be {wanted}")
+    return results
+
+
+def check_all(rustc: list[str], where: Path, top: Path, kernel: bool) -> Results:
+    """All files that need a kernel, or all that do not."""
+    results = Results()
+    sources = [source for source in sorted((top / FOLDER).glob("*.rs"))
+               if bool(NEEDS_KERNEL.search(source.read_text())) == kernel]
+    if not sources:
+        results.add("compile_fail", False, f"nothing in {top / FOLDER}")
+    with ThreadPoolExecutor() as pool:
+        for found in pool.map(lambda source: check(rustc, where, source), sources):
+            results.extend(found)
+    return results
+
+
+def on_host(tools: dict[str, str], top: Path = paths.TOP) -> Results:
+    """The files that need no kernel."""
+    return check_all([tools["RUSTC"], "--edition", "2021", "--crate-type=lib"], top, top, False)
+
+
+def on_kernel(built: dict[str, Path], top: Path = paths.TOP) -> Results:
+    """The others, against our crates where they have been built."""
+    out = built["rust_riscv"].parents[1]
+    return check_all(kernel_command(out), out, top, True)

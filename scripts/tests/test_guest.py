@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0
+
+import tempfile
+import unittest
+from pathlib import Path
+
+from rr import guest, suite
+from rr.guest import Boot, Limits
+from rr.progress import Step
+
+EXIT = "echo '[    3.141593] rr: exit 0'"
+DOWN = "echo '[    3.150000] reboot: Power down'"
+
+
+class Ending(unittest.TestCase):
+    """Shells in the place of QEMU, which write what a guest's console has."""
+
+    def boot(self, script: str, **limits: float) -> Boot:
+        with tempfile.TemporaryDirectory() as folder:
+            return guest.boot(["sh", "-c", script], Path(folder) / "log",
+                              Limits(**{"silence": 20, "total": 20, **limits}), Step("a guest"))
+
+    def test_powered_off(self) -> None:
+        boot = self.boot(f"{EXIT}; {DOWN}")
+        self.assertEqual((boot.outcome, boot.status, boot.ok), ("exit", 0, True))
+
+    def test_its_script_failed(self) -> None:
+        boot = self.boot(f"echo '[ 3.1] rr: exit 3'; {DOWN}")
+        self.assertEqual((boot.outcome, boot.status, boot.ok), ("exit", 3, False))
+
+    def test_died(self) -> None:
+        self.assertEqual(self.boot("echo '[ 1.0] rr: ok insmod'").outcome, "died")
+
+    def test_silent_after_its_script(self) -> None:
+        boot = self.boot(f"{EXIT}; exec sleep 60", silence=0.5)
+        self.assertEqual((boot.outcome, boot.ok), ("silent", False))
+
+    def test_late_after_its_script(self) -> None:
+        boot = self.boot(f"{EXIT}; while echo x; do sleep 0.1; done", total=1.5)
+        self.assertEqual((boot.outcome, boot.ok), ("late", False))
+
+    def test_died_after_its_script(self) -> None:
+        boot = self.boot(EXIT)
+        self.assertEqual((boot.outcome, boot.ok), ("died", False))
+
+    def test_lines_in_parts(self) -> None:
+        boot = self.boot(r"printf '[ 1.0] rr: ex'; sleep 0.2; printf 'it 0\r\n'; "
+                         r"printf '[ 1.1] reboot: Power down'")
+        self.assertEqual(boot.lines, ["[ 1.0] rr: exit 0", "[ 1.1] reboot: Power down"])
+        self.assertTrue(boot.ok)
+
+
+class Named(unittest.TestCase):
+    """A defect is found where the guest dies, not where it hangs for whatever reason."""
+
+    def failures(self, outcome: str) -> list[str]:
+        return [r.name for r in suite.ending(Boot(outcome=outcome)).failures()]
+
+    def test_by_how_it_ended(self) -> None:
+        self.assertEqual(self.failures("died"), ["guest"])
+        self.assertEqual(self.failures("silent"), ["guest ended in time"])
+        self.assertEqual(self.failures("late"), ["guest ended in time"])
+
+
+class Said(unittest.TestCase):
+    LINES = ("[    1.0][    T1] rr: begin pages", "[    1.1][    T1] rr-pages: one",
+             "[    1.2][    T1] rr-pages: ", "[    1.3][    T1] rr: end pages",
+             "[    1.4][    T1] rr: begin cut", "[    1.5][    T1] rr-cut: one")
+
+    def test_sent(self) -> None:
+        self.assertEqual(guest.sent(list(self.LINES), "pages"), ["one", ""])
+
+    def test_what_is_not_whole_is_none(self) -> None:
+        self.assertIsNone(guest.sent(list(self.LINES), "cut"))
+        self.assertIsNone(guest.sent(list(self.LINES), "stats"))

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0
+
+import os
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from rr import paths, programs
+from rr.kernel import Kernel
+from rr.progress import StepFailed
+
+# A make whose headers target installs two files, and that dies between them.
+MAKE = """#!/bin/sh
+for word in "$@"; do
+    case $word in
+    O=obj) out=$2/obj ;;
+    O=*) out=${word#O=} ;;
+    esac
+done
+mkdir -p "$out/usr/include/linux"
+echo 1 > "$out/usr/include/linux/unistd.h"
+[ -e "$(dirname "$0")/dies" ] && exit 2
+echo 2 > "$out/usr/include/linux/userfaultfd.h"
+"""
+
+
+class Headers(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.top = Path(folder.name)
+        make = self.top / "bin/make"
+        make.parent.mkdir()
+        make.write_text(MAKE)
+        make.chmod(0o755)
+        tree = self.top / "kernels/7.3-ordinary-0"
+        (tree / "obj").mkdir(parents=True)
+        self.kernel = Kernel(tree, "ordinary", False, "7.3", "", tree.name, "")
+        environment = mock.patch.dict(os.environ, {"PATH": f"{make.parent}:{os.environ['PATH']}",
+                                                   "CACHE": str(self.top)})
+        environment.start()
+        self.addCleanup(environment.stop)
+        logs = mock.patch.object(paths, "LOGS", self.top / "logs")
+        logs.start()
+        self.addCleanup(logs.stop)
+
+    def test_half_a_tree_is_not_taken_for_whole(self) -> None:
+        dies = self.top / "bin/dies"
+        dies.touch()
+        with self.assertRaises(StepFailed):
+            programs.headers(self.kernel, {"LLVM": "-19"})
+        dies.unlink()
+        found = programs.headers(self.kernel, {"LLVM": "-19"})
+        self.assertTrue((found / "linux/userfaultfd.h").exists())
+
+    def test_what_is_whole_stays(self) -> None:
+        found = programs.headers(self.kernel, {"LLVM": "-19"})
+        (self.top / "bin/dies").touch()
+        self.assertEqual(programs.headers(self.kernel, {"LLVM": "-19"}), found)
+
+    def test_they_go_with_their_kernel(self) -> None:
+        old = self.top / "headers/7.2-gone-0"
+        old.mkdir(parents=True)
+        programs.headers(self.kernel, {"LLVM": "-19"})
+        self.assertFalse(old.exists())

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0
+
+import contextlib
+import io
+import unittest
+from collections.abc import Callable
+from unittest import mock
+
+import litmus
+import test
+from rr import herd, source
+from rr.progress import StepFailed
+from rr.results import Results
+
+
+def one() -> Results:
+    results = Results()
+    results.add("some", True)
+    return results
+
+
+def broken() -> Results:
+    raise FileNotFoundError("rsync")
+
+
+def failed() -> Results:
+    raise StepFailed("no kernel could be had")
+
+
+class Guarded(unittest.TestCase):
+    def results(self, function: Callable[[], Results]) -> tuple[list[tuple[str, str, str]], str]:
+        with contextlib.redirect_stdout(io.StringIO()) as out, \
+             contextlib.redirect_stderr(out):
+            found = test.guarded("row", function)
+        return [(r.name, r.status, r.detail) for r in found.all], out.getvalue()
+
+    def test_what_works(self) -> None:
+        self.assertEqual(self.results(one), ([("some", "pass", "")], ""))
+
+    def test_a_failed_step_is_a_failure(self) -> None:
+        found, out = self.results(failed)
+        self.assertEqual(found, [("row", "fail", "no kernel could be had")])
+        self.assertIn("no kernel could be had", out)
+
+    def test_an_exception_is_a_failure_with_its_traceback(self) -> None:
+        found, out = self.results(broken)
+        self.assertEqual([(name, status) for name, status, _ in found], [("row", "fail")])
+        self.assertIn("Traceback", out)
+        self.assertIn("in broken", out)
+
+    def test_an_interruption_is_none(self) -> None:
+        with self.assertRaises(KeyboardInterrupt):
+            test.guarded("row", mock.Mock(side_effect=KeyboardInterrupt))
+
+
+class Whole(unittest.TestCase):
+    def test_the_last_line_is_printed_whatever_breaks(self) -> None:
+        out = io.StringIO()
+        with mock.patch("sys.argv", ["test.py"]), \
+             mock.patch("rr.toolchain.load", return_value={}), \
+             mock.patch("rr.host.run", return_value=one()), \
+             mock.patch("rr.lint.run", side_effect=failed), \
+             mock.patch("litmus.run_all", side_effect=failed), \
+             mock.patch("test.run_row", side_effect=ValueError), \
+             mock.patch("rr.selftests.boot_row", side_effect=OSError), \
+             mock.patch("rr.stress.boot_row", side_effect=KeyError), \
+             mock.patch("rr.faults.boot_row", side_effect=failed), \
+             mock.patch("rr.bare.boot_row", side_effect=failed), \
+             contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+            status = test.main()
+        self.assertEqual(status, 1)
+        self.assertRegex(out.getvalue().splitlines()[-1], r"^1 passed, [1-9]\d+ failed$")
+
+
+class NoHerd(unittest.TestCase):
+    def test_the_rest_goes_on(self) -> None:
+        with mock.patch.object(source, "get"), \
+             mock.patch.object(herd, "command", side_effect=StepFailed("no herd7 here")), \
+             mock.patch.object(litmus, "check_loom", return_value=one()), \
+             mock.patch("pathlib.Path.exists", return_value=True), \
+             contextlib.redirect_stdout(io.StringIO()):
+            found = litmus.run_all({}, compiled=False)
+        self.assertIn(("litmus", "fail", "no herd7 here"),
+                      [(r.name, r.status, r.detail) for r in found.all])
+        self.assertIn("some", [r.name for r in found.all])
