@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How harts fetch instructions, and keeping others from writing kernel text. Without our hooks in the kernel
- * nothing does: text_mutex is not for modules.
+ * How harts fetch instructions, and keeping others from writing kernel text. Without our hooks in
+ * the kernel nothing does: text_mutex is not for modules.
  */
 #include <linux/string.h>
 #include <linux/text-patching.h>

@@ -7,6 +7,8 @@
 //! once; then every task gets the time to leave the others; only then these are replaced, and the
 //! breakpoint last.
 
+use core::marker::PhantomData;
+
 use riscv::{
     guards::{
         self,
@@ -19,7 +21,7 @@ use riscv::{
 /// Edits whose breakpoints are dealt with.
 ///
 /// Holding the lock keeps CPUs from coming and going, which [`guards::withdraw`] asks for.
-pub(crate) struct Guard<'t>(&'t Table<'t>, &'t TextLock);
+pub(crate) struct Guard<'t>(PhantomData<(&'t Table<'t>, &'t TextLock)>);
 
 impl<'t> Guard<'t> {
     /// Has the breakpoints of the edits of `table` dealt with.
@@ -28,18 +30,18 @@ impl<'t> Guard<'t> {
     ///
     /// One at a time: the caller holds the engine's lock. The result is dropped, after the last
     /// flush of the batch, when none of the breakpoints is left.
-    pub(crate) unsafe fn new(table: &'t Table<'t>, lock: &'t TextLock) -> Guard<'t> {
+    pub(crate) unsafe fn new(table: &'t Table<'t>, _lock: &'t TextLock) -> Guard<'t> {
         // SAFETY: By the function's requirement no other table is published, and `drop`, which
         // withdraws this one, is called while `table` is borrowed.
         unsafe { guards::publish(table) };
-        Guard(table, lock)
+        Guard(PhantomData)
     }
 }
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
         // SAFETY: By the requirement of `new` no breakpoint is left, nor in an instruction cache.
-        // `self.1` is held: it has `cpus_read_lock`.
+        // The lock that `new` was given is held until now: it has `cpus_read_lock`.
         unsafe { guards::withdraw() };
     }
 }

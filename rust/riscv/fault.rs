@@ -221,7 +221,7 @@ pub struct Fault<'a, A> {
 
 /// A fault whose VMA is locked.
 #[must_use]
-pub struct Locked<'a, A: AddressSpace + 'a> {
+pub struct Locked<'a, A: AddressSpace> {
     trap: Trap<'a, A>,
     vma: A::Vma<'a>,
 }
@@ -234,7 +234,7 @@ pub struct Allowed<'a, A: AddressSpace + 'a> {
 
 /// A fault whose VMA is locked and forbids it.
 #[must_use]
-pub struct Forbidden<'a, A: AddressSpace + 'a> {
+pub struct Forbidden<'a, A: AddressSpace> {
     trap: Trap<'a, A>,
     vma: A::Vma<'a>,
 }
@@ -248,7 +248,7 @@ pub struct Unlocked<'a, A> {
 
 /// A [`Locked`] fault, judged.
 #[must_use]
-pub enum Judged<'a, A: AddressSpace + 'a> {
+pub enum Judged<'a, A: AddressSpace> {
     /// The VMA allows the access.
     Allowed(Allowed<'a, A>),
     /// The VMA forbids the access.
