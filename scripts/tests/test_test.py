@@ -57,6 +57,7 @@ class Whole(unittest.TestCase):
     def test_the_last_line_is_printed_whatever_breaks(self) -> None:
         out = io.StringIO()
         with mock.patch("sys.argv", ["test.py"]), \
+             mock.patch.dict("os.environ", {"ONLY": ""}), \
              mock.patch("rr.toolchain.load", return_value={}), \
              mock.patch("rr.host.run", return_value=one()), \
              mock.patch("rr.lint.run", side_effect=failed), \
