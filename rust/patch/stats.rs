@@ -5,10 +5,6 @@
 
 use kernel::{
     bindings,
-    debugfs::{
-        Scope,
-        Writer, //
-    },
     ffi::c_int,
     fmt,
     prelude::*,
@@ -18,7 +14,13 @@ use kernel::{
     }, //
 };
 
-use riscv::plan::Strategy;
+use riscv::{
+    debugfs::{
+        Scope,
+        Writer, //
+    },
+    plan::Strategy, //
+};
 
 use crate::{
     batch::Report,

@@ -21,6 +21,7 @@
 //! - [`cpuhp`]: CPU hotplug states;
 //! - [`percpu_irq`], [`irq_work`]: interrupts that a CPU has of its own, and sends itself;
 //! - [`sbi`]: calls of the firmware;
+//! - [`debugfs`]: files in debugfs that keep their module loaded while they are open;
 //! - [`thread`]: two kernel threads on two CPUs, for tests and samples;
 //! - [`fault`], [`user_fault`]: forbidden accesses of user mode, and reporting them;
 //! - [`counter`]: counters for each CPU;
@@ -41,6 +42,7 @@ pub mod batch;
 mod bindings;
 pub mod counter;
 pub mod cpuhp;
+pub mod debugfs;
 pub mod edit;
 pub mod emulate;
 pub mod fault;
