@@ -21,11 +21,7 @@ use kernel::{
     prelude::*,
     seq_file::SeqFile,
     seq_print,
-    str::{
-        CStr,
-        CStrExt as _, //
-    },
-    types::Opaque,
+    str::CStr,
     uaccess::{
         UserPtr,
         UserSlice,
@@ -35,8 +31,8 @@ use kernel::{
 
 extern "C" {
     /// The module that this is linked into. Only generic code may name it: that is compiled, and
-    /// linked, with its user.
-    static __this_module: Opaque<bindings::module>;
+    /// linked, with its user. Only its address is used.
+    static __this_module: c_void;
 }
 
 /// A directory; removed with all that is in it when dropped.
