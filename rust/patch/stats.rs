@@ -72,6 +72,14 @@ pub enum Call {
 
 const CALLS: [&str; 4] = ["write", "set", "patch", "queue"];
 
+impl Call {
+    /// As it is called in debugfs and in the log.
+    #[cfg_attr(not(rust_riscv_text_hooks), expect(dead_code, reason = "nobody calls"))]
+    pub(crate) const fn name(self) -> &'static str {
+        CALLS[self as usize]
+    }
+}
+
 struct PerStrategy {
     batches: Atomic<u64>,
     edits: Atomic<u64>,

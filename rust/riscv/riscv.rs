@@ -21,6 +21,7 @@
 //! - [`cpuhp`]: CPU hotplug states;
 //! - [`percpu_irq`], [`irq_work`]: interrupts that a CPU has of its own, and sends itself;
 //! - [`sbi`]: calls of the firmware;
+//! - [`symbol`]: naming kernel text in the log;
 //! - [`debugfs`]: files in debugfs that keep their module loaded while they are open;
 //! - [`thread`]: two kernel threads on two CPUs, for tests and samples;
 //! - [`fault`], [`user_fault`]: forbidden accesses of user mode, and reporting them;
@@ -59,6 +60,7 @@ pub mod provider;
 pub mod rendezvous;
 pub mod sbi;
 pub mod stop_machine;
+pub mod symbol;
 pub mod text;
 pub mod text_lock;
 pub mod thread;
