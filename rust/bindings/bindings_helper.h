@@ -3,6 +3,7 @@
  * What bindgen reads. The functions and variables that end up in the bindings
  * are listed in bindgen_parameters.
  */
+#include <linux/kallsyms.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/text-patching.h>
@@ -16,5 +17,6 @@
 
 #include "../helpers/helpers.h"
 
-/* A macro that bindgen cannot evaluate. */
+/* Macros that bindgen cannot evaluate. */
 const unsigned long RR_VM_MAP = VM_MAP;
+const unsigned long RR_SYMBOL_LEN = KSYM_SYMBOL_LEN;

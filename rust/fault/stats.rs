@@ -4,16 +4,16 @@
 
 use kernel::{
     bindings::NR_CPUS,
-    debugfs::{
-        Scope,
-        Writer, //
-    },
     fmt,
     prelude::*, //
 };
 
 use riscv::{
     counter::PerCpu,
+    debugfs::{
+        Scope,
+        Writer, //
+    },
     fault::Cause, //
 };
 

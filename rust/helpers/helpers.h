@@ -67,5 +67,6 @@ long rr_read_file(const char *path, char *buf, unsigned long len);
 
 /* log.c */
 bool rr_ratelimit(void);
+size_t rr_symbol(char *buffer, unsigned long addr);
 
 #endif

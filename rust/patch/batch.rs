@@ -165,10 +165,13 @@ impl Batch {
         kind: Kind,
     ) -> Result {
         self.add(addr, old, new, phase, kind).inspect_err(|error| {
-            refused(Failure {
-                errno: error.to_errno(),
-                addr,
-            })
+            refused(
+                "edit",
+                Failure {
+                    errno: error.to_errno(),
+                    addr,
+                },
+            )
         })
     }
 
@@ -236,21 +239,17 @@ impl Batch {
     pub fn commit_with(mut self, options: Options) -> Result<Report> {
         // `owners` lives until the end, so that the text does.
         engine::commit(&mut self.edits, &self.owners, options).map_err(|failure| {
-            refused(failure);
+            refused("commit", failure);
             Error::from_errno(failure.errno)
         })
     }
 }
 
-/// Counts and logs a refusal.
-fn refused(failure: Failure) {
+/// Counts and logs that `action` was refused.
+fn refused(action: &str, failure: Failure) {
     stats::STATS.count_error(failure.errno);
     if riscv::may_log() {
-        pr_err!(
-            "refused, text unchanged: errno {} at {:#x}\n",
-            -failure.errno,
-            failure.addr
-        );
+        pr_err!("{action} refused, text unchanged: {failure}\n");
     }
 }
 

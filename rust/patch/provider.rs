@@ -97,7 +97,7 @@ impl TextProvider {
 
 /// Has the kernel write edits of which none was written.
 fn hand_back(kernel: Kernel<'_>, edits: &[Edit], failure: Failure) -> Synced {
-    gave_up(failure.errno, failure.addr);
+    gave_up(Call::Queue, failure);
     let mut lost = None;
 
     for phase in 0..=riscv::edit::MAX_PHASE {
@@ -117,17 +117,24 @@ fn hand_back(kernel: Kernel<'_>, edits: &[Edit], failure: Failure) -> Synced {
     lost.map_or(Synced::Flush, Synced::Lost)
 }
 
-fn gave_up(errno: kernel::ffi::c_int, addr: usize) {
-    STATS.count_error(errno);
+fn gave_up(call: Call, failure: Failure) {
+    STATS.count_error(failure.errno);
     if riscv::may_log() {
-        pr_notice!("left to the kernel: errno {} at {addr:#x}\n", -errno);
+        pr_notice!("{} left to the kernel: {failure}\n", call.name());
     }
 }
 
-fn declined(error: Error, addr: usize) -> Declined {
+fn declined(call: Call, failure: Failure) -> Declined {
     STATS.count_fallback();
-    gave_up(error.to_errno(), addr);
+    gave_up(call, failure);
     Declined
+}
+
+fn failure(error: Error, addr: usize) -> Failure {
+    Failure {
+        errno: error.to_errno(),
+        addr,
+    }
 }
 
 /// An edit that makes what is at `addr` now `bytes`.
@@ -154,7 +161,8 @@ impl Provider for TextProvider {
         self.drain_first(kernel);
         STATS.count_calls(Call::Write, 1);
         // SAFETY: The kernel's users write to memory that they own.
-        unsafe { engine::poke(addr, bytes, everywhere) }.map_err(|error| declined(error, addr))
+        unsafe { engine::poke(addr, bytes, everywhere) }
+            .map_err(|error| declined(Call::Write, failure(error, addr)))
     }
 
     fn set(
@@ -167,7 +175,8 @@ impl Provider for TextProvider {
         self.drain_first(kernel);
         STATS.count_calls(Call::Set, 1);
         // SAFETY: As in `write`.
-        unsafe { engine::fill(addr, byte, len) }.map_err(|error| declined(error, addr))
+        unsafe { engine::fill(addr, byte, len) }
+            .map_err(|error| declined(Call::Set, failure(error, addr)))
     }
 
     fn patch(
@@ -179,12 +188,14 @@ impl Provider for TextProvider {
     ) -> Result<(), Declined> {
         self.drain_first(kernel);
         STATS.count_calls(Call::Patch, 1);
-        let mut edits = [edit_of(addr, bytes).map_err(|error| declined(error, addr))?];
+        let edit =
+            edit_of(addr, bytes).map_err(|error| declined(Call::Patch, failure(error, addr)))?;
+        let mut edits = [edit];
         engine::fit_fetch(&mut edits);
 
         // SAFETY: One edit, of text that the kernel's user owns.
         let report = unsafe { engine::commit_for_kernel(&mut edits, Some(lock)) }
-            .map_err(|failure| declined(Error::from_errno(failure.errno), failure.addr))?;
+            .map_err(|failure| declined(Call::Patch, failure))?;
 
         // C stops the machine, which takes until every CPU has left its trap. All ways to write
         // wait for that, but for one store that has nothing to do with a breakpoint.

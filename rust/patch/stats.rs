@@ -5,10 +5,6 @@
 
 use kernel::{
     bindings,
-    debugfs::{
-        Scope,
-        Writer, //
-    },
     ffi::c_int,
     fmt,
     prelude::*,
@@ -18,7 +14,13 @@ use kernel::{
     }, //
 };
 
-use riscv::plan::Strategy;
+use riscv::{
+    debugfs::{
+        Scope,
+        Writer, //
+    },
+    plan::Strategy, //
+};
 
 use crate::{
     batch::Report,
@@ -70,6 +72,14 @@ pub enum Call {
 }
 
 const CALLS: [&str; 4] = ["write", "set", "patch", "queue"];
+
+impl Call {
+    /// As it is called in debugfs and in the log.
+    #[cfg_attr(not(rust_riscv_text_hooks), expect(dead_code, reason = "nobody calls"))]
+    pub(crate) const fn name(self) -> &'static str {
+        CALLS[self as usize]
+    }
+}
 
 struct PerStrategy {
     batches: Atomic<u64>,

@@ -9,6 +9,7 @@ use core::ptr::NonNull;
 
 use kernel::{
     ffi::c_int,
+    fmt,
     prelude::*, //
 };
 
@@ -22,6 +23,7 @@ use crate::{
     pgtable::PAGE_SIZE,
     plan,
     stop_machine::Stopped,
+    symbol::Symbol,
     text::{
         self,
         Allowed, //
@@ -60,6 +62,17 @@ impl Failure {
             errno: -(kernel::bindings::EFAULT as c_int),
             addr: edit.addr(),
         }
+    }
+}
+
+/// As it is to be logged: `error -84 at do_foo+0x4/0x20`.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error {}", self.errno)?;
+        if self.addr != 0 {
+            f.write_fmt(fmt!(" at {}", Symbol(self.addr)))?;
+        }
+        Ok(())
     }
 }
 

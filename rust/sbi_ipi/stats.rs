@@ -5,10 +5,6 @@
 use kernel::{
     bindings::NR_CPUS,
     cpu::CpuId,
-    debugfs::{
-        Scope,
-        Writer, //
-    },
     fmt,
     prelude::*,
     sync::atomic::{
@@ -19,6 +15,10 @@ use kernel::{
 
 use riscv::{
     cpuhp::Here,
+    debugfs::{
+        Scope,
+        Writer, //
+    },
     irq_work::SelfIpi,
     time::Ticks, //
 };

@@ -5,7 +5,6 @@
 //! Measured at `insmod`; `rust_riscv_bench_barrier/samples` in debugfs has lines for `make bench`.
 
 use kernel::{
-    debugfs::Scope,
     fmt,
     prelude::*,
     sync::atomic::{
@@ -27,6 +26,7 @@ use riscv::{
         Read,
         Write, //
     },
+    debugfs::Scope,
     meet::{
         meet,
         Counter, //

@@ -21,7 +21,6 @@ use kernel::{
         nr_cpu_ids,
         CpuId, //
     },
-    debugfs::Scope,
     error::to_result,
     ffi::c_void,
     fmt,
@@ -55,6 +54,7 @@ use riscv::{
         Starting,
         State, //
     },
+    debugfs::Scope,
     errno,
     irq_work::SelfIpi,
     percpu_irq::{

@@ -16,7 +16,6 @@ use kernel::{
         CpuId, //
     },
     cpumask::Cpumask,
-    debugfs::Scope,
     fmt,
     prelude::*,
     sync::{
@@ -46,6 +45,7 @@ use riscv::{
         wake_up::WakeUp,
         Full, //
     },
+    debugfs::Scope,
     thread::pair,
     time::Ticks, //
 };

@@ -3,8 +3,8 @@
 //! A hot function whose answer a debugfs file changes by patching the running kernel:
 //! `echo 1 > rust_text_toggle/on`, then `cat rust_text_toggle/value`.
 
-use kernel::{debugfs::Scope, new_mutex, prelude::*, sync::Mutex, uaccess::UserSliceReader};
-use riscv::insn::Insn;
+use kernel::{new_mutex, prelude::*, sync::Mutex, uaccess::UserSliceReader};
+use riscv::{debugfs::Scope, insn::Insn};
 use riscv_patch::batch::Batch;
 
 module! {

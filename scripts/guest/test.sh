@@ -62,10 +62,22 @@ done
 
 dmesg > /tmp/dmesg
 
+# Where the kernel is must not be read from our modules' lines: symbols instead.
+names_text() {
+	if grep -E 'rust_[a-z_]+: (.*[^0-9A-Za-z_])?(0x)?ff[0-9a-f]{14}' /tmp/dmesg; then
+		return 1
+	fi
+	if ! grep -q 'rust_riscv_patch: .* at [A-Za-z_][^ ]*+0x' /tmp/dmesg; then
+		echo "no line that names text"
+		return 1
+	fi
+}
+
 # What a suite cannot try: it runs while its module stays.
 case " $KUNIT " in
 *" rust_riscv_kunit_engine "*)
 	check "coming" grep -q "coming: refused" /tmp/dmesg
 	check "going_away" grep -q "going away: refused" /tmp/dmesg
+	check "names_text" names_text
 	;;
 esac

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Naming a place in kernel text for the log, which may be read by those who must not learn where
+//! the kernel is.
+
+use kernel::fmt;
+
+use crate::bindings;
+
+/// An address, shown as `symbol+offset/size`, or as a hash of it where there is no symbol.
+pub struct Symbol(pub usize);
+
+impl fmt::Display for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut name = [0u8; bindings::RR_SYMBOL_LEN as usize];
+
+        // SAFETY: The buffer has as many bytes as the function asks for.
+        let len = unsafe { bindings::rr_symbol(name.as_mut_ptr().cast(), self.0) };
+        let name = name.get(..len).ok_or(fmt::Error)?;
+
+        f.write_str(core::str::from_utf8(name).map_err(|_| fmt::Error)?)
+    }
+}
