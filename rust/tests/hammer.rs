@@ -21,6 +21,10 @@ use kernel::{
 
 use crate::{
     bindings,
+    support::{
+        hold,
+        Held, //
+    },
     targets::Function, //
 };
 
@@ -39,11 +43,14 @@ struct Shared {
     started: Atomic<u32>,
 }
 
-/// Threads that call until they are stopped.
+/// Threads that call until they are stopped, or their test has ended.
 pub(crate) struct Hammer {
     threads: KVec<*mut kernel::bindings::task_struct>,
     shared: KBox<Shared>,
 }
+
+// SAFETY: Any task may stop the threads, and what they share is atomic, or not changed.
+unsafe impl Send for Hammer {}
 
 /// What the threads saw.
 #[derive(Clone, Copy, Debug)]
@@ -52,12 +59,11 @@ pub(crate) struct Seen {
     pub(crate) wrong: u64,
     /// One of the wrong answers.
     pub(crate) last_wrong: u64,
-    pub(crate) threads: usize,
 }
 
 impl Hammer {
     /// Starts a thread on every other online CPU, and waits until each has called.
-    pub(crate) fn start(called: &[Called]) -> Result<Hammer> {
+    pub(crate) fn start(called: &[Called]) -> Result<Held<Hammer>> {
         let mut list = KVec::new();
         list.extend_from_slice(called, GFP_KERNEL)?;
 
@@ -92,26 +98,25 @@ impl Hammer {
             // SAFETY: No requirements.
             unsafe { kernel::bindings::cpu_relax() };
         }
-        Ok(hammer)
-    }
-
-    /// Stops the threads and returns what they saw.
-    pub(crate) fn stop(mut self) -> Seen {
-        let threads = self.threads.len();
-
-        self.join();
-        Seen {
-            calls: self.shared.calls.load(Relaxed),
-            wrong: self.shared.wrong.load(Relaxed),
-            last_wrong: self.shared.last_wrong.load(Relaxed),
-            threads,
-        }
+        hold(hammer)
     }
 
     fn join(&mut self) {
         while let Some(task) = self.threads.pop() {
             // SAFETY: `task` was started by us and is stopped once.
             unsafe { bindings::rr_test_thread_stop(task) };
+        }
+    }
+}
+
+impl Held<Hammer> {
+    /// Stops the threads and returns what they saw.
+    pub(crate) fn stop(mut self) -> Seen {
+        self.join();
+        Seen {
+            calls: self.shared.calls.load(Relaxed),
+            wrong: self.shared.wrong.load(Relaxed),
+            last_wrong: self.shared.last_wrong.load(Relaxed),
         }
     }
 }

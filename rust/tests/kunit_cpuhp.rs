@@ -52,6 +52,15 @@ use riscv::{
 
 mod bindings;
 mod load;
+mod support;
+
+use support::{
+    hold,
+    is_alone,
+    skip,
+    BackOn,
+    Held, //
+};
 
 module! {
     type: Tests,
@@ -261,6 +270,11 @@ fn answers(cpu: u32) -> bool {
     unsafe { bindings::rr_test_call_on(cpu, Some(answer)) == cpu as usize }
 }
 
+/// A state for a test that looks at it while it is there, and may fail.
+fn held<T: State>(slot: Slot<T::Section>, calls: Calls) -> Result<Held<Registration<T>>> {
+    hold(Registration::new(slot, calls)?)
+}
+
 /// Whether this CPU listens to an interrupt.
 fn is_enabled(local: Local) -> bool {
     let sie: usize;
@@ -338,14 +352,34 @@ mod cpuhp_tests {
     }
 
     #[test]
+    fn without_calls_none_are_made() -> Result {
+        for seen in [&PREPARE, &STARTING, &ONLINE] {
+            seen.reset();
+        }
+        drop((
+            Registration::<AtPrepare>::new(Slot::PREPARE_DYNAMIC, Calls::HotplugOnly)?,
+            Registration::<AtStarting>::new(FREE, Calls::HotplugOnly)?,
+            Registration::<AtOnline>::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?,
+        ));
+        for seen in [&PREPARE, &STARTING, &ONLINE] {
+            assert_eq!(seen.ups(), 0);
+            assert!(seen.is_balanced());
+        }
+        Ok(())
+    }
+
+    #[test]
     fn callbacks_run_where_their_section_says() -> Result {
+        if is_alone() {
+            return skip("one hart: none can go off");
+        }
         for seen in [&PREPARE, &STARTING, &ONLINE] {
             seen.reset();
         }
         let states = (
-            Registration::<AtPrepare>::new(Slot::PREPARE_DYNAMIC, Calls::HotplugOnly)?,
-            Registration::<AtStarting>::new(FREE, Calls::HotplugOnly)?,
-            Registration::<AtOnline>::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?,
+            held::<AtPrepare>(Slot::PREPARE_DYNAMIC, Calls::HotplugOnly)?,
+            held::<AtStarting>(FREE, Calls::HotplugOnly)?,
+            held::<AtOnline>(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?,
         );
         let mut cycles = 0;
 
@@ -389,19 +423,29 @@ mod cpuhp_tests {
 
     #[test]
     fn a_place_is_taken_once() -> Result {
-        let first = Registration::<AtStarting>::new(FREE, Calls::HotplugOnly)?;
+        let first = held::<AtStarting>(FREE, Calls::HotplugOnly)?;
 
         assert_eq!(first.number(), FREE.number());
-        let second = Registration::<Other>::new(FREE, Calls::HotplugOnly);
+        let second = held::<Other>(FREE, Calls::HotplugOnly);
         assert_eq!(second.err(), Some(EBUSY));
-        // What was refused has not removed what was there.
+        drop(first);
+        drop(Registration::<Other>::new(FREE, Calls::HotplugOnly)?);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_refused_removes_nothing() -> Result {
+        if is_alone() {
+            return skip("one hart: none can go off");
+        }
+        let _first = held::<AtStarting>(FREE, Calls::HotplugOnly)?;
+
+        assert!(held::<Other>(FREE, Calls::HotplugOnly).is_err());
         STARTING.reset();
         for cpu in others() {
             cycle(cpu)?;
             assert_eq!(STARTING.up(cpu), 1);
         }
-        drop(first);
-        drop(Registration::<Other>::new(FREE, Calls::HotplugOnly)?);
         Ok(())
     }
 
@@ -422,7 +466,7 @@ mod cpuhp_tests {
 
     #[test]
     fn dynamic_places_differ_and_are_free_again() -> Result {
-        let new = || Registration::<AtOnline>::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly);
+        let new = || held::<AtOnline>(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly);
         let (first, second) = (new()?, new()?);
         let dynamic = cpuhp_state_CPUHP_AP_ONLINE_DYN..=cpuhp_state_CPUHP_AP_ONLINE_DYN_END;
         let number = second.number();
@@ -505,10 +549,16 @@ mod cpuhp_tests {
     }
 
     #[test]
-    fn states_run_in_their_order() -> Result {
+    fn the_ipi_is_enabled_between_two_places() {
         assert_eq!(BEFORE.number() + 1, Slot::RISCV_SBI_IPI.number());
         assert_eq!(AFTER.number() - 1, Slot::RISCV_SBI_IPI.number());
+    }
 
+    #[test]
+    fn states_run_in_their_order() -> Result {
+        if is_alone() {
+            return skip("one hart: none can go off");
+        }
         for cpu in others() {
             let online = Registration::<AtOnline>::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?;
             let after = Registration::<After>::new(AFTER, Calls::HotplugOnly)?;
@@ -561,16 +611,21 @@ mod cpuhp_tests {
 
     #[test]
     fn a_failing_online_callback_rolls_back() -> Result {
+        if is_alone() {
+            return skip("one hart: none can go off");
+        }
         for seen in [&STARTING, &ONLINE, &FAILING] {
             seen.reset();
         }
         let _states = (
-            Registration::<AtStarting>::new(FREE, Calls::HotplugOnly)?,
-            Registration::<AtOnline>::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?,
-            Registration::<Failing>::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?,
+            held::<AtStarting>(FREE, Calls::HotplugOnly)?,
+            held::<AtOnline>(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?,
+            held::<Failing>(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?,
         );
 
         for cpu in others() {
+            let _back = BackOn::hold(cpu)?;
+
             take_down(cpu)?;
             FAIL_ON.store(cpu, Relaxed);
             let result = bring_up(cpu);
@@ -589,22 +644,35 @@ mod cpuhp_tests {
         Ok(())
     }
 
-    #[test]
-    fn a_failing_setup_leaves_nothing() -> Result {
-        let Some(last) = all().last() else {
-            return Ok(());
-        };
+    /// Sets up a state that fails on the last CPU; which one that is, and the error.
+    fn fail_to_set_up() -> Result<(u32, Option<Error>)> {
+        let last = all().last().ok_or(ENODEV)?;
 
         FAILING.reset();
         FAIL_ON.store(last, Relaxed);
-        let result = Registration::<Failing>::new(Slot::ONLINE_DYNAMIC, Calls::OnlineCpusToo);
+        let result = held::<Failing>(Slot::ONLINE_DYNAMIC, Calls::OnlineCpusToo);
         FAIL_ON.store(u32::MAX, Relaxed);
+        Ok((last, result.err()))
+    }
 
-        assert_eq!(result.err(), Some(ENOSPC));
+    #[test]
+    fn a_failing_setup_is_undone() -> Result {
+        let (last, error) = fail_to_set_up()?;
+
+        assert_eq!(error, Some(ENOSPC));
         for cpu in all() {
             let undone = u32::from(cpu != last);
             assert_eq!((FAILING.up(cpu), FAILING.down(cpu)), (1, undone));
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_failing_setup_leaves_nothing() -> Result {
+        if is_alone() {
+            return skip("one hart: none can go off");
+        }
+        assert!(fail_to_set_up()?.1.is_some());
         for cpu in others() {
             cycle(cpu)?;
             // The state is not there any more.
@@ -616,7 +684,7 @@ mod cpuhp_tests {
     #[test]
     fn no_cpu_moves_under_the_lock() -> Result {
         let Some(cpu) = others().last() else {
-            return Ok(());
+            return skip("one hart: none can go off");
         };
         let (mut before, mut after, mut result) = (0, 1, Ok(()));
         let lock = Atomic::new(false);
@@ -693,6 +761,9 @@ mod cpuhp_tests {
 
     #[test]
     fn states_are_removed_while_cpus_come_and_go() -> Result {
+        if is_alone() {
+            return skip("one hart: none can go off");
+        }
         for seen in [&PREPARE, &STARTING, &ONLINE] {
             seen.reset();
         }
@@ -742,6 +813,9 @@ mod cpuhp_tests {
 
     #[test]
     fn replacing_leaves_no_cpu_without() -> Result {
+        if is_alone() {
+            return skip("one hart: none can go off");
+        }
         let mut state = Some(Either::This(Registration::new(FREE, Calls::HotplugOnly)?));
         let cycles = cycles_each() * others().count() as u32;
         let mut calls = 0;
@@ -762,6 +836,8 @@ mod cpuhp_tests {
             Ok(())
         })?;
 
+        // A failing assertion drops nothing.
+        drop(state);
         pr_info!(
             "replaced {rounds} times: {} CPUs came through the one, {} through the other\n",
             STARTING.ups(),
@@ -811,7 +887,17 @@ mod sbi_tests {
         for cpu in all() {
             assert_eq!(sbi::hart_state(hart(cpu)?)?, HartState::Started);
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_hart_stops_with_its_cpu() -> Result {
+        if is_alone() {
+            return skip("one hart: none can go off");
+        }
         for cpu in others() {
+            let _back = BackOn::hold(cpu)?;
+
             take_down(cpu)?;
             assert_eq!(sbi::hart_state(hart(cpu)?)?, HartState::Stopped);
             bring_up(cpu)?;
@@ -897,8 +983,8 @@ mod hotplug_tests {
         let cycles = riscv::parameter::<u32>(module_parameters::hotplug_cycles.value());
         let bound = riscv::parameter::<u32>(module_parameters::hotplug_bound_ms.value());
 
-        if others().count() == 0 {
-            return Ok(());
+        if is_alone() {
+            return skip("one hart: none can go off");
         }
         let load = load::Load::start()?;
         let mut result = Ok(());
