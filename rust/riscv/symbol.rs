@@ -12,7 +12,7 @@ pub struct Symbol(pub usize);
 
 impl fmt::Display for Symbol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut name = [0u8; bindings::RR_SYMBOL_LEN as usize];
+        let mut name = [0u8; bindings::RR_SYMBOL_LEN];
 
         // SAFETY: The buffer has as many bytes as the function asks for.
         let len = unsafe { bindings::rr_symbol(name.as_mut_ptr().cast(), self.0) };
