@@ -21,7 +21,6 @@ from rr.progress import StepFailed
 FLAVOURS = {
     "ordinary": ("ordinary.config",),
     "debug": ("ordinary.config", "debug.config"),
-    "rt": ("ordinary.config", "rt.config"),
 }
 
 # Bytes that each takes, its source not counted, which is links.
