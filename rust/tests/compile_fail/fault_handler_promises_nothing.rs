@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // needs: kernel with rust_riscv_fault_hook
-// expect: E0200: the trait `Handler` requires an `unsafe impl` declaration
+// expect: E0200: the trait `riscv::user_fault::Handler` requires an `unsafe impl` declaration
 
 //! That a handler of faults does not sleep has to be promised.
 

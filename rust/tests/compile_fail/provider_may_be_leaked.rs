@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // needs: kernel with rust_riscv_text_hooks
-// expect: E0133: call to unsafe function `Registration::<P>::new` is unsafe
+// expect: E0133: call to unsafe function `riscv::provider::Registration::<P>::new` is unsafe
 
 //! That a provider is taken back before its module goes has to be promised.
 
