@@ -54,6 +54,11 @@ notrace __kprobes void rr_local_flush_tlb_all(void)
 	local_flush_tlb_all();
 }
 
+void rr_set_current_state(unsigned int state)
+{
+	set_current_state(state);
+}
+
 void rr_migrate_disable(void)
 {
 	migrate_disable();
