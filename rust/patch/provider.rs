@@ -191,8 +191,8 @@ unsafe impl Provider for TextProvider {
         let report = unsafe { engine::commit_for_kernel(&mut edits, Some(lock)) }
             .map_err(|failure| declined(Error::from_errno(failure.errno), failure.addr))?;
 
-        // C stops the machine, which takes until every CPU has left its trap. All ways to write
-        // wait for that, but for one store that has nothing to do with a breakpoint.
+        // C stops the machine, which takes until every CPU has left the trap of a breakpoint. All
+        // ways to write wait for that, but for one store that has nothing to do with a breakpoint.
         if report.strategy == Strategy::Live && !edits[0].has_breakpoint() {
             fence::instructions_everywhere_after_traps();
         }
