@@ -68,7 +68,7 @@ pub struct Options {
 /// | `-EADDRNOTAVAIL` | the address is odd |
 /// | `-ECHRNG` | a phase other than 0 and 1 |
 /// | `-EFAULT` | not kernel text, or not all of it in the kernel image or in one module |
-/// | `-EBUSY` | in a module whose init function has not returned yet, be it the caller's own: try again once the module is live |
+/// | `-EBUSY` | in a module that is not live yet, be it the caller's own: try again once it is |
 /// | `-ESHUTDOWN` | in a module that is being removed |
 /// | `-ENOMEM` | no memory |
 ///
