@@ -45,13 +45,11 @@ SKIPPED = ("rust/tests/", "rust/bindings/")
 HEADER = re.compile(r"^ \* ([A-Z][\w ]*): (.+)$", re.MULTILINE)
 
 # What an ordering is weakened to. A fence is dropped as a whole: the bits that
-# a test has no access for could go unnoticed. rcu_dereference() is not here: its
-# order is the address dependency, which a plain load has, too.
+# a test has no access for could go unnoticed.
 WEAKER_C = (
     (re.compile(r"\b(smp_mb|smp_wmb|smp_rmb|barrier)\(\);"), ("",)),
     (re.compile(r"\b(smp_store_mb)\((\*\w+, \w+)\)"), (r"WRITE_ONCE(\2)",)),
     (re.compile(r"\b(smp_store_release)\((\w+, \w+)\)"), (r"WRITE_ONCE(*\2)",)),
-    (re.compile(r"\b(rcu_assign_pointer)\((\*\w+, \w+)\)"), (r"WRITE_ONCE(\2)",)),
     (re.compile(r"\b(smp_load_acquire)\((\w+)\)"), (r"READ_ONCE(*\2)",)),
     (re.compile(r"\b(atomic_read_acquire)\("), ("atomic_read(",)),
     (re.compile(r"\b((\w*xchg|atomic_(?:\w+_return|fetch_[a-z]+)))\("),
@@ -81,7 +79,7 @@ ORDERING_C = re.compile(
 FULL = r"smp_mb|smp_store_mb|atomic_\w+_return$|atomic_fetch_[a-z]+$|xchg$"
 ANSWERS = tuple((re.compile(a), re.compile(b)) for a, b in (
     (r"synchronize_rcu|kick_all_cpus_sync", "synchronize_rcu"),
-    (r"assign_pointer", "rcu_assign_pointer|smp_store_release"),
+    (r"assign_pointer", "smp_store_release"),
     (r"\bbarrier", "barrier"),
     (r"Read|rmb", "smp_rmb|acquire"),
     (r"Write|wmb|fence w|fence ow|RISCV_FENCE\([io]?w", "smp_wmb|release"),

@@ -24,7 +24,9 @@
  *	-EINVAL		an odd number of bytes, a null pointer, or unknown flags
  *	-EADDRNOTAVAIL	an odd address
  *	-EFAULT		not kernel text, or not all in the image or one module
- *	-EBUSY		in a module whose init function has not returned yet
+ *	-EBUSY		in a module whose init function has not returned yet, be it
+ *			the caller's own: try again once the module is live, from
+ *			a work item, say, or a notifier's MODULE_STATE_LIVE
  *	-ESHUTDOWN	in a module that is being removed
  *	-ENOMEM		no memory
  *
@@ -55,7 +57,9 @@ struct rust_riscv_batch *rust_riscv_patch_begin(void);
 
 /*
  * At @addr, where @old is, shall be @new; @len bytes each. May sleep. The
- * caller answers for @new being valid code there.
+ * caller answers for @new being valid code there and, where it is several
+ * instructions at once, for nothing branching into its middle and RCU watching
+ * whoever runs it: not in noinstr, cpuidle's or entry text.
  */
 int rust_riscv_patch_add(struct rust_riscv_batch *batch, void *addr,
 			 const void *old, const void *new, size_t len,

@@ -29,7 +29,8 @@ pub struct Judge;
 /// what kernels before 6.12 did, to be measured against.
 pub struct Retry;
 
-impl Handler for Judge {
+// SAFETY: Nothing here sleeps: the VMA's lock is only tried, and counters are the CPU's own.
+unsafe impl Handler for Judge {
     #[inline(always)]
     fn user_fault(fault: Fault<'_, MmWithUser>) -> Outcome<'_, MmWithUser> {
         judge(fault, report)
@@ -40,7 +41,8 @@ impl Handler for Judge {
     }
 }
 
-impl Handler for Retry {
+// SAFETY: Nothing here sleeps: the VMA's lock is only tried, and counters are the CPU's own.
+unsafe impl Handler for Retry {
     #[inline(always)]
     fn user_fault(fault: Fault<'_, MmWithUser>) -> Outcome<'_, MmWithUser> {
         judge(fault, retry)

@@ -41,10 +41,13 @@ enum Hook {
 impl Hook {
     fn new() -> Result<Hook> {
         let retry = riscv::parameter::<u8>(module_parameters::retry_under_mmap_lock.value()) != 0;
-        let hook = if retry {
-            Registration::new().map(Hook::Retry)
-        } else {
-            Registration::new().map(Hook::Judge)
+        // SAFETY: Dropped with the module's data, before its text goes, as a failed `init` does.
+        let hook = unsafe {
+            if retry {
+                Registration::new().map(Hook::Retry)
+            } else {
+                Registration::new().map(Hook::Judge)
+            }
         };
 
         hook.inspect(|_| pr_info!("user faults are judged here\n"))

@@ -63,7 +63,7 @@ notrace __kprobes const struct rr_guarded *rr_guard_published(void)
 /*
  * What was written before is seen by every task that goes on afterwards, and
  * what is written after by none that was preempted before.
- * litmus: fault+unregister
+ * litmus: guard+tasks
  */
 void rr_synchronize_rcu_tasks(void)
 {

@@ -30,14 +30,15 @@ static void fence_i(void *unused)
 }
 
 /*
- * As rr_flush_icache_all(), but by an interrupt, which a CPU in a trap of the
- * kernel takes after it has left it.
+ * As rr_flush_icache_all(), but by an interrupt, which a CPU that handles a
+ * breakpoint or a misaligned access of the kernel takes after it has left that
+ * trap. (Not so a page fault, whose handler switches interrupts on.)
  */
 void rr_interrupt_and_flush_icache_all(void)
 {
 	/*
 	 * Text before the message, as in flush_icache_all(), and before what is
-	 * written when nobody is in a trap any more. litmus: flush, probe+removed
+	 * written when nobody is in such a trap any more. litmus: flush, probe+removed
 	 */
 	RISCV_FENCE(w, ow);
 	on_each_cpu(fence_i, NULL, true);
@@ -52,6 +53,11 @@ notrace __kprobes void rr_local_flush_tlb_page(unsigned long addr)
 notrace __kprobes void rr_local_flush_tlb_all(void)
 {
 	local_flush_tlb_all();
+}
+
+void rr_set_current_state(unsigned int state)
+{
+	set_current_state(state);
 }
 
 void rr_migrate_disable(void)

@@ -68,7 +68,7 @@ pub struct Options {
 /// | `-EADDRNOTAVAIL` | the address is odd |
 /// | `-ECHRNG` | a phase other than 0 and 1 |
 /// | `-EFAULT` | not kernel text, or not all of it in the kernel image or in one module |
-/// | `-EBUSY` | in a module whose init function has not returned yet, be it the caller's own |
+/// | `-EBUSY` | in a module that is not live yet, be it the caller's own: try again once it is |
 /// | `-ESHUTDOWN` | in a module that is being removed |
 /// | `-ENOMEM` | no memory |
 ///
@@ -152,6 +152,10 @@ impl Batch {
     ///
     /// What is there after the edit, with and without the batch's other edits of the same phase,
     /// must be valid code or, for [`Kind::Literal`], data that the code around it can use.
+    ///
+    /// An edit of several instructions at once must not be of code that runs while RCU does not
+    /// watch: `noinstr`, cpuidle and the entry from traps and the way back. Nor may code elsewhere
+    /// branch or return into its middle. Who is between such instructions is not waited for.
     ///
     /// # Context
     ///

@@ -109,7 +109,8 @@ fn hand_back(kernel: Kernel<'_>, edits: &[Edit], failure: Failure) -> Synced {
             let bytes = edit.new_bytes().to_le_bytes();
 
             STATS.count_fallback();
-            if let Err(error) = kernel.write(edit.addr(), &bytes[..edit.len()]) {
+            // SAFETY: The kernel's users have these edits queued, of memory that they own.
+            if let Err(error) = unsafe { kernel.write(edit.addr(), &bytes[..edit.len()]) } {
                 lost = Some(error);
             }
         }
@@ -150,7 +151,11 @@ fn edit_of(addr: usize, bytes: &[u8]) -> Result<Edit> {
     Edit::new(addr, &old[..len], bytes, 0, Kind::Code).map_err(|_| EINVAL)
 }
 
-impl Provider for TextProvider {
+// SAFETY: The engine's functions write all of it or fail with nothing written, which is declined;
+// what it cannot write of the queue the kernel does, or `sync` says so. Breakpoints that are dealt with
+// are those of guarded edits, whose old instructions are run, or are gone: `breakpoint::handle`, in
+// `.kprobes.text`.
+unsafe impl Provider for TextProvider {
     fn write(
         &mut self,
         kernel: Kernel<'_>,
@@ -197,8 +202,8 @@ impl Provider for TextProvider {
         let report = unsafe { engine::commit_for_kernel(&mut edits, Some(lock)) }
             .map_err(|failure| declined(Call::Patch, failure))?;
 
-        // C stops the machine, which takes until every CPU has left its trap. All ways to write
-        // wait for that, but for one store that has nothing to do with a breakpoint.
+        // C stops the machine, which takes until every CPU has left the trap of a breakpoint. All
+        // ways to write wait for that, but for one store that has nothing to do with a breakpoint.
         if report.strategy == Strategy::Live && !edits[0].has_breakpoint() {
             fence::instructions_everywhere_after_traps();
         }

@@ -70,7 +70,8 @@ fn take_over(pages: usize) -> Result<riscv::provider::Registration<provider::Tex
     let provider = provider::TextProvider::new(edits, pages)
         .inspect_err(|_| pr_err!("no queue of {edits} edits\n"))?;
 
-    riscv::provider::Registration::new(provider)
+    // SAFETY: Dropped with the module's data, before its text goes, as a failed `init` does.
+    unsafe { riscv::provider::Registration::new(provider) }
         .inspect_err(|_| pr_err!("somebody else writes the kernel's text already\n"))
         .inspect(|_| pr_info!("writing the kernel's text\n"))
 }

@@ -66,9 +66,12 @@ pub fn instructions_everywhere() {
     unsafe { bindings::rr_flush_icache_all() };
 }
 
-/// As [`instructions_everywhere`], and when it returns no CPU is still in a trap that it took from
-/// the kernel before: such a trap has interrupts off until it is left, and this waits for an
-/// interrupt of every CPU.
+/// As [`instructions_everywhere`], and when it returns no CPU is still in the trap of a breakpoint
+/// or of a misaligned access that it took from the kernel before: these have interrupts off until
+/// they are left, and this waits for an interrupt of every CPU.
+///
+/// That is not so of all traps: the handler of page faults switches interrupts on, and it can still
+/// be at work then.
 ///
 /// What the caller writes next, too, is after the text for those who read it in such a trap.
 ///

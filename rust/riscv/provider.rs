@@ -62,12 +62,17 @@ impl Kernel<'_> {
     /// # Errors
     ///
     /// `-EFAULT` if there is no memory at `addr`.
-    pub fn write(&self, addr: usize, bytes: &[u8]) -> Result {
+    ///
+    /// # Safety
+    ///
+    /// The kernel's user that the provider is called for wants `bytes` at `addr`, which it owns.
+    pub unsafe fn write(&self, addr: usize, bytes: &[u8]) -> Result {
         let fallback = self.0.fallback.ok_or(ENODEV)?;
         let addr = core::ptr::with_exposed_provenance_mut(addr);
 
         // SAFETY: The kernel set it when it registered us. `text_mutex` is held, as `Kernel` is
-        // only lent to a provider that is being called.
+        // only lent to a provider that is being called. By the function's requirement it may be
+        // written there.
         to_result(unsafe { fallback(addr, bytes.as_ptr().cast(), bytes.len()) })
     }
 }
@@ -79,7 +84,15 @@ impl Kernel<'_> {
 /// does that results.
 ///
 /// Every method but [`Provider::queue`] first writes what is queued.
-pub trait Provider: Send + Sized + 'static {
+///
+/// # Safety
+///
+/// - A method that does not decline has written, or for [`Provider::queue`] will have by the next
+///   [`Provider::sync`], just these bytes there, as visibly as it says: the kernel's users run them,
+///   and free what they have replaced. One that declines has changed nothing.
+/// - [`Provider::breakpoint`] does not lock, sleep, or call what is traced or probed. If it says that
+///   the breakpoint was dealt with, `regs` is where the task may go on.
+pub unsafe trait Provider: Send + Sized + 'static {
     /// Writes `bytes` at `addr`: visible to this CPU, or `everywhere`.
     fn write(
         &mut self,
@@ -154,10 +167,15 @@ impl<P: Provider> Registration<P> {
     ///
     /// `-EBUSY` if there is a provider already, `-ENOMEM` without memory.
     ///
+    /// # Safety
+    ///
+    /// What it returns is dropped before the text of the module that `P` is in goes: it is not
+    /// leaked, as by `mem::forget()`. The kernel would go on calling that text.
+    ///
     /// # Context
     ///
     /// Sleeps. The caller does not hold `text_mutex`.
-    pub fn new(provider: P) -> Result<Registration<P>> {
+    pub unsafe fn new(provider: P) -> Result<Registration<P>> {
         let inner = KBox::new(
             Inner {
                 ops: UnsafeCell::new(riscv_patch_provider {
@@ -174,8 +192,9 @@ impl<P: Provider> Registration<P> {
             GFP_KERNEL,
         )?;
 
-        // SAFETY: `inner` stays where it is, and `ops` is all set, until it is unregistered. The
-        // kernel publishes it under `text_mutex`. litmus: provider+publish
+        // SAFETY: `inner` stays where it is, and `ops` is all set, until it is unregistered, which
+        // by the function's requirement is before the functions go. The kernel publishes it under
+        // `text_mutex`. litmus: provider+publish
         to_result(unsafe { bindings::riscv_patch_provider_register(inner.ops.get()) })?;
 
         // INVARIANT: Just registered; `into_raw` never returns null.

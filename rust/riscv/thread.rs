@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Two kernel threads, each bound to a CPU, for as long as a function runs.
+//! Two kernel threads, each bound to a CPU, for as long as a function runs; a task's state.
 //!
-//! C header: [`include/linux/kthread.h`](srctree/include/linux/kthread.h)
+//! C headers: [`include/linux/kthread.h`](srctree/include/linux/kthread.h),
+//! [`include/linux/sched.h`](srctree/include/linux/sched.h)
 
 use core::ptr::{
     from_mut,
@@ -17,6 +18,7 @@ use kernel::{
     error::from_err_ptr,
     ffi::{
         c_int,
+        c_uint,
         c_void, //
     },
     prelude::*,
@@ -32,6 +34,16 @@ use kernel::{
 };
 
 use crate::bindings;
+
+/// Sets this task's state, with a full barrier behind it: whether the next `schedule()` sleeps.
+///
+/// From one of the states in which a task sleeps, as `TASK_INTERRUPTIBLE`, `wake_up_process()` brings
+/// it back to `TASK_RUNNING`; for a task that is running that does nothing. Until it has slept, or is
+/// running again, it must not call what can sleep by itself. Task context.
+pub fn set_current_state(state: c_int) {
+    // SAFETY: No requirements: a task may sleep where it can, and nobody but us waits for it.
+    unsafe { bindings::rr_set_current_state(state as c_uint) };
+}
 
 struct Job<F> {
     work: Option<F>,

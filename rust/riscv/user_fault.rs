@@ -92,13 +92,20 @@ mod hooked {
     /// Who handles page faults of user mode, up to where a page is to be provided.
     ///
     /// What it does not deal with, C does.
-    pub trait Handler {
+    ///
+    /// # Safety
+    ///
+    /// The functions are called in an RCU read-side critical section, which is what their removal
+    /// waits for. They must neither sleep in it nor end it: a task that sleeps can be taken for one
+    /// that has left the section, and the module's text be freed under it. (Waiting for a spinlock
+    /// is no such sleep, not even on `PREEMPT_RT`: RCU goes on waiting for that reader.)
+    pub unsafe trait Handler {
         /// Handles a fault.
         ///
         /// # Context
         ///
-        /// The task that has the fault, interrupts on, no lock held. Must not sleep, nor take a lock
-        /// that sleeps on `PREEMPT_RT`: the module could be gone when it returns.
+        /// The task that has the fault, interrupts on, in an RCU read-side critical section, no
+        /// lock held. Must not sleep.
         fn user_fault(fault: Fault<'_, MmWithUser>) -> Outcome<'_, MmWithUser>;
 
         /// Takes note of a trap that came here without being a page fault. Context as above.
@@ -197,13 +204,19 @@ mod hooked {
         ///
         /// `-EBUSY` if somebody else has.
         ///
+        /// # Safety
+        ///
+        /// What it returns is dropped before the text of the module that `H` is in goes: it is not
+        /// leaked, as by `mem::forget()`. Faults would go on being sent there.
+        ///
         /// # Context
         ///
         /// Sleeps.
-        pub fn new() -> Result<Self> {
+        pub unsafe fn new() -> Result<Self> {
             let provider = &Self::PROVIDER;
 
-            // SAFETY: It is static, and unregistered before the module that it is in is gone.
+            // SAFETY: It is static. By the function's requirement it is unregistered before the
+            // module that it is in is gone.
             to_result(unsafe { bindings::riscv_fault_provider_register(provider) })?;
             Ok(Registration {
                 provider,
@@ -213,7 +226,8 @@ mod hooked {
     }
 
     impl<H: Handler> Drop for Registration<H> {
-        /// Gives back. When it returns, no task is in `H` any more. Sleeps.
+        /// Gives back. When it returns, no task is in `H` any more: a grace period of RCU has ended,
+        /// of which each is a reader. Sleeps.
         fn drop(&mut self) {
             // SAFETY: It was registered.
             unsafe { bindings::riscv_fault_provider_unregister(self.provider) };

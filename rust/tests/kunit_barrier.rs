@@ -18,7 +18,8 @@ use kernel::{
 use riscv::barrier::{
     barrier,
     doorbell::Driver,
-    smp_store_mb, //
+    smp_store_mb,
+    wake_up::Waker, //
 };
 
 module! {
@@ -39,6 +40,7 @@ impl kernel::Module for Tests {
             rr_probe_barrier as fn(&UnsafeCell<u32>),
             rr_probe_no_barrier as fn(&UnsafeCell<u32>),
             rr_probe_give as fn(&mut Driver<'_, u32>) -> bool,
+            rr_probe_wake_up_set as fn(Waker<'_>) -> bool,
         ));
         Ok(Tests)
     }
@@ -79,12 +81,22 @@ extern "Rust" fn rr_probe_give(driver: &mut Driver<'_, u32>) -> bool {
     driver.give(|data| *data = 1).is_some()
 }
 
+#[no_mangle]
+#[inline(never)]
+extern "Rust" fn rr_probe_wake_up_set(waker: Waker<'_>) -> bool {
+    waker.set()
+}
+
 #[kunit_tests(rust_riscv_barrier)]
 mod tests {
     use super::*;
 
     use kernel::{
+        bindings,
+        current,
+        ffi::c_long,
         impl_has_hr_timer,
+        task::TASK_INTERRUPTIBLE,
         time::{
             hrtimer::{
                 HrTimer,
@@ -94,6 +106,7 @@ mod tests {
                 RelativePinnedHardMode,
                 ScopedHrTimerPointer, //
             },
+            msecs_to_jiffies,
             Delta,
             Monotonic, //
         }, //
@@ -116,7 +129,10 @@ mod tests {
             },
             wake_up::WakeUp, //
         },
-        thread::pair, //
+        thread::{
+            pair,
+            set_current_state, //
+        }, //
     };
 
     #[test]
@@ -144,6 +160,37 @@ mod tests {
         assert!(sleeper.prepare().is_none());
         // A sleeper that need not sleep does not ask to be woken.
         assert!(!waker.set());
+        Ok(())
+    }
+
+    /// What sleeps is a task, which is woken if its state has been set before.
+    #[test]
+    fn sleeper_that_sets_its_state_first_is_woken() -> Result {
+        let mut shared = WakeUp::new();
+        let (mut sleeper, waker) = shared.split();
+        let long = msecs_to_jiffies(60_000) as c_long;
+        let sleep = |ticks| {
+            // SAFETY: Nothing is locked here.
+            unsafe { bindings::schedule_timeout(ticks) }
+        };
+
+        for _ in 0..100 {
+            set_current_state(TASK_INTERRUPTIBLE);
+            let asleep = sleeper.prepare().ok_or(EINVAL)?;
+            assert!(waker.set());
+            current!().wake_up();
+            // It is not slept until the time is up.
+            assert!(sleep(long) > 0);
+            drop(asleep);
+            assert!(sleeper.take());
+        }
+        // The other way round it is asleep until something else wakes it.
+        let asleep = sleeper.prepare().ok_or(EINVAL)?;
+        assert!(waker.set());
+        current!().wake_up();
+        set_current_state(TASK_INTERRUPTIBLE);
+        assert_eq!(sleep(2), 0);
+        drop(asleep);
         Ok(())
     }
 

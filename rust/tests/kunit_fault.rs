@@ -578,7 +578,8 @@ mod hooked {
     fn there_is_one_provider() {
         struct Another;
 
-        impl Handler for Another {
+        // SAFETY: It does nothing.
+        unsafe impl Handler for Another {
             fn user_fault(fault: Fault<'_, MmWithUser>) -> Outcome<'_, MmWithUser> {
                 fault.back()
             }
@@ -587,6 +588,8 @@ mod hooked {
         }
 
         // `rust_riscv_fault.ko` is loaded: this module needs it.
-        assert_eq!(Registration::<Another>::new().err(), Some(EBUSY));
+        // SAFETY: If there is one, it is dropped right here.
+        let error = unsafe { Registration::<Another>::new() }.err();
+        assert_eq!(error, Some(EBUSY));
     }
 }

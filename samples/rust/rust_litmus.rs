@@ -471,7 +471,8 @@ fn message_passing(setup: &Setup<'_>, ordered: bool) -> Result<Counts> {
 #[repr(align(64))]
 struct Apart<T>(T);
 
-/// As `WakeUp`, with all but its barriers: what says whether the runner would see them missing.
+/// As `WakeUp`, with all but its barriers, and a store for its `xchg()`, which on an x86 host is one:
+/// what says whether the runner would see them missing.
 struct Unordered {
     asleep: Atomic<bool>,
     condition: Atomic<bool>,

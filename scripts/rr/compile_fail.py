@@ -4,8 +4,9 @@
 Each file of rust/tests/compile_fail/ compiles, but not with --cfg misuse: then
 there are the errors of its lines "// expect: [CODE: ]BEGINNING OF THE MESSAGE", in
 this order, no more. One with a line "// needs: kernel" is compiled as Kbuild
-compiled a module of ours, which that one's .cmd file tells; all others are compiled
-for this machine. What they share is in folders.
+compiled a module of ours, which that one's .cmd file tells; with "// needs: kernel with
+CFG" only where our crate was compiled with that --cfg, elsewhere it is skipped. All
+others are compiled for this machine. What they share is in folders.
 """
 
 import re
@@ -16,11 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rr import paths, toolchain
-from rr.results import Results
+from rr.results import Result, Results
 
 LIKE = "rust/tests/.kunit_examples.o.cmd"
+CRATE = "rust/riscv/.riscv.o.cmd"
 FOLDER = "rust/tests/compile_fail"
-NEEDS_KERNEL = re.compile(r"^// needs: kernel$", re.MULTILINE)
+NEEDS_KERNEL = re.compile(r"^// needs: kernel(?: with (\w+))?$", re.MULTILINE)
 EXPECT = re.compile(r"^// expect: (?:(E\d+): )?(\S.*)$", re.MULTILINE)
 ERROR = re.compile(r"^error(?:\[(E\d+)\])?: (.*)$", re.MULTILINE)
 
@@ -71,11 +73,19 @@ def check(rustc: list[str], where: Path, source: Path) -> Results:
     return results
 
 
-def check_all(rustc: list[str], where: Path, top: Path, kernel: bool) -> Results:
-    """All files that need a kernel, or all that do not."""
+def check_all(rustc: list[str], where: Path, top: Path, cfgs: set[str] | None) -> Results:
+    """All files that need no kernel, or all that need one, with these of our --cfg."""
     results = Results()
-    sources = [source for source in sorted((top / FOLDER).glob("*.rs"))
-               if bool(NEEDS_KERNEL.search(source.read_text())) == kernel]
+    sources = []
+    for source in sorted((top / FOLDER).glob("*.rs")):
+        needs = NEEDS_KERNEL.search(source.read_text())
+        if bool(needs) != (cfgs is not None):
+            continue
+        if needs and needs[1] and needs[1] not in (cfgs or ()):
+            results.all.append(Result(f"compile_fail.{source.stem}", "skip",
+                                      f"no {needs[1]} in this kernel"))
+            continue
+        sources.append(source)
     if not sources:
         results.add("compile_fail", False, f"nothing in {top / FOLDER}")
     with ThreadPoolExecutor() as pool:
@@ -86,10 +96,11 @@ def check_all(rustc: list[str], where: Path, top: Path, kernel: bool) -> Results
 
 def on_host(tools: dict[str, str], top: Path = paths.TOP) -> Results:
     """The files that need no kernel."""
-    return check_all([tools["RUSTC"], "--edition", "2021", "--crate-type=lib"], top, top, False)
+    return check_all([tools["RUSTC"], "--edition", "2021", "--crate-type=lib"], top, top, None)
 
 
 def on_kernel(built: dict[str, Path], top: Path = paths.TOP) -> Results:
     """The others, against our crates where they have been built."""
     out = built["rust_riscv"].parents[1]
-    return check_all(kernel_command(out), out, top, True)
+    cfgs = set(re.findall(r"--cfg=(\w+)", (out / CRATE).read_text()))
+    return check_all(kernel_command(out), out, top, cfgs)

@@ -70,6 +70,15 @@ class Files(unittest.TestCase):
         self.assertNotIn("compile_fail.y", found)
         self.assertEqual(self.run_files(y="// need: kernel\n" + GOOD)["compile_fail.y"], "pass")
 
+    def test_what_needs_our_cfg_is_skipped_without_it(self) -> None:
+        for name, cfg in (("y", "one"), ("z", "two")):
+            text = f"// needs: kernel with {cfg}\n{GOOD}"
+            (self.top / compile_fail.FOLDER / f"{name}.rs").write_text(text)
+        found = compile_fail.check_all([str(self.rustc)], self.top, self.top, {"one"})
+        self.assertEqual({r.name: r.status for r in found.all},
+                         {"compile_fail.y": "pass", "compile_fail.y_right_use": "pass",
+                          "compile_fail.z": "skip"})
+
     def test_nothing_fails(self) -> None:
         self.assertEqual(self.run_files(), {"compile_fail": "fail"})
 

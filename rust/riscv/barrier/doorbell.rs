@@ -99,7 +99,7 @@ impl<T: FromBytes> Driver<'_, T> {
         if self.0.owner.load(Relaxed) != CPU {
             return None;
         }
-        // The data is read after the mark. litmus: completion
+        // The data is read after the mark. litmus: completion, doorbell+cycle
         dma_mb(Read);
         // SAFETY: The CPU owns it, and this is its only driver.
         Some(unsafe { &mut *self.0.data.get() })

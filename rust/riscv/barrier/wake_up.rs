@@ -24,19 +24,39 @@ use super::{
 
 /// A condition, and whether somebody sleeps until it holds.
 ///
+/// A task's state is not in it: `wake_up_process()` does nothing for a task that is running, and a
+/// task that prepared first would then go to sleep for ever. So the order is:
+///
+/// 1. set the state ([`set_current_state()`]);
+/// 2. [`Sleeper::prepare`];
+/// 3. if that is not `None`, `schedule()`, and from 1. again: something else can have woken it;
+/// 4. the state is [`TASK_RUNNING`] again.
+///
+/// [`set_current_state()`]: crate::thread::set_current_state
+/// [`TASK_RUNNING`]: kernel::bindings::TASK_RUNNING
+///
 /// # Examples
 ///
 /// ```
-/// use riscv::barrier::wake_up::WakeUp;
+/// use kernel::{bindings, current, task::TASK_INTERRUPTIBLE};
+/// use riscv::{barrier::wake_up::WakeUp, thread::set_current_state};
 ///
 /// let mut shared = WakeUp::new();
 /// let (mut sleeper, waker) = shared.split();
 ///
-/// let asleep = sleeper.prepare().ok_or(EINVAL)?; // Now `schedule()`.
-/// assert!(waker.set()); // Now `wake_up_process()`.
+/// set_current_state(TASK_INTERRUPTIBLE); // First this.
+/// let asleep = sleeper.prepare().ok_or(EINVAL)?;
+/// // What another task does, now or later, or has done since the state was set.
+/// if waker.set() {
+///     current!().wake_up();
+/// }
+/// // SAFETY: Nothing is locked here.
+/// unsafe { bindings::schedule() }; // Comes back: this task has been woken.
 /// drop(asleep);
 ///
+/// set_current_state(TASK_INTERRUPTIBLE);
 /// assert!(sleeper.prepare().is_none()); // The condition holds: no need to sleep.
+/// set_current_state(bindings::TASK_RUNNING as c_int);
 /// assert!(!waker.set()); // Nobody sleeps: no need to wake.
 ///
 /// assert!(sleeper.take()); // First this, then the work.
@@ -77,9 +97,12 @@ impl Sleeper<'_> {
     ///
     /// With what it returns the task may sleep: a waker that comes from now on will wake it. `None`
     /// if the condition holds. Any context.
+    ///
+    /// The task's state is set before, not between this and `schedule()`: see [`WakeUp`].
     #[must_use = "a task that sleeps without it is not woken"]
     pub fn prepare(&mut self) -> Option<Asleep<'_>> {
-        // Pairs with the barrier in `Waker::set`. litmus: wake-up
+        // Pairs with the barrier in `Waker::set`, for the task's state, too. litmus: wake-up,
+        // wake-up+state
         smp_store_mb(&self.0.asleep, true);
 
         let asleep = Asleep(self.0, NotThreadSafe);
@@ -92,7 +115,8 @@ impl Sleeper<'_> {
     /// hold again. Taken back after the work, it would be lost. Any context.
     #[must_use = "what the condition stands for has to be dealt with"]
     pub fn take(&mut self) -> bool {
-        // Pairs with the release in `Waker::set`. litmus: wake-up+rounds
+        // Pairs with the releases in `Waker::set`, of all wakers since it was last taken back.
+        // litmus: wake-up+rounds, wake-up+two-wakers
         self.0.condition.xchg(false, Acquire)
     }
 }
@@ -112,10 +136,12 @@ pub struct Waker<'a>(&'a WakeUp);
 
 impl Waker<'_> {
     /// Makes the condition hold, then looks whether somebody has to be woken. Any context.
+    #[inline]
     #[must_use = "the sleeper has to be woken if this is true"]
     pub fn set(&self) -> bool {
-        // Pairs with the acquire in `Sleeper::take`. litmus: wake-up+rounds
-        self.0.condition.store(true, Release);
+        // Pairs with the acquire in `Sleeper::take`. A store would replace the release of another
+        // waker, whose work the sleeper would then miss. litmus: wake-up+rounds, wake-up+two-wakers
+        let _ = self.0.condition.xchg(true, Release);
         // Pairs with the barrier in `Sleeper::prepare`. litmus: wake-up
         smp_mb(Full);
         self.0.asleep.load(Relaxed)

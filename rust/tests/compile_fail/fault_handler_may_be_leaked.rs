@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0
+// needs: kernel with rust_riscv_fault_hook
+// expect: E0133: call to unsafe function `riscv::user_fault::Registration::<H>::new` is unsafe
+
+//! That a handler of faults is taken back before its module goes has to be promised.
+
+use riscv::user_fault::{
+    Handler,
+    Registration, //
+};
+
+pub fn misuse<H: Handler + 'static>() {
+    #[cfg(misuse)]
+    let registration = Registration::<H>::new();
+    // SAFETY: Dropped here.
+    #[cfg(not(misuse))]
+    let registration = unsafe { Registration::<H>::new() };
+    drop(registration);
+}

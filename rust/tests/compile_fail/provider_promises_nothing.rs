@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+// needs: kernel with rust_riscv_text_hooks
+// expect: E0200: the trait `Provider` requires an `unsafe impl` declaration
+
+//! That the kernel's text is written as it is asked for has to be promised.
+
+use kernel::bindings::pt_regs;
+use riscv::{
+    provider::{
+        Declined,
+        Kernel,
+        Provider,
+        Synced, //
+    },
+    text_lock::TextLock, //
+};
+
+pub struct Nothing;
+
+#[cfg(misuse)]
+impl Provider for Nothing {
+    fn write(&mut self, _: Kernel<'_>, _: usize, _: &[u8], _: bool) -> Result<(), Declined> {
+        Err(Declined)
+    }
+
+    fn set(&mut self, _: Kernel<'_>, _: usize, _: u8, _: usize) -> Result<(), Declined> {
+        Err(Declined)
+    }
+
+    fn patch(&mut self, _: Kernel<'_>, _: usize, _: &[u8], _: &TextLock) -> Result<(), Declined> {
+        Err(Declined)
+    }
+
+    fn queue(&mut self, _: Kernel<'_>, _: usize, _: &[u8], _: bool) -> Result<(), Declined> {
+        Err(Declined)
+    }
+
+    fn sync(&mut self, _: Kernel<'_>) -> Synced {
+        Synced::Empty
+    }
+
+    fn breakpoint(_: &mut pt_regs) -> bool {
+        false
+    }
+}
+
+// SAFETY: It declines everything.
+#[cfg(not(misuse))]
+unsafe impl Provider for Nothing {
+    fn write(&mut self, _: Kernel<'_>, _: usize, _: &[u8], _: bool) -> Result<(), Declined> {
+        Err(Declined)
+    }
+
+    fn set(&mut self, _: Kernel<'_>, _: usize, _: u8, _: usize) -> Result<(), Declined> {
+        Err(Declined)
+    }
+
+    fn patch(&mut self, _: Kernel<'_>, _: usize, _: &[u8], _: &TextLock) -> Result<(), Declined> {
+        Err(Declined)
+    }
+
+    fn queue(&mut self, _: Kernel<'_>, _: usize, _: &[u8], _: bool) -> Result<(), Declined> {
+        Err(Declined)
+    }
+
+    fn sync(&mut self, _: Kernel<'_>) -> Synced {
+        Synced::Empty
+    }
+
+    fn breakpoint(_: &mut pt_regs) -> bool {
+        false
+    }
+}
