@@ -33,11 +33,11 @@ COMPLAINTS = (
     r"refcount_t:|list_(?:add|del) corruption|Objects remaining",
     r"insecure W\+X|W\+X mappings: (?!passed)",
     r"nobody cared|bogus return value|Spurious.* IRQ",
-    # CPUs that do not come, go, stop or answer. Linux asks the firmware once whether a hart has
-    # stopped, and may start it again at once: one that is still stopping (STOP_PENDING, 3) is
-    # slow, as harts on a busy host are. Tests that start it try again until it comes.
+    # CPUs that do not come, go or answer. Not "isn't stopped": Linux asks the firmware once, when
+    # the hart has said that it is about to stop and need not have done so (STARTED) or be done
+    # (STOP_PENDING), as harts on a busy host are not. Started again at once, it refuses, and tests
+    # try again until it comes.
     r"failed to stop secondary CPUs",
-    r"HART\d+ isn't stopped; status (?!3$)",
     r"CPU\d+:? (?:failed to (?!start$)|unhandled IPI)",
     r"CPU \d+ \S+ state .* failed \(",
     r"hbase = .* failed \(error",
