@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 
+import subprocess
 import unittest
 from pathlib import Path
 
 import defects
-from rr import suite
+from rr import paths, suite
 from rr.guest import Boot
 
 SUBTEST = "[    5.000000][    T1]     # Subtest: rust_riscv_engine"
@@ -19,6 +20,17 @@ def found(expect: str, outcome: str, lines: list[str]) -> bool:
     boot = Boot(outcome=outcome, lines=lines)
     names = [r.name for r in suite.ending(boot).failures()]
     return defects.seen(defect(expect), names + defects.died_in(defect(expect), boot))
+
+
+class Patches(unittest.TestCase):
+    def test_each_applies(self) -> None:
+        patches = sorted(defects.FOLDER.glob("*.patch"))
+        self.assertTrue(patches)
+        for patch in patches:
+            with self.subTest(patch.stem), patch.open() as text:
+                r = subprocess.run(["patch", "-p1", "-f", "--dry-run", "-d", paths.TOP],
+                                   stdin=text, capture_output=True, text=True, check=False)
+                self.assertEqual(r.returncode, 0, r.stdout)
 
 
 class Found(unittest.TestCase):
