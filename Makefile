@@ -4,7 +4,7 @@
 
 # Only what is set: cargo and others run what an empty RUSTC names.
 settings := SMP AIA FLAVOUR HOOKS JOBS CACHE KERNEL_SRC ONLY TOGGLES APPEND INSTALL TESTS DURATION \
-	SEED LLVM RUSTC CARGO BINDGEN QEMU HERD7 OPENSBI BUSYBOX DEBIAN_MIRROR
+	SEED LLVM RUSTC CARGO BINDGEN QEMU HERD7 OPENSBI BUSYBOX GUEST_BASH DEBIAN_MIRROR
 $(foreach v,$(settings),$(if $($(v)),$(eval export $(v)),$(eval unexport $(v))))
 
 # Whatever the locale: all that is read and written here is UTF-8.

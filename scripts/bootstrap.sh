@@ -7,8 +7,8 @@
 # usage: bootstrap.sh OUT [cargo]
 #
 # cargo is looked for only by those who need it. INSTALL=0 installs nothing.
-# LLVM=-19 asks for one LLVM; RUSTC=, CARGO=, BINDGEN=, QEMU=, OPENSBI= and
-# BUSYBOX= name a tool of one's own.
+# LLVM=-19 asks for one LLVM; RUSTC=, CARGO=, BINDGEN=, QEMU=, OPENSBI=, BUSYBOX=
+# and GUEST_BASH= name a tool of one's own.
 
 set -eu
 

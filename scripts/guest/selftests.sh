@@ -34,7 +34,7 @@ since_mark() {
 ftracetest() {
 	# Relative to where it is called: a folder, or tests.
 	# shellcheck disable=SC2086 # a list of tests, or nothing
-	/selftests/ftrace/ftracetest -l "/tmp/ftrace-$side" $FTRACETESTS 2>&1 |
+	bash /selftests/ftrace/ftracetest -l "/tmp/ftrace-$side" $FTRACETESTS 2>&1 |
 	while read -r line; do
 		case $line in
 		\[*\])

@@ -7,43 +7,7 @@ import os
 import stat
 from pathlib import Path, PurePosixPath
 
-from rr import paths, progress, store
-from rr.lock import locked
-from rr.progress import StepFailed
-
-SUITES = ("trixie", "forky", "sid")
-
-# Bytes of it, with apt's lists.
-SIZE = 150_000_000
-
-
-def busybox() -> Path:
-    """A static busybox for riscv64."""
-    if os.environ.get("BUSYBOX"):
-        return Path(os.environ["BUSYBOX"])
-    folder = paths.cache() / "busybox"
-    with locked(paths.cache() / "busybox.lock", "fetching busybox"):
-        for suite in () if store.complete(folder) else SUITES:
-            try:
-                with store.room(folder.parent, "busybox", SIZE):
-                    partial = store.start(folder)
-                    progress.run(f"fetching busybox for riscv64 from {suite}",
-                                 [paths.SCRIPTS / "fetch-deb.sh", suite, "riscv64",
-                                  "busybox-static", partial],
-                                 paths.LOGS / f"fetch-busybox-{suite}.log")
-                    store.finish(partial, folder)
-            except StepFailed as e:
-                error = e
-                continue
-            break
-        else:
-            if not store.complete(folder):
-                raise StepFailed(f"{error}\nNo busybox could be had. Set BUSYBOX= to a static "
-                                 "riscv64 one.")
-    for name in ("usr/bin/busybox", "bin/busybox"):
-        if (folder / name).exists():
-            return folder / name
-    raise StepFailed(f"{folder} has no busybox in it; remove it and run this again")
+from rr import debian, paths
 
 
 class Cpio:
@@ -75,7 +39,7 @@ def fill(cpio: Cpio, script: Path, modules: list[Path], settings: dict[str, obje
         cpio.add(folder, stat.S_IFDIR | 0o755)
     # Before devtmpfs is mounted, init's output goes here.
     cpio.add("dev/console", stat.S_IFCHR | 0o600, rdev=(5, 1))
-    cpio.add("bin/busybox", stat.S_IFREG | 0o755, busybox().read_bytes())
+    cpio.add("bin/busybox", stat.S_IFREG | 0o755, debian.busybox().read_bytes())
     cpio.add("bin/sh", stat.S_IFLNK | 0o777, b"busybox")
     for name in ("init", "functions"):
         data = (paths.SCRIPTS / "guest" / name).read_bytes()

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from rr import guest, ktap, matrix, modules, paths, suite
+from rr import debian, guest, ktap, matrix, modules, paths, suite
 from rr import kernel as kernels
 from rr.guest import Boot
 from rr.kernel import Kernel
@@ -69,7 +69,7 @@ def files(kernel: Kernel) -> dict[str, Path]:
         etc[f"etc/{name}"] = paths.BUILD / f"guest-{name}"
         etc[f"etc/{name}"].write_text(text)
     ours = {f"modules/{Path(path).name}": module(kernel, path) for path in (*KUNIT, *MODULES)}
-    return {**tests, **ours, **etc, **for_modprobe(kernel)}
+    return {"bin/bash": debian.guest_bash(), **tests, **ours, **etc, **for_modprobe(kernel)}
 
 
 def outcomes(kernel: Kernel, boot: Boot, side: str) -> dict[str, str]:
