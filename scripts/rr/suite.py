@@ -39,7 +39,8 @@ def boot(kernel: Kernel, tools: dict[str, str], built: dict[str, Path], name: st
     image.parent.mkdir(parents=True, exist_ok=True)
     initramfs.build(image, script, [built[m] for m in (*load, *kunit, *samples)], given, files)
     args = guest.command(kernel, tools, image, machine)
-    return guest.boot(args, paths.LOGS / f"guest-{name}.log", limits, step)
+    return guest.boot(args, paths.LOGS / f"guest-{name}.log", limits, step,
+                      machine.smp)
 
 
 def kunit_modules(built: dict[str, Path]) -> tuple[str, ...]:

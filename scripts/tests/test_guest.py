@@ -3,6 +3,7 @@
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from rr import guest, suite
 from rr.guest import Boot, Limits
@@ -38,6 +39,13 @@ class Ending(unittest.TestCase):
     def test_late_after_its_script(self) -> None:
         boot = self.boot(f"{EXIT}; while echo x; do sleep 0.1; done", total=1.5)
         self.assertEqual((boot.outcome, boot.ok), ("late", False))
+
+    def test_waits_longer_on_a_busy_host(self) -> None:
+        script = f"{EXIT}; sleep 2; {DOWN}"
+        with mock.patch("os.getloadavg", lambda: (400.0, 0.0, 0.0)):
+            self.assertTrue(self.boot(script, silence=0.5).ok)
+        with mock.patch("os.getloadavg", lambda: (0.0, 0.0, 0.0)):
+            self.assertEqual(self.boot(script, silence=0.5).outcome, "silent")
 
     def test_died_after_its_script(self) -> None:
         boot = self.boot(EXIT)
