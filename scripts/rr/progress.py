@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Long steps: elapsed time while they run, their log's end when they fail."""
 
+import errno
 import io
 import os
 import signal
@@ -129,6 +130,12 @@ def main(function: Callable[[], int]) -> None:
         sys.exit(function())
     except StepFailed as e:
         print(e, file=sys.stderr)
+        sys.exit(1)
+    except OSError as e:
+        if e.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(f"{e.filename or 'the disk'}: {e.strerror}. Make room there, and run this again.",
+              file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
