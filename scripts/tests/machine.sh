@@ -103,8 +103,9 @@ END
 	[ $? -eq 130 ] && until_true 10 dead "$(cat "$work/pid")"
 }
 
+# Also one that its parent, a container's first process say, never waits for.
 dead() {
-	! kill -0 "$1" 2> /dev/null
+	! kill -0 "$1" 2> /dev/null || grep -qs '^State:.*zombie' "/proc/$1/status"
 }
 
 # One that must not stop half way is waited for.

@@ -47,9 +47,9 @@ class Program(unittest.TestCase):
         self.assertEqual(self.asked, ["trixie"])
 
     def test_no_suite_says_what_to_set(self) -> None:
-        with mock.patch("rr.progress.run", self.fetch(fails=debian.SUITES)):
-            with self.assertRaisesRegex(StepFailed, "Set GUEST_BASH= to a static"):
-                debian.guest_bash()
+        with mock.patch("rr.progress.run", self.fetch(fails=debian.SUITES)), \
+                self.assertRaisesRegex(StepFailed, "Set GUEST_BASH= to a static"):
+            debian.guest_bash()
 
     def test_own_program(self) -> None:
         os.environ["GUEST_BASH"] = "/opt/bash"
