@@ -80,9 +80,11 @@ def run_row(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Resul
         return results
     hotplug = row.script == "hotplug"
     kunit = ("rust_riscv_kunit_cpuhp",) if hotplug else suite.kunit_modules(built)
-    step = Step(row.title)
+    seed = int(os.environ.get("SEED") or secrets.randbelow(1_000_000))
+    step = Step(f"{row.title}, seed {seed}" if row.adversary else row.title)
     boot = suite.boot(k, tools, built, row.name, row.machine, row.limits, step, kunit=kunit,
-                      litmus=bool(row.litmus), parameters={**row.parameters, **row.litmus},
+                      litmus=bool(row.litmus),
+                      parameters={**row.parameters, **row.litmus, **row.delays(seed)},
                       **suite.kind(row.script, k))
     # Where IPIs are not SBI's, all there is to see is that the module says so.
     ran = kunit if not hotplug or row.aia == "none" else ()

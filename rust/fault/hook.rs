@@ -8,6 +8,10 @@ use kernel::{
 };
 
 use riscv::{
+    adversary::{
+        self,
+        Point, //
+    },
     fault::{
         Fault,
         Forbidden,
@@ -78,14 +82,20 @@ fn judge<'a>(
 #[inline(never)]
 fn report(forbidden: Forbidden<'_, MmWithUser>) -> Outcome<'_, MmWithUser> {
     EVENTS.count(Event::Report(forbidden.cause()));
-    forbidden.unlock().report()
+    let unlocked = forbidden.unlock();
+
+    adversary::at(Point::Unlocked);
+    unlocked.report()
 }
 
 #[cold]
 #[inline(never)]
 fn retry(forbidden: Forbidden<'_, MmWithUser>) -> Outcome<'_, MmWithUser> {
     EVENTS.count(Event::Retry(forbidden.cause()));
-    forbidden.unlock().back()
+    let unlocked = forbidden.unlock();
+
+    adversary::at(Point::Unlocked);
+    unlocked.back()
 }
 
 #[cold]

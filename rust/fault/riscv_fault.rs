@@ -57,22 +57,24 @@ impl Hook {
 
 struct RustRiscvFault {
     // Dropped in this order.
-    _stats: Pin<KBox<stats::Files>>,
+    _stats: Option<Pin<KBox<stats::Files>>>,
     #[cfg(rust_riscv_fault_hook)]
     _hook: Hook,
 }
 
 impl kernel::Module for RustRiscvFault {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let stats = stats::Files::new()?;
-
         if cfg!(not(rust_riscv_fault_hook)) {
             pr_info!("the fault path of this kernel is not hooked: only the decision is offered\n");
         }
+        #[cfg(rust_riscv_fault_hook)]
+        let hook = Hook::new()?;
+
+        // Last: nothing may fail once a file can be open.
         Ok(RustRiscvFault {
-            _stats: stats,
+            _stats: riscv::debugfs::optional(stats::Files::new()),
             #[cfg(rust_riscv_fault_hook)]
-            _hook: Hook::new()?,
+            _hook: hook,
         })
     }
 }

@@ -19,6 +19,10 @@ use kernel::{
 };
 
 use riscv::{
+    adversary::{
+        self,
+        Point, //
+    },
     batch::{
         self,
         Direction,
@@ -430,15 +434,24 @@ fn finish(ready: &mut Ready<'_, '_>, phase: u8, direction: Direction) -> Result<
     // No hart may see the new tail after the old head, or the new head before the new tail.
     // litmus: batch+phases
     for parcel in [Parcel::Tail, Parcel::Head] {
-        if parcel == Parcel::Tail && ready.is_splittable() {
-            ready.synchronise_and(guard::wait_for_tasks);
-        } else {
-            ready.synchronise();
+        match parcel {
+            Parcel::Tail => synchronise_before_tails(ready, phase),
+            Parcel::Head => ready.synchronise(),
         }
         ready.finish(phase, parcel, direction)?;
         again(ready, phase, || ready.finish(phase, parcel, direction))?;
     }
     Ok(())
+}
+
+/// Waits until no hart runs, and no task goes on in, what the stand-ins of `phase` are before.
+fn synchronise_before_tails(ready: &mut Ready<'_, '_>, phase: u8) {
+    if ready.is_splittable() {
+        ready.synchronise_and(guard::wait_for_tasks);
+    } else {
+        ready.synchronise_before_tails(phase);
+    }
+    adversary::at(Point::StoodIn);
 }
 
 /// Takes all phases before `phase` back, the last one first.

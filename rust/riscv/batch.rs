@@ -196,6 +196,7 @@ struct Shape {
     code: bool,
     parcels: bool,
     breakpoints: bool,
+    accesses: bool,
 }
 
 impl Shape {
@@ -209,6 +210,7 @@ impl Shape {
             shape.code |= edit.kind() == Kind::Code;
             shape.parcels |= edit.way() != Way::Store;
             shape.breakpoints |= edit.has_breakpoint();
+            shape.accesses |= edit.replaces_access();
         }
         shapes
     }
@@ -344,6 +346,21 @@ impl<'e, 'w> Ready<'e, 'w> {
     /// Context: interrupts on; waits for IPIs.
     pub fn synchronise(&self) {
         self.open.synchronise();
+    }
+
+    /// As [`Ready::synchronise`], before the tails of `phase` are written.
+    ///
+    /// Where an instruction that accesses memory is replaced, it waits for the traps of old text,
+    /// too: the handler of a misaligned access reads the instruction again, parcel by parcel, and
+    /// would join an old head with a new tail.
+    ///
+    /// Context: as there.
+    pub fn synchronise_before_tails(&self, phase: u8) {
+        if self.shape(phase).accesses {
+            self.open.synchronise_after_traps();
+        } else {
+            self.open.synchronise();
+        }
     }
 
     /// As [`Ready::synchronise`], with the window closed before and until `wait` has returned.

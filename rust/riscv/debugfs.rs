@@ -36,8 +36,8 @@ use entry::Entry;
 /// Dropping it removes the directory and all that is in it, waits for who reads or writes a file
 /// right now, and then drops the data.
 ///
-/// A module whose init function fails is freed even while a file is open: make this the last step
-/// that can fail.
+/// A module whose init function fails is freed even while a file is open: make the files when
+/// nothing can fail any more, with [`optional`].
 ///
 /// # Examples
 ///
@@ -111,6 +111,16 @@ impl<T> Scope<T> {
             Ok(())
         })
     }
+}
+
+/// The files of a module, or none and a line in the log: nobody depends on files in debugfs, so
+/// that a module without them works.
+///
+/// For the last step of a module's init function, which must not fail once there are files.
+pub fn optional<T>(files: Result<T>) -> Option<T> {
+    files
+        .inspect_err(|error| pr_warn!("no files in debugfs: error {}\n", error.to_errno()))
+        .ok()
 }
 
 impl<T> Deref for Scope<T> {

@@ -260,6 +260,16 @@ impl Edit {
         self.kind == Kind::Code && (begins(self.old) | begins(self.new))
     }
 
+    /// Whether it replaces an instruction of 4 bytes that accesses memory: a hart can be in the
+    /// handler of its misaligned access, which reads the instruction again, parcel by parcel.
+    #[inline(always)]
+    pub fn replaces_access(&self) -> bool {
+        // LOAD, LOAD-FP, STORE, STORE-FP and AMO.
+        let accesses = matches!(self.old & 0x7f, 0x03 | 0x07 | 0x23 | 0x27 | 0x2f);
+
+        self.kind == Kind::Code && self.way != Way::Store && accesses
+    }
+
     /// Where harts fetch an aligned 4-byte instruction in two parcels, what else would be a
     /// [`Way::Store`] may not be one: between a `nop` and an `ebreak`, say, is an `ecall`.
     pub fn without_ziccif(&mut self) {

@@ -7,6 +7,10 @@
 use core::arch::asm;
 
 use crate::{
+    adversary::{
+        self,
+        Point, //
+    },
     bindings,
     pgtable::PAGE_SIZE, //
 };
@@ -62,8 +66,10 @@ pub fn translations_here(pages: Pages) {
 ///
 /// C header: [`arch/riscv/include/asm/cacheflush.h`](srctree/arch/riscv/include/asm/cacheflush.h)
 pub fn instructions_everywhere() {
+    adversary::at(Point::Stored);
     // SAFETY: No requirements.
     unsafe { bindings::rr_flush_icache_all() };
+    adversary::at(Point::Flushed);
 }
 
 /// As [`instructions_everywhere`], and when it returns no CPU is still in the trap of a breakpoint
@@ -77,6 +83,8 @@ pub fn instructions_everywhere() {
 ///
 /// Context: interrupts on; waits for the other harts, does not sleep.
 pub fn instructions_everywhere_after_traps() {
+    adversary::at(Point::Stored);
     // SAFETY: No requirements.
     unsafe { bindings::rr_interrupt_and_flush_icache_all() };
+    adversary::at(Point::Flushed);
 }

@@ -5,6 +5,10 @@
 use core::marker::PhantomData;
 
 use crate::{
+    adversary::{
+        self,
+        Point, //
+    },
     bindings,
     edit::Edit, //
 };
@@ -42,6 +46,7 @@ impl<'e> Table<'e> {
 pub unsafe fn publish(table: &Table<'_>) {
     // SAFETY: `table` is valid; by the function's requirement it stays until it is withdrawn.
     unsafe { bindings::rr_guard_publish(&table.table) };
+    adversary::at(Point::Published);
 }
 
 /// Ends what [`publish`] began: afterwards no CPU looks at the table any more.
@@ -59,6 +64,7 @@ pub unsafe fn publish(table: &Table<'_>) {
 ///
 /// Interrupts on; waits for IPIs.
 pub unsafe fn withdraw() {
+    adversary::at(Point::Unguarded);
     // SAFETY: By the function's requirements.
     unsafe { bindings::rr_guard_withdraw() };
 }

@@ -9,11 +9,7 @@
 
 use core::{
     cell::UnsafeCell,
-    ptr::NonNull,
-    sync::atomic::{
-        AtomicU64,
-        Ordering, //
-    }, //
+    ptr::NonNull, //
 };
 
 use kernel::{
@@ -27,12 +23,15 @@ use kernel::{
 };
 
 use crate::{
+    adversary::{
+        self,
+        Point, //
+    },
     bindings::{
         self,
         riscv_patch_provider, //
     },
-    text_lock::TextLock,
-    time::Ticks, //
+    text_lock::TextLock, //
 };
 
 /// The provider has changed nothing: the kernel shall write itself.
@@ -329,36 +328,13 @@ unsafe extern "C" fn sync<P: Provider>(ops: *mut riscv_patch_provider) -> c_int 
     }
 }
 
-/// For how many ticks of the clock a trap waits before anything is looked up. The library's type,
-/// whose loads are no calls; relaxed: nothing is read through it.
-static DELAY: AtomicU64 = AtomicU64::new(0);
-
-/// Has every breakpoint in the kernel wait for `ticks` of the clock before anybody looks up what it
-/// is about, while there is a provider: for tests, and only in a kernel with KUnit.
-///
-/// It makes a window long that is short otherwise, between the trap and that look-up.
-pub fn delay_breakpoints(ticks: u64) {
-    DELAY.store(ticks, Ordering::Relaxed);
-}
-
-#[inline(always)]
-fn wait_if_asked() {
-    if !cfg!(CONFIG_KUNIT) {
-        return;
-    }
-    let ticks = DELAY.load(Ordering::Relaxed);
-    let start = Ticks::now().as_u64();
-
-    while ticks > 0 && Ticks::now().as_u64().wrapping_sub(start) < ticks {}
-}
-
 /// # Safety
 ///
 /// `regs` points to the registers of the context that ran into the breakpoint, which nobody else
 /// uses until this returns.
 #[link_section = ".kprobes.text"]
 unsafe extern "C" fn breakpoint<P: Provider>(regs: *mut pt_regs) -> bool {
-    wait_if_asked();
+    adversary::at(Point::Trapped);
     // SAFETY: By the function's requirement.
     P::breakpoint(unsafe { &mut *regs })
 }

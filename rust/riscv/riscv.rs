@@ -26,6 +26,7 @@
 //! - [`thread`]: two kernel threads on two CPUs, for tests and samples;
 //! - [`fault`], [`user_fault`]: forbidden accesses of user mode, and reporting them;
 //! - [`counter`]: counters for each CPU;
+//! - [`adversary`]: delays at named points, for tests;
 //! - [`tp`]: the current task and CPU;
 //! - [`time`]: the `time` CSR.
 //!
@@ -38,6 +39,7 @@ use kernel::{
     prelude::*, //
 };
 
+pub mod adversary;
 pub mod barrier;
 pub mod batch;
 mod bindings;
@@ -75,12 +77,37 @@ module! {
     authors: ["rust-riscv contributors"],
     description: "Rust abstractions for RISC-V Linux",
     license: "GPL",
+    params: {
+        adversary_us: u32 {
+            default: 0,
+            description: "For tests, in a kernel with KUnit: delay critical points by up to this many microseconds",
+        },
+        adversary_seed: u64 {
+            default: 0,
+            description: "Where the random numbers of adversary_us begin",
+        },
+    },
 }
 
 struct RustRiscv;
 
 impl kernel::Module for RustRiscv {
     fn init(_module: &'static ThisModule) -> Result<Self> {
+        let longest_us = parameter::<u32>(module_parameters::adversary_us.value());
+        let seed = parameter::<u64>(module_parameters::adversary_seed.value());
+
+        if longest_us > adversary::MOST_US {
+            pr_err!("adversary_us: {} at the most\n", adversary::MOST_US);
+            return Err(EINVAL);
+        }
+        if longest_us > 0 && cfg!(not(CONFIG_KUNIT)) {
+            pr_err!("adversary_us: only in a kernel with CONFIG_KUNIT\n");
+            return Err(errno(kernel::bindings::EOPNOTSUPP));
+        }
+        if longest_us > 0 {
+            pr_info!("delays of up to {longest_us} us, seed {seed}: for tests only\n");
+            adversary::start(seed, time::Ticks::in_us(longest_us));
+        }
         Ok(RustRiscv)
     }
 }

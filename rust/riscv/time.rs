@@ -41,6 +41,12 @@ impl Ticks {
         Ticks(ticks)
     }
 
+    /// How many ticks `us` microseconds are.
+    pub fn in_us(us: u32) -> u64 {
+        // SAFETY: Written once at boot, before any module is loaded.
+        u64::from(us) * unsafe { bindings::riscv_timebase } as u64 / USEC_PER_SEC
+    }
+
     /// The nanoseconds from `earlier` to this reading; 0 if `earlier` is later.
     pub fn since(self, earlier: Ticks) -> u64 {
         // SAFETY: Written once at boot, before any module is loaded.
@@ -54,3 +60,4 @@ impl Ticks {
 }
 
 const NSEC_PER_SEC: u64 = 1_000_000_000;
+const USEC_PER_SEC: u64 = 1_000_000;

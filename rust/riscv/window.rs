@@ -427,6 +427,12 @@ impl Open<'_> {
         fence::instructions_everywhere();
     }
 
+    /// As [`Open::synchronise`], and waits until no CPU is in a trap any more that the old text
+    /// caused.
+    pub fn synchronise_after_traps(&self) {
+        fence::instructions_everywhere_after_traps();
+    }
+
     /// Closes the window, has every CPU see what was written, and opens the window again after
     /// `wait`, maybe on another CPU.
     ///

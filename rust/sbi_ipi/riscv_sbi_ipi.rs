@@ -40,7 +40,7 @@ module! {
 
 struct RustRiscvSbiIpi {
     // Dropped in this order: once the state is given back, no callback counts any more.
-    _stats: Pin<KBox<stats::Files>>,
+    _stats: Option<Pin<KBox<stats::Files>>>,
     _state: owner::TakenOver,
 }
 
@@ -64,7 +64,6 @@ impl kernel::Module for RustRiscvSbiIpi {
         enable::set_irq(irq);
         owner::check()?;
 
-        let files = stats::Files::new()?;
         let cpus = CpusRead::lock();
         let state = owner::TakenOver::new(&cpus, late)?;
         drop(cpus);
@@ -77,8 +76,9 @@ impl kernel::Module for RustRiscvSbiIpi {
             // SAFETY: Called while the module is loaded, by itself.
             unsafe { kernel::bindings::__module_get(module.as_ptr()) };
         }
+        // Last: nothing may fail once a file can be open.
         Ok(RustRiscvSbiIpi {
-            _stats: files,
+            _stats: riscv::debugfs::optional(stats::Files::new()),
             _state: state,
         })
     }

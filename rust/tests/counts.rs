@@ -26,6 +26,12 @@ use kernel::{
     prelude::*, //
 };
 
+#[cfg(rust_riscv_text_hooks)]
+use riscv::adversary::{
+    self,
+    Point, //
+};
+
 /// The instruction that a kprobe replaces.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Probe {
@@ -123,7 +129,7 @@ impl SlowTraps {
     pub(crate) fn start() -> SlowTraps {
         // 40 ms of a clock of 10 MHz, as QEMU has: more than removing a probe takes on a busy host.
         #[cfg(rust_riscv_text_hooks)]
-        riscv::provider::delay_breakpoints(400_000);
+        adversary::delay(Point::Trapped, 400_000);
         SlowTraps(())
     }
 }
@@ -131,7 +137,7 @@ impl SlowTraps {
 impl Drop for SlowTraps {
     fn drop(&mut self) {
         #[cfg(rust_riscv_text_hooks)]
-        riscv::provider::delay_breakpoints(0);
+        adversary::delay(Point::Trapped, 0);
     }
 }
 

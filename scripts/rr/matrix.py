@@ -49,6 +49,11 @@ HOTPLUG = ("rust_riscv_sbi_ipi", "rust_riscv_cpuhp_meter", "rust_cpuhp_observer"
 PATIENT = "kunit.timeout=14400"
 
 
+# Of rust_riscv: delays at points between two steps whose order matters, see
+# rust/riscv/adversary.rs.
+ADVERSARY = {"adversary_us": 1_000}
+
+
 @dataclass
 class Row:
     """A guest of "make test"."""
@@ -62,6 +67,12 @@ class Row:
     litmus: dict[str, int] = field(default_factory=dict)
     # scripts/guest/SCRIPT.sh
     script: str = "test"
+    # Whether critical points are delayed at random.
+    adversary: bool = False
+
+    def delays(self, seed: int) -> dict[str, int]:
+        """Parameters for that, if it is so."""
+        return {**ADVERSARY, "adversary_seed": seed} if self.adversary else {}
 
     @property
     def machine(self) -> Machine:
@@ -72,12 +83,15 @@ class Row:
     def name(self) -> str:
         hooked = "-hooked" if self.hooked else ""
         script = f"-{self.script}" if self.script != "test" else ""
-        return f"{self.flavour}{hooked}{script}-smp{self.smp}-{self.aia}"
+        delays = "-adversary" if self.adversary else ""
+        return f"{self.flavour}{hooked}{script}{delays}-smp{self.smp}-{self.aia}"
 
     @property
     def title(self) -> str:
         script = f", {self.script}" if self.script != "test" else ""
-        return f"{self.flavour}{' hooked' if self.hooked else ''} kernel, {self.machine}{script}"
+        delays = ", adversary" if self.adversary else ""
+        hooked = " hooked" if self.hooked else ""
+        return f"{self.flavour}{hooked} kernel, {self.machine}{script}{delays}"
 
 
 class Selftests(Row):
@@ -116,6 +130,7 @@ TEST = (
     Row("ordinary", 8, "none", FEW, hooked=True, litmus=LITMUS),
     Row("debug", 2, "none", FEW, SLOW, hooked=True),
     Row("debug", 4, "imsic", FEW, SLOW, hooked=True),
+    Row("ordinary", 2, "none", FEW, SLOW, hooked=True, adversary=True),
     # CPUs that come and go.
     Row("ordinary", 4, "none", SHORT, script="hotplug", hooked=True),
     Row("ordinary", 2, "imsic", script="hotplug"),
@@ -146,7 +161,7 @@ SELFTESTS_FULL = tuple(
 
 STRESS = (
     Stress("ordinary", 4, "imsic", hooked=True),
-    Stress("debug", 2, "none", limits=SLOW, hooked=True),
+    Stress("debug", 2, "none", limits=SLOW, hooked=True, adversary=True),
 )
 # Seconds that each of them takes in "make test".
 STRESS_SECONDS = 60
@@ -154,8 +169,8 @@ STRESS_SECONDS = 60
 STRESS_FULL = (
     *STRESS,
     Stress("ordinary", 2, "none", hooked=True),
-    Stress("debug", 4, "imsic", limits=SLOW, hooked=True),
-    Stress("ordinary", 8, "none", hooked=True),
+    Stress("debug", 4, "imsic", limits=SLOW, hooked=True, adversary=True),
+    Stress("ordinary", 8, "none", hooked=True, adversary=True),
     Stress("debug", 8, "imsic", limits=SLOW, hooked=True),
 )
 

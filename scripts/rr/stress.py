@@ -48,7 +48,7 @@ def boot_row(row: matrix.Stress, tools: dict[str, str], seed: int, seconds: int,
     # What was begun when the time is over is still brought to its end.
     limits = Limits(silence=row.limits.silence, total=row.limits.total + 2 * seconds)
     boot = suite.boot(kernel, tools, built, row.name, row.machine, limits, step,
-                      script=SCRIPT, settings=settings, files=files)
+                      script=SCRIPT, parameters=row.delays(seed), settings=settings, files=files)
     results.extend(suite.guest_checks(boot))
     if kernel.hooked:
         results.extend(at_work(boot))

@@ -50,6 +50,37 @@ fn parts_are_kept() {
     assert_eq!(edit.new_bytes(), 0x0807_0605);
 }
 
+/// From clang's assembler; what is written by parcels, since `addr` is not aligned.
+#[test]
+fn accesses_are_what_may_be_misaligned() {
+    let replaces = |addr, old: u32| {
+        Edit::new(
+            addr,
+            &old.to_le_bytes(),
+            &EBREAK.to_le_bytes(),
+            0,
+            Kind::Code,
+        )
+        .unwrap()
+        .replaces_access()
+    };
+
+    for access in [
+        0x0005_2503, // lw a0, 0(a0)
+        0x0005_3507, // fld fa0, 0(a0)
+        0x00a5_a023, // sw a0, 0(a1)
+        0x00a5_b027, // fsd fa0, 0(a1)
+        0x00a5_a52f, // amoadd.w a0, a0, (a1)
+    ] {
+        assert!(replaces(AT + 2, access));
+        // One store: a reader gets the old instruction or the new one.
+        assert!(!replaces(AT, access));
+    }
+    for other in [NOP, ADDI, SUB, EBREAK] {
+        assert!(!replaces(AT + 2, other));
+    }
+}
+
 /// What is not part of the edit must not become part of a comparison or of a store.
 #[test]
 fn bytes_beyond_the_length_are_zero() {
