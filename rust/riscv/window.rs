@@ -129,7 +129,8 @@ impl Window {
         window.slots.reserve(pages, GFP_KERNEL)?;
         for n in 0..pages {
             let addr = window.base.addr().get() + n * PAGE_SIZE;
-            let found = text::look_up(addr).filter(|found| found.level == 0);
+            // SAFETY: The area is ours, and stays.
+            let found = unsafe { text::look_up(addr) }.filter(|found| found.level == 0);
             let entry = NonNull::new(text::entry_at(found.ok_or(ENXIO)?.slot)).ok_or(ENXIO)?;
             let mut slot = Slot {
                 entry,
@@ -188,7 +189,8 @@ impl Window {
         let mut lookups = Lookups::default();
 
         for page in pages {
-            let pte = lookups.look_up(page, allowed)?.to_writable();
+            // SAFETY: By the function's requirement the page, and so the way to it, stays.
+            let pte = unsafe { lookups.look_up(page, allowed) }?.to_writable();
             let used = mapped.used;
 
             mapped
@@ -251,9 +253,8 @@ impl Window {
     /// Any but NMI-like ones. Allocates nothing. The task stays on its CPU while the window is
     /// open.
     pub unsafe fn open_here(&mut self, page: usize) -> Result<OpenHere<'_>> {
-        let pte = Lookups::default()
-            .look_up(page, Allowed::Memory)?
-            .to_writable();
+        // SAFETY: By the function's requirement the memory, and so the way to it, stays.
+        let pte = unsafe { Lookups::default().look_up(page, Allowed::Memory) }?.to_writable();
 
         // SAFETY: No requirements. Undone when the result is dropped.
         unsafe { bindings::rr_migrate_disable() };
