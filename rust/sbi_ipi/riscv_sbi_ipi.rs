@@ -64,10 +64,8 @@ impl kernel::Module for RustRiscvSbiIpi {
         enable::set_irq(irq);
         owner::check()?;
 
-        let files = stats::Files::new()?;
-        let cpus = CpusRead::lock();
-        let state = owner::TakenOver::new(&cpus, late)?;
-        drop(cpus);
+        let room = KBox::new_uninit(GFP_KERNEL)?;
+        let state = CpusRead::with(|cpus| owner::TakenOver::new(cpus, late))?;
 
         if late {
             pr_warn!("CPUs that come online will stall: late=1\n");
@@ -78,8 +76,10 @@ impl kernel::Module for RustRiscvSbiIpi {
             unsafe { kernel::bindings::__module_get(module.as_ptr()) };
         }
         Ok(RustRiscvSbiIpi {
-            _stats: files,
             _state: state,
+            // SAFETY: Nothing fails any more, and it is dropped with the module's data, before its
+            // text goes.
+            _stats: unsafe { stats::Files::new(room) },
         })
     }
 }
