@@ -33,7 +33,7 @@ use crate::{
         Pte,
         PAGE_SIZE, //
     },
-    stop_machine::Stopped,
+    rendezvous::Met,
     text::{
         self,
         Allowed,
@@ -171,8 +171,9 @@ impl Window {
     ///
     /// # Safety
     ///
-    /// The pages stay what they are until the window is closed: their modules are pinned. What is
-    /// [`Allowed::Memory`] is the caller's to write.
+    /// - The pages stay what they are until the window is closed: their modules are pinned. What is
+    ///   [`Allowed::Memory`] is the caller's to write.
+    /// - The result is dropped: leaked, as by `mem::forget()`, it leaves writable aliases of text.
     ///
     /// # Context
     ///
@@ -246,7 +247,8 @@ impl Window {
     ///
     /// # Safety
     ///
-    /// The memory stays until the window is closed, and writing to it is the caller's right.
+    /// - The memory stays until the window is closed, and writing to it is the caller's right.
+    /// - The result is dropped: leaked, as by `mem::forget()`, it leaves a writable alias.
     ///
     /// # Context
     ///
@@ -378,10 +380,9 @@ impl Mapped<'_> {
         }
     }
 
-    /// Closes the window on the CPU that has written, while all CPUs are stopped. Each of them has
-    /// to run `fence.i` before it goes on.
+    /// Closes the window on the CPU that has written, while all others wait for it.
     #[inline(always)]
-    pub(crate) fn close_stopped(&mut self, _stopped: &Stopped<'_>) {
+    pub(crate) fn close_stopped(&mut self, _met: &Met<'_>) {
         self.close();
     }
 
