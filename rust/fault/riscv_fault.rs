@@ -57,7 +57,7 @@ impl Hook {
 
 struct RustRiscvFault {
     // Dropped in this order.
-    _stats: Option<Pin<KBox<stats::Files>>>,
+    _stats: Pin<KBox<stats::Files>>,
     #[cfg(rust_riscv_fault_hook)]
     _hook: Hook,
 }
@@ -67,14 +67,11 @@ impl kernel::Module for RustRiscvFault {
         if cfg!(not(rust_riscv_fault_hook)) {
             pr_info!("the fault path of this kernel is not hooked: only the decision is offered\n");
         }
-        #[cfg(rust_riscv_fault_hook)]
-        let hook = Hook::new()?;
-
-        // Last: nothing may fail once a file can be open.
         Ok(RustRiscvFault {
-            _stats: riscv::debugfs::optional(stats::Files::new()),
             #[cfg(rust_riscv_fault_hook)]
-            _hook: hook,
+            _hook: Hook::new()?,
+            // SAFETY: The last step, and dropped with the module's data, before its text goes.
+            _stats: unsafe { stats::Files::new() }?,
         })
     }
 }

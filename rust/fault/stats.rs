@@ -115,12 +115,19 @@ pub(crate) struct Files {
 
 impl Files {
     /// Makes `rust_riscv_fault/verdicts`.
-    pub(crate) fn new() -> Result<Pin<KBox<Files>>> {
+    ///
+    /// # Safety
+    ///
+    /// That of [`Scope::dir`].
+    pub(crate) unsafe fn new() -> Result<Pin<KBox<Files>>> {
         KBox::pin_init(
             try_pin_init!(Files {
-                scope <- Scope::dir(View, c"rust_riscv_fault", |view, dir| {
-                    dir.read_only_file(c"verdicts", view);
-                }),
+                // SAFETY: By the function's requirement.
+                scope <- unsafe {
+                    Scope::dir(View, c"rust_riscv_fault", |view, dir| {
+                        dir.read_only_file(c"verdicts", view);
+                    })
+                },
             }? Error),
             GFP_KERNEL,
         )

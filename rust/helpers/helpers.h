@@ -46,6 +46,7 @@ void rr_flush_icache_all(void);
 void rr_interrupt_and_flush_icache_all(void);
 void rr_local_flush_tlb_page(unsigned long addr);
 void rr_local_flush_tlb_all(void);
+bool rr_cpu_is_online(unsigned int cpu);
 void rr_set_current_state(unsigned int state);
 void rr_migrate_disable(void);
 void rr_migrate_enable(void);

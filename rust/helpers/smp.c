@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/cleanup.h>
+#include <linux/cpumask.h>
 #include <linux/kprobes.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
@@ -53,6 +54,12 @@ notrace __kprobes void rr_local_flush_tlb_page(unsigned long addr)
 notrace __kprobes void rr_local_flush_tlb_all(void)
 {
 	local_flush_tlb_all();
+}
+
+/* Whether there is a CPU of that number, any number, and it is online. */
+bool rr_cpu_is_online(unsigned int cpu)
+{
+	return cpu < nr_cpu_ids && cpu_online(cpu);
 }
 
 void rr_set_current_state(unsigned int state)

@@ -46,9 +46,25 @@ pub struct Options {
     /// after the batch was verified. Only in a kernel with KUnit; ignored by a rendezvous, which
     /// leaves no such moment.
     pub race_at: Option<usize>,
-    /// Stop the machine even for instructions that are replaced together, which a task that is
-    /// between them does not survive: to see that. Only in a kernel with KUnit.
-    pub torn: bool,
+    /// Stop the machine even for instructions that are replaced together, if this is asked for by
+    /// [`Strategy::Rendezvous`]. Only in a kernel with KUnit.
+    pub torn: Option<Torn>,
+}
+
+/// That instructions which are replaced together may be torn: a task that is between them goes on in
+/// the middle of the new ones.
+#[derive(Clone, Copy, Debug)]
+pub struct Torn(());
+
+impl Torn {
+    /// For a test that wants to see that.
+    ///
+    /// # Safety
+    ///
+    /// What a task runs then is harmless, for every edit of the batch.
+    pub const unsafe fn new() -> Torn {
+        Torn(())
+    }
 }
 
 /// Edits of kernel text that are made together, or not at all.

@@ -46,9 +46,9 @@ use riscv::{
     },
     rendezvous::{
         rendezvous,
+        Met,
         Work, //
     },
-    stop_machine::Stopped,
     text::{
         Allowed,
         Owners, //
@@ -150,7 +150,7 @@ pub(crate) fn commit(
         return Err(nowhere(errno(ENODATA)));
     }
     fit_fetch(edits);
-    let pairs = if cfg!(CONFIG_KUNIT) && options.torn {
+    let pairs = if cfg!(CONFIG_KUNIT) && options.torn.is_some() {
         Pairs::Torn
     } else {
         PAIRS
@@ -158,11 +158,11 @@ pub(crate) fn commit(
     let strategy = plan(edits, options.strategy, pairs).map_err(bad_plan)?;
 
     // Before the engine's own lock: the kernel calls us under this one.
-    let lock = TextLock::lock();
-
+    //
     // SAFETY: `plan` and `owners` have accepted the edits, and `owners` outlives the call. The code
-    // that results is what those who added the edits answer for.
-    unsafe { write(edits, Allowed::Text, strategy, options, Some(&lock)) }
+    // that results is what those who added the edits answer for; that it may be torn, who asked for
+    // that does.
+    TextLock::with(|lock| unsafe { write(edits, Allowed::Text, strategy, options, Some(lock)) })
 }
 
 /// Makes all of `edits`, which the kernel's own users want, or none.
@@ -338,11 +338,15 @@ unsafe fn write(
     };
     let stopped_ns = match (strategy, lock) {
         (Strategy::Live | Strategy::Phased, _) => {
-            let mut ready = verified.open(window).map_err(nowhere)?;
+            // SAFETY: By the function's requirement no edit is of `Way::Stop`. `write_live` makes the
+            // steps in their order, and it is dropped here.
+            let mut ready = unsafe { verified.open(window) }.map_err(nowhere)?;
             write_live(&mut ready, options).map(|()| 0)
         }
         (Strategy::Guarded, Some(lock)) => {
-            let mut ready = verified.open(window).map_err(nowhere)?;
+            // SAFETY: `guard` is told of all edits before the first step, and dropped after it is.
+            // The rest as above.
+            let mut ready = unsafe { verified.open(window) }.map_err(nowhere)?;
             let table = Table::new(edits);
             // SAFETY: The engine is locked. `guard` is dropped after `ready`, when no breakpoint
             // is left.
@@ -356,7 +360,10 @@ unsafe fn write(
             result.map(|()| 0)
         }
         (Strategy::Rendezvous, Some(lock)) => {
-            write_stopped(verified.for_master(window).map_err(nowhere)?, lock)
+            // SAFETY: By the function's requirement no edit is splittable, or it may be torn. It is
+            // dropped in there.
+            let batch = unsafe { verified.for_master(window) }.map_err(nowhere)?;
+            write_stopped(batch, lock)
         }
         // CPUs may come and go.
         (Strategy::Guarded | Strategy::Rendezvous, None) => Err(nowhere(errno(EOPNOTSUPP))),
@@ -489,7 +496,7 @@ struct Writing<'e, 'w> {
 
 impl Work for Writing<'_, '_> {
     #[inline(always)]
-    fn master(&mut self, stopped: &Stopped<'_>) {
-        self.outcome = Some(self.batch.write_stopped(stopped));
+    fn master(&mut self, met: &Met<'_>) {
+        self.outcome = Some(self.batch.write_stopped(met));
     }
 }

@@ -59,7 +59,7 @@ struct RustRiscvPatch {
     // the engine's counters once it is gone.
     #[cfg(rust_riscv_text_hooks)]
     _provider: riscv::provider::Registration<provider::TextProvider>,
-    _stats: Option<Pin<KBox<stats::Files>>>,
+    _stats: Pin<KBox<stats::Files>>,
     _engine: engine::Registration,
 }
 
@@ -91,15 +91,12 @@ impl kernel::Module for RustRiscvPatch {
         let engine = unsafe { engine::Registration::new(pages) }
             .inspect_err(|_| pr_err!("no window of {pages} pages\n"))?;
 
-        #[cfg(rust_riscv_text_hooks)]
-        let provider = take_over(pages)?;
-
-        // Last: nothing may fail once a file can be open.
         Ok(RustRiscvPatch {
-            _stats: riscv::debugfs::optional(stats::Files::new()),
             #[cfg(rust_riscv_text_hooks)]
-            _provider: provider,
+            _provider: take_over(pages)?,
             _engine: engine,
+            // SAFETY: The last step, and dropped with the module's data, before its text goes.
+            _stats: unsafe { stats::Files::new() }?,
         })
     }
 }

@@ -17,6 +17,7 @@ use kernel::{
 use riscv::{
     debugfs::{
         Scope,
+        ScopedDir,
         Writer, //
     },
     plan::Strategy, //
@@ -245,6 +246,16 @@ impl Writer for View {
     }
 }
 
+fn make_files<'data, 'dir>(view: &'data View, dir: &'dir ScopedDir<'data, 'dir>) {
+    dir.read_only_file(c"stats", view);
+    dir.read_write_callback_file(
+        c"strategy",
+        view,
+        &|_, f| writeln!(f, "{}", control::name()),
+        &|_, input| control::choose(input),
+    );
+}
+
 /// The files in debugfs; removed when dropped.
 #[pin_data]
 pub(crate) struct Files {
@@ -254,18 +265,15 @@ pub(crate) struct Files {
 
 impl Files {
     /// Makes `rust_riscv_patch/stats` and `rust_riscv_patch/strategy`.
-    pub(crate) fn new() -> Result<Pin<KBox<Files>>> {
+    ///
+    /// # Safety
+    ///
+    /// That of [`Scope::dir`].
+    pub(crate) unsafe fn new() -> Result<Pin<KBox<Files>>> {
         KBox::pin_init(
             try_pin_init!(Files {
-                scope <- Scope::dir(View, c"rust_riscv_patch", |view, dir| {
-                    dir.read_only_file(c"stats", view);
-                    dir.read_write_callback_file(
-                        c"strategy",
-                        view,
-                        &|_, f| writeln!(f, "{}", control::name()),
-                        &|_, input| control::choose(input),
-                    );
-                }),
+                // SAFETY: By the function's requirement.
+                scope <- unsafe { Scope::dir(View, c"rust_riscv_patch", make_files) },
             }? Error),
             GFP_KERNEL,
         )

@@ -22,7 +22,7 @@ use crate::{
     },
     pgtable::PAGE_SIZE,
     plan,
-    stop_machine::Stopped,
+    rendezvous::Met,
     symbol::Symbol,
     text::{
         self,
@@ -147,9 +147,17 @@ impl<'e> Verified<'e> {
     /// # Errors
     ///
     /// Those of [`Window::open`].
-    pub fn open<'w>(self, window: &'w mut Window) -> Result<Ready<'e, 'w>> {
+    ///
+    /// # Safety
+    ///
+    /// - The steps of the result are made in their order: see [`Ready`].
+    /// - An edit of [`Way::Stop`] is one of those that [`guards::publish`](crate::guards::publish)
+    ///   was told of before its first step is made, and until the result has been dropped.
+    /// - The result is dropped: leaked, as by `mem::forget()`, it leaves writable aliases of text.
+    pub unsafe fn open<'w>(self, window: &'w mut Window) -> Result<Ready<'e, 'w>> {
         let shape = Shape::of(self.0);
         // SAFETY: By the type invariants the pages are in ascending order, and stay what they are.
+        // By the function's requirement it is dropped.
         let mut open = unsafe { window.open(plan::pages(self.0, PAGE_SIZE), self.1) }?;
 
         if shape.iter().any(|phase| phase.breakpoints) {
@@ -168,7 +176,13 @@ impl<'e> Verified<'e> {
     /// # Errors
     ///
     /// Those of [`Window::map`].
-    pub fn for_master<'w>(self, window: &'w mut Window) -> Result<ForMaster<'e, 'w>> {
+    ///
+    /// # Safety
+    ///
+    /// - No task is between two instructions of an edit that [is splittable](Edit::is_splittable):
+    ///   it would go on in the middle of the new ones.
+    /// - The result is dropped: leaked, as by `mem::forget()`, it leaves writable aliases of text.
+    pub unsafe fn for_master<'w>(self, window: &'w mut Window) -> Result<ForMaster<'e, 'w>> {
         // SAFETY: As in `open`.
         let mapped = unsafe { window.map(plan::pages(self.0, PAGE_SIZE), self.1) }?;
 
@@ -180,6 +194,18 @@ impl<'e> Verified<'e> {
 }
 
 /// A batch that can be written: its window is open.
+///
+/// Phase by phase, in ascending order, with [`Ready::synchronise`] between two steps, always:
+///
+/// 1. [`Ready::begin`];
+/// 2. where the phase [has parcels](Ready::has_parcels), [`Ready::finish`] of the tail, and before
+///    it, where the batch [is splittable](Ready::is_splittable), a wait for all tasks, by
+///    [`Ready::synchronise_and`];
+/// 3. there, [`Ready::finish`] of the head.
+///
+/// A step may be made twice. Where `begin` fails, [`Ready::take_back`] is called instead of the
+/// others; then the phases before are made back, in descending order, by [`Ready::begin_unchecked`]
+/// and, as in 2 and 3, `finish`.
 ///
 /// Dropping it closes the window and synchronises all CPUs with what was written. If an edit has a
 /// breakpoint, no CPU is in the trap of one any more that was there before.
@@ -380,14 +406,13 @@ pub struct ForMaster<'e, 'w> {
 }
 
 impl ForMaster<'_, '_> {
-    /// Verifies the whole batch once more, writes it, and closes the window, on a stopped machine.
-    ///
-    /// Every CPU has to run `fence.i` before it goes on.
+    /// Verifies the whole batch once more, writes it, and closes the window, while all other CPUs
+    /// wait for this one.
     #[inline(always)]
-    pub fn write_stopped(&mut self, stopped: &Stopped<'_>) -> Result<(), Failure> {
+    pub fn write_stopped(&mut self, met: &Met<'_>) -> Result<(), Failure> {
         let result = self.write_all_here();
 
-        self.mapped.close_stopped(stopped);
+        self.mapped.close_stopped(met);
         result
     }
 

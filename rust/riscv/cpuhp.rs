@@ -44,7 +44,10 @@
 //!     }
 //! }
 //!
-//! let registration = Registration::<Counter>::new(Slot::ONLINE_DYNAMIC, Calls::OnlineCpusToo)?;
+//! // SAFETY: Dropped below.
+//! let registration = unsafe {
+//!     Registration::<Counter>::new(Slot::ONLINE_DYNAMIC, Calls::OnlineCpusToo)?
+//! };
 //! assert!(COUNT.load(Relaxed) > 0);
 //! drop(registration);
 //! assert_eq!(COUNT.load(Relaxed), 0);
@@ -152,37 +155,56 @@ const fn callbacks<T: State>() -> (Callback, Callback) {
     )
 }
 
-/// No CPU comes online or goes off while this lives.
+/// Proof that no CPU comes online or goes off: this task holds `cpus_read_lock`.
 ///
 /// Others may hold it at the same time. Do not drop a [`Registration`] meanwhile, which takes it
 /// again and so may wait for a CPU that waits for you: use [`Registration::remove_locked`].
+///
+/// It is lent to a function, not held by a guard, which could be leaked and would then keep CPUs
+/// from coming and going for good.
 ///
 /// # Examples
 ///
 /// ```
 /// use riscv::cpuhp::CpusRead;
 ///
-/// let cpus = CpusRead::lock();
-/// // The CPUs that are online now stay so.
-/// drop(cpus);
+/// CpusRead::with(|_cpus| {
+///     // The CPUs that are online now stay so.
+/// });
 /// ```
-#[must_use = "the lock is released when this is dropped"]
+///
+/// # Invariants
+///
+/// This task holds `cpus_read_lock` for as long as this can be referred to.
 pub struct CpusRead(NotThreadSafe);
 
 impl CpusRead {
-    /// Waits until no CPU is on its way, and keeps it so. Sleeps.
+    /// Waits until no CPU is on its way, and keeps it so while `work` runs. Sleeps.
     ///
     /// Not from a hotplug callback, and not twice in one task.
-    pub fn lock() -> CpusRead {
-        // SAFETY: No requirements. Released once, by the same task, when dropped.
+    pub fn with<R>(work: impl FnOnce(&CpusRead) -> R) -> R {
+        // SAFETY: No requirements. Released below.
         unsafe { bindings::rr_cpus_read_lock() };
-        CpusRead(NotThreadSafe)
+        // INVARIANT: Just locked, and `work` cannot keep what it is lent.
+        let result = work(&CpusRead(NotThreadSafe));
+
+        // SAFETY: Locked above, by this task.
+        unsafe { bindings::rr_cpus_read_unlock() };
+        result
     }
 
-    /// The same if it need not wait; any context that may not sleep.
-    pub fn try_lock() -> Option<CpusRead> {
-        // SAFETY: No requirements. If it succeeds, released once by the same task.
-        unsafe { bindings::rr_cpus_read_trylock() }.then_some(CpusRead(NotThreadSafe))
+    /// The same if it need not wait, else `None`; any context that may not sleep.
+    pub fn try_with<R>(work: impl FnOnce(&CpusRead) -> R) -> Option<R> {
+        // SAFETY: No requirements. If it succeeds, released below.
+        if !unsafe { bindings::rr_cpus_read_trylock() } {
+            return None;
+        }
+        // INVARIANT: As in `with`.
+        let result = work(&CpusRead(NotThreadSafe));
+
+        // SAFETY: Locked above, by this task.
+        unsafe { bindings::rr_cpus_read_unlock() };
+        Some(result)
     }
 
     /// Empties a slot whose callbacks somebody else set up, without running them.
@@ -196,13 +218,6 @@ impl CpusRead {
         // bounds; single callbacks are not run.
         unsafe { __cpuhp_remove_state_cpuslocked(slot.number(), false) };
         Vacancy { cpus: self, slot }
-    }
-}
-
-impl Drop for CpusRead {
-    fn drop(&mut self) {
-        // SAFETY: Locked in this task, since the guard cannot be sent.
-        unsafe { bindings::rr_cpus_read_unlock() };
     }
 }
 
@@ -220,8 +235,13 @@ impl<S: Section> Vacancy<'_, S> {
     /// # Errors
     ///
     /// `-EBUSY` if somebody else has taken the slot meanwhile.
-    pub fn fill<T: State<Section = S>>(self) -> Result<Registration<T>> {
-        Registration::new_locked(self.slot, Calls::HotplugOnly, self.cpus)
+    ///
+    /// # Safety
+    ///
+    /// That of [`Registration::new`].
+    pub unsafe fn fill<T: State<Section = S>>(self) -> Result<Registration<T>> {
+        // SAFETY: By the function's requirement.
+        unsafe { Registration::new_locked(self.slot, Calls::HotplugOnly, self.cpus) }
     }
 
     /// Leaves it to somebody else, such as C code, to fill the slot.
@@ -254,14 +274,20 @@ impl<T: State> Registration<T> {
     /// - `-ENOSPC` if it is a dynamic one and there are no more.
     /// - What `up` returned on an online CPU; then `down` has run on those before it.
     ///
+    /// # Safety
+    ///
+    /// What it returns is removed before the text of the module that `T` is in goes: it is not
+    /// leaked, as by `mem::forget()`. The kernel would go on calling that text.
+    ///
     /// # Context
     ///
     /// Sleeps. The caller holds no [`CpusRead`], which is taken here.
-    pub fn new(slot: Slot<T::Section>, calls: Calls) -> Result<Registration<T>> {
+    pub unsafe fn new(slot: Slot<T::Section>, calls: Calls) -> Result<Registration<T>> {
         let (up, down) = const { callbacks::<T>() };
 
-        // SAFETY: The callbacks are for single instances and take a CPU number; they and the name
-        // stay until the registration is dropped. The slot is in the section of `T`.
+        // SAFETY: The callbacks are for single instances and take a CPU number; by the function's
+        // requirement they and the name stay until the registration is dropped. The slot is in the
+        // section of `T`.
         let number = unsafe {
             __cpuhp_setup_state(
                 slot.number(),
@@ -280,7 +306,11 @@ impl<T: State> Registration<T> {
     /// # Errors
     ///
     /// Those of [`Registration::new`].
-    pub fn new_locked(
+    ///
+    /// # Safety
+    ///
+    /// That of [`Registration::new`].
+    pub unsafe fn new_locked(
         slot: Slot<T::Section>,
         calls: Calls,
         _cpus: &CpusRead,
@@ -347,16 +377,24 @@ impl<T: State> Registration<T> {
     /// # Errors
     ///
     /// `-EBUSY` if somebody else took the slot in that moment: see [`NotReplaced`].
-    pub fn replace<U: State<Section = T::Section>>(
+    ///
+    /// # Safety
+    ///
+    /// That of [`Registration::new`], for `U`.
+    pub unsafe fn replace<U: State<Section = T::Section>>(
         self,
         cpus: &CpusRead,
     ) -> Result<Registration<U>, NotReplaced<T>> {
         let slot = self.slot;
 
         // The guard keeps CPUs from coming online in between. litmus: hotplug+replace
-        self.vacate(cpus).fill::<U>().map_err(|error| {
+        //
+        // SAFETY: By the function's requirement.
+        unsafe { self.vacate(cpus).fill::<U>() }.map_err(|error| {
             let back = Vacancy { cpus, slot };
-            (error, back.fill::<T>().ok())
+
+            // SAFETY: By that of whoever set up `self`, which it takes the place of.
+            (error, unsafe { back.fill::<T>() }.ok())
         })
     }
 }

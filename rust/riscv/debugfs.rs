@@ -36,9 +36,6 @@ use entry::Entry;
 /// Dropping it removes the directory and all that is in it, waits for who reads or writes a file
 /// right now, and then drops the data.
 ///
-/// A module whose init function fails is freed even while a file is open: make the files when
-/// nothing can fail any more, with [`optional`].
-///
 /// # Examples
 ///
 /// ```
@@ -53,11 +50,14 @@ use entry::Entry;
 ///
 /// /// Makes a file `hits`, which says how often something happened.
 /// fn files() -> Result<Pin<KBox<Scope<Atomic<u64>>>>> {
-///     let files = Scope::dir(Atomic::new(0), c"rust_riscv_example", |hits, dir| {
-///         dir.read_callback_file(c"hits", hits, &|hits: &Atomic<u64>, f| {
-///             writeln!(f, "{}", hits.load(Relaxed))
-///         });
-///     });
+///     // SAFETY: Dropped below, and not in an init function.
+///     let files = unsafe {
+///         Scope::dir(Atomic::new(0), c"rust_riscv_example", |hits, dir| {
+///             dir.read_callback_file(c"hits", hits, &|hits: &Atomic<u64>, f| {
+///                 writeln!(f, "{}", hits.load(Relaxed))
+///             });
+///         })
+///     };
 ///
 ///     KBox::pin_init(files, GFP_KERNEL)
 /// }
@@ -82,7 +82,14 @@ impl<T> Scope<T> {
     /// # Errors
     ///
     /// Those of `data`.
-    pub fn dir<'a, E: 'a, F>(
+    ///
+    /// # Safety
+    ///
+    /// - The scope is dropped before the text of the module that makes it goes: it is not leaked,
+    ///   as by `mem::forget()`. Who opens a file would run into that text.
+    /// - In a module's init function it is the last step that can fail: a module whose init function
+    ///   fails is freed even while a file is open.
+    pub unsafe fn dir<'a, E: 'a, F>(
         data: impl PinInit<T, E> + 'a,
         name: &'a CStr,
         fill: F,
@@ -111,16 +118,6 @@ impl<T> Scope<T> {
             Ok(())
         })
     }
-}
-
-/// The files of a module, or none and a line in the log: nobody depends on files in debugfs, so
-/// that a module without them works.
-///
-/// For the last step of a module's init function, which must not fail once there are files.
-pub fn optional<T>(files: Result<T>) -> Option<T> {
-    files
-        .inspect_err(|error| pr_warn!("no files in debugfs: error {}\n", error.to_errno()))
-        .ok()
 }
 
 impl<T> Deref for Scope<T> {

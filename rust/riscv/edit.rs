@@ -152,7 +152,8 @@ impl Edit {
         }
     }
 
-    /// An edit that makes the 2, 4 or 8 naturally aligned bytes at `addr`, now `old`, `new`.
+    /// An edit that makes the 2, 4 or 8 naturally aligned bytes at `addr`, now the lowest of `old`,
+    /// `new`.
     ///
     /// `None` for any other number, any other address, a phase that there is not, or what no
     /// instruction is as short as.
@@ -169,7 +170,10 @@ impl Edit {
         }
         // A length that is known is what makes this quick.
         let edit = |len: usize, new| {
-            (addr % len == 0).then(|| Edit::of_words(addr, old(), new, len, phase, kind))
+            (addr % len == 0).then(|| {
+                let old = old() & u64::MAX >> (u64::BITS as usize - 8 * len);
+                Edit::of_words(addr, old, new, len, phase, kind)
+            })
         };
         match *new {
             _ if new.len() < align(kind) => None,

@@ -23,7 +23,8 @@ use crate::cpuhp::Here;
 /// use riscv::{cpuhp::*, irq_work::SelfIpi};
 ///
 /// static HEARD: Atomic<u32> = Atomic::new(0);
-/// static IPI: SelfIpi = SelfIpi::new(|| HEARD.store(1, Relaxed));
+/// // SAFETY: It is waited for below, when nobody sends it any more.
+/// static IPI: SelfIpi = unsafe { SelfIpi::new(|| HEARD.store(1, Relaxed)) };
 ///
 /// struct Send;
 ///
@@ -38,7 +39,8 @@ use crate::cpuhp::Here;
 ///     }
 /// }
 ///
-/// drop(Registration::<Send>::new(Slot::ONLINE_DYNAMIC, Calls::OnlineCpusToo)?);
+/// // SAFETY: Dropped at once.
+/// drop(unsafe { Registration::<Send>::new(Slot::ONLINE_DYNAMIC, Calls::OnlineCpusToo)? });
 /// IPI.wait();
 /// assert_eq!(HEARD.load(Relaxed), 1);
 /// # Ok::<(), Error>(())
@@ -64,8 +66,13 @@ unsafe extern "C" fn heard(work: *mut irq_work) {
 }
 
 impl SelfIpi {
-    /// An IPI that has `heard` called, with interrupts off, on the CPU that it is sent to.
-    pub const fn new(heard_fn: fn()) -> SelfIpi {
+    /// An IPI that has `heard_fn` called, with interrupts off, on the CPU that it is sent to.
+    ///
+    /// # Safety
+    ///
+    /// [`SelfIpi::wait`] is called after the last [`SelfIpi::send`], and before the text of the
+    /// module that this and `heard_fn` are in goes. An IPI that is on its way would be heard there.
+    pub const unsafe fn new(heard_fn: fn()) -> SelfIpi {
         // SAFETY: All zeroes are a valid `irq_work`, and what `IRQ_WORK_INIT()` begins with.
         let mut work: irq_work = unsafe { core::mem::zeroed() };
 
@@ -79,11 +86,9 @@ impl SelfIpi {
     }
 
     /// Sends it to this CPU; whether it was not on its way already. Any context.
-    ///
-    /// A module calls [`SelfIpi::wait`] before it goes, and sends no more after that.
     #[inline]
     pub fn send(&'static self, _here: &impl Here) -> bool {
-        // SAFETY: Initialised, and static.
+        // SAFETY: Initialised and static. By the requirement of `new` it is heard before it goes.
         unsafe { bindings::irq_work_queue(self.work.get()) }
     }
 

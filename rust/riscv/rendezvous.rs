@@ -9,7 +9,10 @@
 //! is no IPI inside: interrupts are off, so a flush on another hart that is itself an IPI would
 //! never be answered. Each CPU instead flushes for itself, on its way out.
 
-use core::cell::UnsafeCell;
+use core::{
+    cell::UnsafeCell,
+    marker::PhantomData, //
+};
 
 use kernel::{
     bindings::atomic_t,
@@ -36,7 +39,6 @@ use crate::{
     stop_machine::{
         run_in_stoppers,
         InStopper,
-        Stopped,
         INTERRUPTS_ON, //
     },
     text_lock::TextLock,
@@ -120,6 +122,29 @@ impl Drop for InterruptsOff {
     }
 }
 
+/// Proof that all CPUs have met: the others only wait, with interrupts off, for the one that has
+/// this, and each runs `fence.i` before it goes on.
+///
+/// (A [`Stopped`](crate::stop_machine::Stopped) says less: there every CPU runs what it likes, and
+/// goes on with what it has fetched.)
+pub struct Met<'a> {
+    _scope: PhantomData<&'a ()>,
+    _here: NotThreadSafe,
+}
+
+impl Met<'_> {
+    /// # Safety
+    ///
+    /// What the type says is so for as long as the result exists.
+    #[inline(always)]
+    unsafe fn new() -> Self {
+        Met {
+            _scope: PhantomData,
+            _here: NotThreadSafe,
+        }
+    }
+}
+
 /// What is done at a rendezvous.
 ///
 /// # Implementing
@@ -128,7 +153,7 @@ impl Drop for InterruptsOff {
 /// waits. Mark it `#[inline(always)]`, so that it ends up in `.kprobes.text`.
 pub trait Work {
     /// Runs on the last CPU to arrive, while all others wait.
-    fn master(&mut self, stopped: &Stopped<'_>);
+    fn master(&mut self, met: &Met<'_>);
 }
 
 /// How long the CPUs were held.
@@ -167,11 +192,12 @@ impl<W: Work + Send> InStopper for Meeting<W> {
         let arrived = Ticks::now();
 
         let place = meet(&self.counter, online, || {
-            // SAFETY: All CPUs have arrived here, with interrupts off, and wait for the release.
-            let stopped = unsafe { Stopped::new() };
+            // SAFETY: All CPUs have arrived here, with interrupts off, and wait for the release. The
+            // `fence.i` is below.
+            let met = unsafe { Met::new() };
 
             // SAFETY: Only the master gets here, and nobody else looks before the release.
-            unsafe { (*self.work.get()).master(&stopped) };
+            unsafe { (*self.work.get()).master(&met) };
             // SAFETY: As above.
             unsafe { *self.done.get() = Ticks::now() };
         });

@@ -34,7 +34,7 @@ pub trait Stop: Sync {
     fn run(&self, stopped: &Stopped<'_>);
 }
 
-/// Proof that every CPU is stopped: it exists nowhere else.
+/// Proof that every CPU is stopped, and runs [`Stop::run`]: it exists nowhere else.
 pub struct Stopped<'a> {
     _scope: PhantomData<&'a ()>,
     _here: NotThreadSafe,
@@ -45,10 +45,10 @@ impl Stopped<'_> {
     ///
     /// # Safety
     ///
-    /// Every CPU has its interrupts off and only waits, or does what is proved to be safe then, for
-    /// as long as the result exists.
+    /// Every CPU has its interrupts off and runs the same function, or waits until all have left it,
+    /// for as long as the result exists.
     #[inline(always)]
-    pub(crate) unsafe fn new() -> Self {
+    unsafe fn new() -> Self {
         Stopped {
             _scope: PhantomData,
             _here: PhantomData,

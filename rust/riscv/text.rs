@@ -70,11 +70,37 @@ pub fn fetch_is_atomic() -> bool {
 
 /// Looks `addr`, an address of the kernel, up in the page tables.
 ///
-/// `None` if there is no table for it.
-pub fn look_up(addr: usize) -> Option<Found> {
+/// `None` if there is no table for it, or it is an address of user space.
+///
+/// # Safety
+///
+/// The tables on the way to `addr` are not freed meanwhile. Those of the kernel image stay, and
+/// those of memory that the caller keeps allocated or mapped, of a module that it has pinned, say.
+/// Others go with their memory: no lock is taken here.
+///
+/// # Context
+///
+/// Any.
+///
+/// # Examples
+///
+/// ```
+/// use riscv::text;
+///
+/// let function = kernel::bindings::_printk as *const () as usize;
+/// // SAFETY: The kernel image stays.
+/// let found = unsafe { text::look_up(function) };
+///
+/// assert!(found.is_some_and(|found| found.pte.is_text()));
+/// ```
+pub unsafe fn look_up(addr: usize) -> Option<Found> {
     const PPN_MASK: u64 = (1 << 44) - 1;
     const SV39: u64 = 8;
 
+    // Only the upper half is the kernel's. The lower one's tables come and go with a process.
+    if addr <= isize::MAX as usize {
+        return None;
+    }
     let satp: u64;
     // SAFETY: Reads a CSR that the kernel may read. Whichever address space is current, its upper
     // half is the kernel's.
@@ -137,7 +163,8 @@ impl Owners {
             self.pin_module(edit)?;
         }
         for addr in [first, last] {
-            look_up_text(addr)?;
+            // SAFETY: In the image, or in a module that is pinned.
+            unsafe { Lookups::default().look_up(addr, Allowed::Text) }?;
         }
         Ok(())
     }
@@ -165,24 +192,20 @@ fn is_image(addr: usize) -> bool {
         .is_some_and(|offset| offset < map.size)
 }
 
-/// The page-table entry of the text at `addr`.
-///
-/// # Errors
-///
-/// `-EFAULT` if there is no text.
-pub(crate) fn look_up_text(addr: usize) -> Result<Pte> {
-    Lookups::default().look_up(addr, Allowed::Text)
-}
-
 /// Lookups of many addresses, most of them near the one before.
 #[derive(Default)]
 pub(crate) struct Lookups(Option<(usize, Found)>);
 
 impl Lookups {
-    fn find(&mut self, addr: usize) -> Option<Found> {
+    /// # Safety
+    ///
+    /// That of [`look_up`].
+    unsafe fn find(&mut self, addr: usize) -> Option<Found> {
+        // SAFETY: By the function's requirement.
+        let look_up = || unsafe { look_up(addr) };
         let found = match self.0 {
-            Some((last, found)) => found.beside(last, addr).or_else(|| look_up(addr)),
-            None => look_up(addr),
+            Some((last, found)) => found.beside(last, addr).or_else(look_up),
+            None => look_up(),
         }?;
 
         self.0 = Some((addr, found));
@@ -194,8 +217,13 @@ impl Lookups {
     /// # Errors
     ///
     /// `-EFAULT` if it is not.
-    pub(crate) fn look_up(&mut self, addr: usize, allowed: Allowed) -> Result<Pte> {
-        self.find(addr)
+    ///
+    /// # Safety
+    ///
+    /// That of [`look_up`].
+    pub(crate) unsafe fn look_up(&mut self, addr: usize, allowed: Allowed) -> Result<Pte> {
+        // SAFETY: By the function's requirement.
+        unsafe { self.find(addr) }
             .map(|found| found.pte)
             .filter(|pte| match allowed {
                 Allowed::Text => pte.is_text(),

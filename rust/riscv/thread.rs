@@ -13,7 +13,10 @@ use core::ptr::{
 use kernel::{
     bindings::{
         task_struct,
-        wake_up_process, //
+        wake_up_process,
+        TASK_INTERRUPTIBLE,
+        TASK_RUNNING,
+        TASK_UNINTERRUPTIBLE, //
     },
     error::from_err_ptr,
     ffi::{
@@ -35,13 +38,28 @@ use kernel::{
 
 use crate::bindings;
 
+/// What a task may say about itself: whether its next `schedule()` sleeps.
+///
+/// There are more states, but none that is a task's own to set: one that says it is dead, say, is
+/// freed while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum TaskState {
+    /// It runs, and goes on running.
+    Running = TASK_RUNNING,
+    /// It sleeps until it is woken, or has a signal.
+    Interruptible = TASK_INTERRUPTIBLE,
+    /// It sleeps until it is woken.
+    Uninterruptible = TASK_UNINTERRUPTIBLE,
+}
+
 /// Sets this task's state, with a full barrier behind it: whether the next `schedule()` sleeps.
 ///
-/// From one of the states in which a task sleeps, as `TASK_INTERRUPTIBLE`, `wake_up_process()` brings
-/// it back to `TASK_RUNNING`; for a task that is running that does nothing. Until it has slept, or is
+/// From one of the states in which a task sleeps, `wake_up_process()` brings it back to
+/// [`TaskState::Running`]; for a task that is running that does nothing. Until it has slept, or is
 /// running again, it must not call what can sleep by itself. Task context.
-pub fn set_current_state(state: c_int) {
-    // SAFETY: No requirements: a task may sleep where it can, and nobody but us waits for it.
+pub fn set_current_state(state: TaskState) {
+    // SAFETY: A task may be in any of these states, and is woken from them as from any sleep.
     unsafe { bindings::rr_set_current_state(state as c_uint) };
 }
 
@@ -78,11 +96,20 @@ struct Thread(NonNull<task_struct>);
 impl Thread {
     /// Makes a thread that does not run yet.
     ///
+    /// # Errors
+    ///
+    /// Those of [`pair`].
+    ///
     /// # Safety
     ///
     /// `job` stays valid until the thread is dropped.
     unsafe fn new<F: FnOnce() + Send>(cpu: u32, job: *mut Job<F>) -> Result<Thread> {
-        // SAFETY: `thread::<F>` takes a `Job<F>`; the name has a place for the CPU's number.
+        // SAFETY: Any number may be asked for.
+        if !unsafe { bindings::rr_cpu_is_online(cpu) } {
+            return Err(EINVAL);
+        }
+        // SAFETY: `thread::<F>` takes a `Job<F>`; the name has a place for the CPU's number. The
+        // CPU, online a moment ago, has per-CPU data for good.
         let task = from_err_ptr(unsafe {
             bindings::kthread_create_on_cpu(
                 Some(thread::<F>),
@@ -113,11 +140,12 @@ impl Drop for Thread {
 ///
 /// # Errors
 ///
-/// `-ENOMEM`, `-EINTR`: then neither has run.
+/// `-EINVAL` if one of the CPUs is not online or there is no such CPU, `-ENOMEM`, `-EINTR`: then
+/// neither has run.
 ///
 /// # Context
 ///
-/// Sleeps. Both CPUs are online, and stay so.
+/// Sleeps. If a CPU goes offline meanwhile, its thread runs on another.
 ///
 /// # Examples
 ///

@@ -33,7 +33,7 @@ use crate::{
         Pte,
         PAGE_SIZE, //
     },
-    stop_machine::Stopped,
+    rendezvous::Met,
     text::{
         self,
         Allowed,
@@ -129,7 +129,8 @@ impl Window {
         window.slots.reserve(pages, GFP_KERNEL)?;
         for n in 0..pages {
             let addr = window.base.addr().get() + n * PAGE_SIZE;
-            let found = text::look_up(addr).filter(|found| found.level == 0);
+            // SAFETY: The area is ours, and stays.
+            let found = unsafe { text::look_up(addr) }.filter(|found| found.level == 0);
             let entry = NonNull::new(text::entry_at(found.ok_or(ENXIO)?.slot)).ok_or(ENXIO)?;
             let mut slot = Slot {
                 entry,
@@ -170,8 +171,9 @@ impl Window {
     ///
     /// # Safety
     ///
-    /// The pages stay what they are until the window is closed: their modules are pinned. What is
-    /// [`Allowed::Memory`] is the caller's to write.
+    /// - The pages stay what they are until the window is closed: their modules are pinned. What is
+    ///   [`Allowed::Memory`] is the caller's to write.
+    /// - The result is dropped: leaked, as by `mem::forget()`, it leaves writable aliases of text.
     ///
     /// # Context
     ///
@@ -188,7 +190,8 @@ impl Window {
         let mut lookups = Lookups::default();
 
         for page in pages {
-            let pte = lookups.look_up(page, allowed)?.to_writable();
+            // SAFETY: By the function's requirement the page, and so the way to it, stays.
+            let pte = unsafe { lookups.look_up(page, allowed) }?.to_writable();
             let used = mapped.used;
 
             mapped
@@ -244,16 +247,16 @@ impl Window {
     ///
     /// # Safety
     ///
-    /// The memory stays until the window is closed, and writing to it is the caller's right.
+    /// - The memory stays until the window is closed, and writing to it is the caller's right.
+    /// - The result is dropped: leaked, as by `mem::forget()`, it leaves a writable alias.
     ///
     /// # Context
     ///
     /// Any but NMI-like ones. Allocates nothing. The task stays on its CPU while the window is
     /// open.
     pub unsafe fn open_here(&mut self, page: usize) -> Result<OpenHere<'_>> {
-        let pte = Lookups::default()
-            .look_up(page, Allowed::Memory)?
-            .to_writable();
+        // SAFETY: By the function's requirement the memory, and so the way to it, stays.
+        let pte = unsafe { Lookups::default().look_up(page, Allowed::Memory) }?.to_writable();
 
         // SAFETY: No requirements. Undone when the result is dropped.
         unsafe { bindings::rr_migrate_disable() };
@@ -377,10 +380,9 @@ impl Mapped<'_> {
         }
     }
 
-    /// Closes the window on the CPU that has written, while all CPUs are stopped. Each of them has
-    /// to run `fence.i` before it goes on.
+    /// Closes the window on the CPU that has written, while all others wait for it.
     #[inline(always)]
-    pub(crate) fn close_stopped(&mut self, _stopped: &Stopped<'_>) {
+    pub(crate) fn close_stopped(&mut self, _met: &Met<'_>) {
         self.close();
     }
 

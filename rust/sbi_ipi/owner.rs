@@ -71,11 +71,10 @@ impl TakenOver {
     pub(crate) fn new(cpus: &CpusRead, late: bool) -> Result<TakenOver> {
         // Set up first: if that fails, the C code's is still there.
         let late = if late {
-            Some(Registration::new_locked(
-                Slot::ONLINE_DYNAMIC,
-                Calls::HotplugOnly,
-                cpus,
-            )?)
+            let slot = Slot::ONLINE_DYNAMIC;
+            // SAFETY: Removed when the result is dropped, with the module's data, as a failed `init`
+            // does.
+            Some(unsafe { Registration::new_locked(slot, Calls::HotplugOnly, cpus) }?)
         } else {
             None
         };
@@ -88,7 +87,8 @@ impl TakenOver {
                 vacancy.give_up();
                 Held::Late(late)
             }
-            None => Held::Early(vacancy.fill()?),
+            // SAFETY: As above.
+            None => Held::Early(unsafe { vacancy.fill() }?),
         };
         Ok(TakenOver(ManuallyDrop::new(held)))
     }
@@ -96,15 +96,16 @@ impl TakenOver {
 
 impl Drop for TakenOver {
     fn drop(&mut self) {
-        let cpus = CpusRead::lock();
-
         // SAFETY: Taken once, here.
-        match unsafe { ManuallyDrop::take(&mut self.0) } {
-            Held::Early(state) => state.vacate(&cpus).give_up(),
-            Held::Late(state) => state.remove_locked(&cpus),
-        }
-        give_back(&cpus);
-        drop(cpus);
+        let held = unsafe { ManuallyDrop::take(&mut self.0) };
+
+        CpusRead::with(|cpus| {
+            match held {
+                Held::Early(state) => state.vacate(cpus).give_up(),
+                Held::Late(state) => state.remove_locked(cpus),
+            }
+            give_back(cpus);
+        });
         stats::wait();
     }
 }

@@ -40,7 +40,7 @@ module! {
 
 struct RustRiscvSbiIpi {
     // Dropped in this order: once the state is given back, no callback counts any more.
-    _stats: Option<Pin<KBox<stats::Files>>>,
+    _stats: Pin<KBox<stats::Files>>,
     _state: owner::TakenOver,
 }
 
@@ -64,9 +64,8 @@ impl kernel::Module for RustRiscvSbiIpi {
         enable::set_irq(irq);
         owner::check()?;
 
-        let cpus = CpusRead::lock();
-        let state = owner::TakenOver::new(&cpus, late)?;
-        drop(cpus);
+        let room = KBox::new_uninit(GFP_KERNEL)?;
+        let state = CpusRead::with(|cpus| owner::TakenOver::new(cpus, late))?;
 
         if late {
             pr_warn!("CPUs that come online will stall: late=1\n");
@@ -76,10 +75,11 @@ impl kernel::Module for RustRiscvSbiIpi {
             // SAFETY: Called while the module is loaded, by itself.
             unsafe { kernel::bindings::__module_get(module.as_ptr()) };
         }
-        // Last: nothing may fail once a file can be open.
         Ok(RustRiscvSbiIpi {
-            _stats: riscv::debugfs::optional(stats::Files::new()),
             _state: state,
+            // SAFETY: Nothing fails any more, and it is dropped with the module's data, before its
+            // text goes.
+            _stats: unsafe { stats::Files::new(room) },
         })
     }
 }

@@ -2,6 +2,11 @@
 
 //! What each CPU saw when it came online: `rust_riscv_sbi_ipi/cpus` in debugfs.
 
+use core::{
+    convert::Infallible,
+    mem::MaybeUninit, //
+};
+
 use kernel::{
     bindings::NR_CPUS,
     cpu::CpuId,
@@ -12,6 +17,8 @@ use kernel::{
         Relaxed, //
     }, //
 };
+
+use pin_init::InPlaceWrite;
 
 use riscv::{
     cpuhp::Here,
@@ -43,7 +50,8 @@ static CPUS: [Cpu; NR_CPUS as usize] = [const {
         pending: Atomic::new(0),
         entered: Atomic::new(0),
         first_ipi: Atomic::new(0),
-        ipi: SelfIpi::new(heard),
+        // SAFETY: `wait` waits for it, which is called when the states that send it are removed.
+        ipi: unsafe { SelfIpi::new(heard) },
     }
 }; NR_CPUS as usize];
 
@@ -105,15 +113,21 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Makes `rust_riscv_sbi_ipi/cpus`.
-    pub(crate) fn new() -> Result<Pin<KBox<Files>>> {
-        KBox::pin_init(
-            try_pin_init!(Files {
-                scope <- Scope::dir(View, c"rust_riscv_sbi_ipi", |view, dir| {
+    /// Makes `rust_riscv_sbi_ipi/cpus`, in memory that is there: nothing fails.
+    ///
+    /// # Safety
+    ///
+    /// That of [`Scope::dir`].
+    pub(crate) unsafe fn new(room: KBox<MaybeUninit<Files>>) -> Pin<KBox<Files>> {
+        let Ok(files) = room.write_pin_init::<Infallible>(pin_init!(Files {
+            // SAFETY: By the function's requirement.
+            scope <- unsafe {
+                Scope::dir(View, c"rust_riscv_sbi_ipi", |view, dir| {
                     dir.read_only_file(c"cpus", view);
-                }),
-            }? Error),
-            GFP_KERNEL,
-        )
+                })
+            },
+        }));
+
+        files
     }
 }

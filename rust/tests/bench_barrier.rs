@@ -323,9 +323,12 @@ impl kernel::Module for Bench {
             }
         }
 
-        let files = Scope::dir(samples, c"rust_riscv_bench_barrier", |samples, dir| {
-            dir.read_callback_file(c"samples", samples, &|samples, f| samples.show(f));
-        });
+        // SAFETY: The last step, and dropped with the module's data, before its text goes.
+        let files = unsafe {
+            Scope::dir(samples, c"rust_riscv_bench_barrier", |samples, dir| {
+                dir.read_callback_file(c"samples", samples, &|samples, f| samples.show(f));
+            })
+        };
         Ok(Bench(KBox::pin_init(files, GFP_KERNEL)?))
     }
 }

@@ -54,7 +54,10 @@ use riscv::{
         Starting,
         State, //
     },
-    debugfs::Scope,
+    debugfs::{
+        Scope,
+        ScopedDir, //
+    },
     errno,
     irq_work::SelfIpi,
     percpu_irq::{
@@ -180,7 +183,8 @@ fn cycle() -> Result<[u64; 2]> {
 
 static TOLD: Moment = Moment::new();
 static HEARD: Moment = Moment::new();
-static IPI: SelfIpi = SelfIpi::new(|| HEARD.now());
+// SAFETY: `first_ipi` waits for it, once the state that sends it is removed.
+static IPI: SelfIpi = unsafe { SelfIpi::new(|| HEARD.now()) };
 
 /// The last moment before the CPU is told to start.
 struct Told;
@@ -217,10 +221,13 @@ const FREE: Slot<Starting> = Slot::new(cpuhp_state_CPUHP_AP_ARM_XEN_STARTING).un
 /// Nanoseconds from the last CPU's being told to start until it answers an IPI.
 fn first_ipi(asleep: bool) -> Result<u64> {
     let cpu = last()?;
-    let states = (
-        Registration::<Told>::new(Slot::PREPARE_DYNAMIC, Calls::HotplugOnly)?,
-        Registration::<Send>::new(FREE, Calls::HotplugOnly)?,
-    );
+    // SAFETY: Dropped below.
+    let states = unsafe {
+        (
+            Registration::<Told>::new(Slot::PREPARE_DYNAMIC, Calls::HotplugOnly)?,
+            Registration::<Send>::new(FREE, Calls::HotplugOnly)?,
+        )
+    };
 
     TOLD.reset();
     HEARD.reset();
@@ -405,10 +412,10 @@ static IPI_IRQ: SetOnce<PercpuIrq> = SetOnce::new();
 
 fn take() -> Result<Registration<Take>> {
     IPI_IRQ.populate(PercpuIrq::find(Local::Software).ok_or(ENODEV)?);
-    let cpus = CpusRead::lock();
 
-    // SAFETY: It breaks nothing as long as this module stays; the test that wants it keeps it.
-    unsafe { cpus.vacate(Slot::RISCV_SBI_IPI) }.fill()
+    // SAFETY: It breaks nothing as long as this module stays; the test that wants it keeps it. What
+    // is set up instead is dropped with the module's data.
+    CpusRead::with(|cpus| unsafe { cpus.vacate(Slot::RISCV_SBI_IPI).fill() })
 }
 
 fn show(f: &mut fmt::Formatter<'_>, result: Result<u64>) -> fmt::Result {
@@ -416,6 +423,36 @@ fn show(f: &mut fmt::Formatter<'_>, result: Result<u64>) -> fmt::Result {
         Ok(nanoseconds) => writeln!(f, "{nanoseconds}"),
         Err(error) => writeln!(f, "error {}", error.to_errno()),
     }
+}
+
+fn make_files<'data, 'dir>(one: &'data Mutex<()>, dir: &'dir ScopedDir<'data, 'dir>) {
+    dir.read_callback_file(c"cycle", one, &|one: &Mutex<()>, f| {
+        let _one = one.lock();
+        match cycle() {
+            Ok([down, up]) => writeln!(f, "{down} {up}"),
+            Err(error) => writeln!(f, "error {}", error.to_errno()),
+        }
+    });
+    dir.read_callback_file(c"first_ipi", one, &|one: &Mutex<()>, f| {
+        let _one = one.lock();
+        show(f, first_ipi(false))
+    });
+    dir.read_callback_file(c"first_ipi_asleep", one, &|one: &Mutex<()>, f| {
+        let _one = one.lock();
+        show(f, first_ipi(true))
+    });
+    dir.read_callback_file(c"listening", one, &|_: &Mutex<()>, f| {
+        writeln!(f, "{}", listening())
+    });
+    dir.read_callback_file(c"stall", one, &|one: &Mutex<()>, f| {
+        let _one = one.lock();
+        match stall() {
+            Ok([call, wake_up, work]) => {
+                writeln!(f, "call {call} wake-up {wake_up} work {work}")
+            }
+            Err(error) => writeln!(f, "error {}", error.to_errno()),
+        }
+    });
 }
 
 /// One measurement at a time.
@@ -429,39 +466,15 @@ struct Meter {
 impl kernel::Module for Meter {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let take_it = riscv::parameter::<u8>(module_parameters::take.value()) != 0;
-        let files = Scope::dir(new_mutex!(()), c"rust_riscv_cpuhp_meter", |one, dir| {
-            dir.read_callback_file(c"cycle", one, &|one: &Mutex<()>, f| {
-                let _one = one.lock();
-                match cycle() {
-                    Ok([down, up]) => writeln!(f, "{down} {up}"),
-                    Err(error) => writeln!(f, "error {}", error.to_errno()),
-                }
-            });
-            dir.read_callback_file(c"first_ipi", one, &|one: &Mutex<()>, f| {
-                let _one = one.lock();
-                show(f, first_ipi(false))
-            });
-            dir.read_callback_file(c"first_ipi_asleep", one, &|one: &Mutex<()>, f| {
-                let _one = one.lock();
-                show(f, first_ipi(true))
-            });
-            dir.read_callback_file(c"listening", one, &|_: &Mutex<()>, f| {
-                writeln!(f, "{}", listening())
-            });
-            dir.read_callback_file(c"stall", one, &|one: &Mutex<()>, f| {
-                let _one = one.lock();
-                match stall() {
-                    Ok([call, wake_up, work]) => {
-                        writeln!(f, "call {call} wake-up {wake_up} work {work}")
-                    }
-                    Err(error) => writeln!(f, "error {}", error.to_errno()),
-                }
-            });
-        });
         Ok(Meter {
-            _sleep: Registration::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?,
+            // SAFETY: Dropped with the module's data, before its text goes, as a failed `init` does.
+            _sleep: unsafe { Registration::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly) }?,
             _taken: take_it.then(take).transpose()?,
-            _files: KBox::pin_init(files, GFP_KERNEL)?,
+            _files: KBox::pin_init(
+                // SAFETY: The last step, and dropped as the above.
+                unsafe { Scope::dir(new_mutex!(()), c"rust_riscv_cpuhp_meter", make_files) },
+                GFP_KERNEL,
+            )?,
         })
     }
 }

@@ -93,10 +93,10 @@ mod tests {
 
     use kernel::{
         bindings,
+        cpu::nr_cpu_ids,
         current,
         ffi::c_long,
         impl_has_hr_timer,
-        task::TASK_INTERRUPTIBLE,
         time::{
             hrtimer::{
                 HrTimer,
@@ -131,9 +131,25 @@ mod tests {
         },
         thread::{
             pair,
-            set_current_state, //
+            set_current_state,
+            TaskState, //
         }, //
     };
+
+    /// Kernel threads are bound by bits and per-CPU data of their CPU, which has to be there.
+    #[test]
+    fn pair_runs_on_cpus_that_are_online() {
+        let ran = Atomic::new(0);
+        let run = || ran.add(1, Relaxed);
+
+        assert_eq!(pair([0, 0], run, run), Ok(()));
+        assert_eq!(ran.load(Relaxed), 2);
+        for cpu in [nr_cpu_ids(), bindings::NR_CPUS, u32::MAX] {
+            assert_eq!(pair([0, cpu], run, run), Err(EINVAL));
+            assert_eq!(pair([cpu, 0], run, run), Err(EINVAL));
+        }
+        assert_eq!(ran.load(Relaxed), 2);
+    }
 
     #[test]
     fn store_mb_stores() {
@@ -175,7 +191,7 @@ mod tests {
         };
 
         for _ in 0..100 {
-            set_current_state(TASK_INTERRUPTIBLE);
+            set_current_state(TaskState::Interruptible);
             let asleep = sleeper.prepare().ok_or(EINVAL)?;
             assert!(waker.set());
             current!().wake_up();
@@ -188,7 +204,7 @@ mod tests {
         let asleep = sleeper.prepare().ok_or(EINVAL)?;
         assert!(waker.set());
         current!().wake_up();
-        set_current_state(TASK_INTERRUPTIBLE);
+        set_current_state(TaskState::Interruptible);
         assert_eq!(sleep(2), 0);
         drop(asleep);
         Ok(())
@@ -277,7 +293,7 @@ mod tests {
         let register = Atomic::new(0);
         let doorbell = Doorbell::new(|n| register.store(n, Relaxed));
         let mut descriptor = Descriptor::new(1u64);
-        let (mut driver, device) = descriptor.split();
+        let (mut driver, mut device) = descriptor.split();
 
         let given = driver.give(|data| *data = 2).ok_or(EINVAL)?;
         assert_eq!(register.load(Relaxed), 0);
@@ -285,7 +301,8 @@ mod tests {
         assert_eq!(register.load(Relaxed), 7);
         assert!(driver.take().is_none());
         assert!(driver.give(|data| *data = 3).is_none());
-        device.store(0, Relaxed);
+        // SAFETY: There is no device.
+        unsafe { device.give_back() };
         assert_eq!(driver.take(), Some(&mut 2));
         Ok(())
     }

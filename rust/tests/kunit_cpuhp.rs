@@ -95,11 +95,9 @@ static HOLDERS: SetOnce<Result<[Option<KVec<u8>>; 4]>> = SetOnce::new();
 
 fn holders() -> Result<[Option<KVec<u8>>; 4]> {
     let before = holder(FREE)?;
-    let state = Registration::<AtStarting>::new(FREE, Calls::HotplugOnly)?;
+    let state = registered::<AtStarting>(FREE, Calls::HotplugOnly)?;
     let meanwhile = holder(FREE)?;
-    let cpus = CpusRead::lock();
-    let state = state.replace::<Other>(&cpus).map_err(|(error, _)| error)?;
-    drop(cpus);
+    let state = replace::<_, Other>(state)?;
     let replaced = holder(FREE)?;
     drop(state);
     Ok([before, meanwhile, replaced, holder(FREE)?])
@@ -270,9 +268,23 @@ fn answers(cpu: u32) -> bool {
     unsafe { bindings::rr_test_call_on(cpu, Some(answer)) == cpu as usize }
 }
 
+/// A state for what drops it itself, and asserts nothing before: a failing assertion drops nothing.
+fn registered<T: State>(slot: Slot<T::Section>, calls: Calls) -> Result<Registration<T>> {
+    // SAFETY: All are dropped by the end of what sets them up.
+    unsafe { Registration::new(slot, calls) }
+}
+
 /// A state for a test that looks at it while it is there, and may fail.
 fn held<T: State>(slot: Slot<T::Section>, calls: Calls) -> Result<Held<Registration<T>>> {
-    hold(Registration::new(slot, calls)?)
+    hold(registered(slot, calls)?)
+}
+
+/// Puts `U` in the place of `T`.
+fn replace<T: State, U: State<Section = T::Section>>(
+    state: Registration<T>,
+) -> Result<Registration<U>> {
+    // SAFETY: As in `registered`.
+    CpusRead::with(|cpus| unsafe { state.replace(cpus) }).map_err(|(error, _)| error)
 }
 
 /// Whether this CPU listens to an interrupt.
@@ -357,9 +369,9 @@ mod cpuhp_tests {
             seen.reset();
         }
         drop((
-            Registration::<AtPrepare>::new(Slot::PREPARE_DYNAMIC, Calls::HotplugOnly)?,
-            Registration::<AtStarting>::new(FREE, Calls::HotplugOnly)?,
-            Registration::<AtOnline>::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?,
+            registered::<AtPrepare>(Slot::PREPARE_DYNAMIC, Calls::HotplugOnly)?,
+            registered::<AtStarting>(FREE, Calls::HotplugOnly)?,
+            registered::<AtOnline>(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?,
         ));
         for seen in [&PREPARE, &STARTING, &ONLINE] {
             assert_eq!(seen.ups(), 0);
@@ -403,7 +415,7 @@ mod cpuhp_tests {
     /// Sets up `T` with calls, looks, and removes it.
     fn with_calls<T: State>(slot: Slot<T::Section>, seen: &Seen) -> Result<bool> {
         seen.reset();
-        let state = Registration::<T>::new(slot, Calls::OnlineCpusToo)?;
+        let state = registered::<T>(slot, Calls::OnlineCpusToo)?;
         let set_up = all().all(|cpu| (seen.up(cpu), seen.down(cpu)) == (1, 0));
 
         drop(state);
@@ -429,7 +441,7 @@ mod cpuhp_tests {
         let second = held::<Other>(FREE, Calls::HotplugOnly);
         assert_eq!(second.err(), Some(EBUSY));
         drop(first);
-        drop(Registration::<Other>::new(FREE, Calls::HotplugOnly)?);
+        drop(registered::<Other>(FREE, Calls::HotplugOnly)?);
         Ok(())
     }
 
@@ -560,10 +572,10 @@ mod cpuhp_tests {
             return skip("one hart: none can go off");
         }
         for cpu in others() {
-            let online = Registration::<AtOnline>::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?;
-            let after = Registration::<After>::new(AFTER, Calls::HotplugOnly)?;
+            let online = registered::<AtOnline>(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?;
+            let after = registered::<After>(AFTER, Calls::HotplugOnly)?;
             let before = if sbi::delivers_ipis() {
-                Some(Registration::<Before>::new(BEFORE, Calls::HotplugOnly)?)
+                Some(registered::<Before>(BEFORE, Calls::HotplugOnly)?)
             } else {
                 None
             };
@@ -693,17 +705,20 @@ mod cpuhp_tests {
         pair(
             [0, 0],
             || {
-                let cpus = CpusRead::lock();
-
-                lock.store(true, Relaxed);
-                let state = Registration::<AtStarting>::new_locked(FREE, Calls::HotplugOnly, &cpus);
-                before = STARTING.down(cpu);
-                // Plenty for the other to get as far as it can.
-                fsleep(Delta::from_millis(100));
-                after = STARTING.down(cpu);
-                if let Ok(state) = state {
-                    state.remove_locked(&cpus);
-                }
+                CpusRead::with(|cpus| {
+                    lock.store(true, Relaxed);
+                    // SAFETY: Removed below.
+                    let state = unsafe {
+                        Registration::<AtStarting>::new_locked(FREE, Calls::HotplugOnly, cpus)
+                    };
+                    before = STARTING.down(cpu);
+                    // Plenty for the other to get as far as it can.
+                    fsleep(Delta::from_millis(100));
+                    after = STARTING.down(cpu);
+                    if let Ok(state) = state {
+                        state.remove_locked(cpus);
+                    }
+                })
             },
             || {
                 while !lock.load(Relaxed) {
@@ -716,7 +731,7 @@ mod cpuhp_tests {
         assert_eq!((before, after), (0, 0));
         // It was removed under the same lock: the CPU that then moved did not see it.
         assert_eq!((STARTING.up(cpu), STARTING.down(cpu)), (0, 0));
-        assert!(CpusRead::try_lock().is_some());
+        assert!(CpusRead::try_with(|_| ()).is_some());
         Ok(())
     }
 
@@ -769,9 +784,9 @@ mod cpuhp_tests {
         }
         let rounds = while_cpus_cycle(|| {
             let states = (
-                Registration::<AtPrepare>::new(Slot::PREPARE_DYNAMIC, Calls::OnlineCpusToo)?,
-                Registration::<AtStarting>::new(FREE, Calls::OnlineCpusToo)?,
-                Registration::<AtOnline>::new(Slot::ONLINE_DYNAMIC, Calls::OnlineCpusToo)?,
+                registered::<AtPrepare>(Slot::PREPARE_DYNAMIC, Calls::OnlineCpusToo)?,
+                registered::<AtStarting>(FREE, Calls::OnlineCpusToo)?,
+                registered::<AtOnline>(Slot::ONLINE_DYNAMIC, Calls::OnlineCpusToo)?,
             );
             fsleep(Delta::from_millis(1));
             drop(states);
@@ -796,17 +811,9 @@ mod cpuhp_tests {
 
     impl Either {
         fn replace(self) -> Result<Either> {
-            let cpus = CpusRead::lock();
-
             match self {
-                Either::This(state) => state
-                    .replace(&cpus)
-                    .map(Either::That)
-                    .map_err(|(error, _)| error),
-                Either::That(state) => state
-                    .replace(&cpus)
-                    .map(Either::This)
-                    .map_err(|(error, _)| error),
+                Either::This(state) => replace(state).map(Either::That),
+                Either::That(state) => replace(state).map(Either::This),
             }
         }
     }
@@ -816,7 +823,7 @@ mod cpuhp_tests {
         if is_alone() {
             return skip("one hart: none can go off");
         }
-        let mut state = Some(Either::This(Registration::new(FREE, Calls::HotplugOnly)?));
+        let mut state = Some(Either::This(registered(FREE, Calls::HotplugOnly)?));
         let cycles = cycles_each() * others().count() as u32;
         let mut calls = 0;
 
@@ -850,14 +857,11 @@ mod cpuhp_tests {
 
     #[test]
     fn replacing_runs_nothing() -> Result {
-        let state = Registration::<AtStarting>::new(FREE, Calls::OnlineCpusToo)?;
+        let state = registered::<AtStarting>(FREE, Calls::OnlineCpusToo)?;
 
         STARTING.reset();
         OTHER.reset();
-        let cpus = CpusRead::lock();
-        let other = state.replace::<Other>(&cpus).map_err(|(error, _)| error)?;
-        drop(cpus);
-        drop(other);
+        drop(replace::<_, Other>(state)?);
         assert_eq!(STARTING.ups() + OTHER.ups(), 0);
         assert!(STARTING.is_balanced() && OTHER.is_balanced());
         Ok(())
@@ -963,7 +967,7 @@ mod sbi_tests {
     fn a_cpu_enables_its_own_interrupts() -> Result {
         SWITCHED.reset();
         TIMER.populate(PercpuIrq::find(Local::Timer).ok_or(ENODEV)?);
-        drop(Registration::<Switch>::new(FREE, Calls::OnlineCpusToo)?);
+        drop(registered::<Switch>(FREE, Calls::OnlineCpusToo)?);
         assert!(all().all(|cpu| SWITCHED.up(cpu) == 1));
         assert!(SWITCHED.all_right());
         assert_eq!(

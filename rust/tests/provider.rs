@@ -15,7 +15,8 @@ use riscv::{
 use riscv_patch::{
     batch::{
         Batch,
-        Options, //
+        Options,
+        Torn, //
     },
     fail_next,
     stats::{
@@ -307,7 +308,9 @@ mod guard_tests {
         let report = batch.commit_with(Options {
             strategy,
             // What the next test is about. Asked for nothing, the engine guards.
-            torn: strategy == Some(Strategy::Rendezvous),
+            //
+            // SAFETY: Both pairs only add to the result of a target, which is then a wrong one.
+            torn: (strategy == Some(Strategy::Rendezvous)).then(|| unsafe { Torn::new() }),
             ..Options::default()
         })?;
         Ok(report.strategy)

@@ -48,10 +48,13 @@ impl kernel::Module for RustCpuhpObserver {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         // The starting section has static places only; on RISC-V nobody else has this one.
         let free = Slot::new(cpuhp_state_CPUHP_AP_ARM_XEN_STARTING).ok_or(EINVAL)?;
-        Ok(RustCpuhpObserver((
-            Held::new(Slot::PREPARE_DYNAMIC, Calls::HotplugOnly)?,
-            Held::new(free, Calls::HotplugOnly)?,
-            Held::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?,
-        )))
+        // SAFETY: Dropped with the module's data, before its text goes, as a failed `init` does.
+        unsafe {
+            Ok(RustCpuhpObserver((
+                Held::new(Slot::PREPARE_DYNAMIC, Calls::HotplugOnly)?,
+                Held::new(free, Calls::HotplugOnly)?,
+                Held::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?,
+            )))
+        }
     }
 }

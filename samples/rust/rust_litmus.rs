@@ -800,16 +800,19 @@ impl kernel::Module for RustLitmus {
         }
         pr_info!("{}\n", Show(|f| results.sum(f)));
 
-        let files = Scope::dir(results, c"rust_litmus", |results, dir| {
-            dir.read_callback_file(c"results", results, &|results, f| {
-                for n in 0..results.0.len() {
-                    results.show(n, f)?;
-                    writeln!(f)?;
-                }
-                results.sum(f)?;
-                writeln!(f)
-            });
-        });
+        // SAFETY: The last step, and dropped with the module's data, before its text goes.
+        let files = unsafe {
+            Scope::dir(results, c"rust_litmus", |results, dir| {
+                dir.read_callback_file(c"results", results, &|results, f| {
+                    for n in 0..results.0.len() {
+                        results.show(n, f)?;
+                        writeln!(f)?;
+                    }
+                    results.sum(f)?;
+                    writeln!(f)
+                });
+            })
+        };
         Ok(RustLitmus(KBox::pin_init(files, GFP_KERNEL)?))
     }
 }

@@ -4,7 +4,10 @@
 //! `echo 1 > rust_text_toggle/on`, then `cat rust_text_toggle/value`.
 
 use kernel::{new_mutex, prelude::*, sync::Mutex, uaccess::UserSliceReader};
-use riscv::{debugfs::Scope, insn::Insn};
+use riscv::{
+    debugfs::{Scope, ScopedDir},
+    insn::Insn,
+};
 use riscv_patch::batch::Batch;
 
 module! {
@@ -42,17 +45,21 @@ fn toggle(state: &Mutex<usize>, input: &mut UserSliceReader) -> Result {
     Ok(())
 }
 
+fn make_files<'data, 'dir>(state: &'data Mutex<usize>, dir: &'dir ScopedDir<'data, 'dir>) {
+    dir.write_only_callback_file(c"on", state, &toggle);
+    dir.read_callback_file(c"value", state, &|_, f| {
+        // SAFETY: Reads nothing, returns a number.
+        writeln!(f, "{}", unsafe { rust_text_toggle_answer() })
+    });
+}
+
 struct RustTextToggle(#[expect(dead_code)] Pin<KBox<Scope<Mutex<usize>>>>);
 
 impl kernel::Module for RustTextToggle {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let files = Scope::dir(new_mutex!(0), c"rust_text_toggle", |state, dir| {
-            dir.write_only_callback_file(c"on", state, &toggle);
-            dir.read_callback_file(c"value", state, &|_, f| {
-                // SAFETY: Reads nothing, returns a number.
-                writeln!(f, "{}", unsafe { rust_text_toggle_answer() })
-            });
-        });
+        // SAFETY: The last step, and dropped with the module's data, before its text goes.
+        let files = unsafe { Scope::dir(new_mutex!(0), c"rust_text_toggle", make_files) };
+
         Ok(RustTextToggle(KBox::pin_init(files, GFP_KERNEL)?))
     }
 }

@@ -39,14 +39,15 @@ const DEVICE: u32 = 1;
 /// let register = Atomic::new(0u32); // In a driver: `|n| io.relaxed().write32(n, BELL)`.
 /// let doorbell = Doorbell::new(|n| register.store(n, Relaxed));
 /// let mut descriptor = Descriptor::new([0u8; 16]);
-/// let (mut driver, device) = descriptor.split();
+/// let (mut driver, mut device) = descriptor.split();
 ///
 /// let given = driver.give(|data| data[0] = 42).ok_or(EBUSY)?;
 /// doorbell.ring(1, given);
 /// assert_eq!(register.load(Relaxed), 1);
 ///
 /// assert!(driver.take().is_none()); // It is still the device's.
-/// device.store(0, Relaxed); // The device answers by making it the CPU's again.
+/// // SAFETY: In this example nobody else is the device, which gives it back.
+/// unsafe { device.give_back() };
 /// assert_eq!(driver.take().map(|data| data[0]), Some(42));
 /// # Ok::<(), Error>(())
 /// ```
@@ -68,13 +69,16 @@ impl<T: FromBytes> Descriptor<T> {
         }
     }
 
-    /// The driver's side, and the word that says who owns the descriptor: 0 the CPU, 1 the device.
+    /// The two sides. A device is told of the descriptor by its address in memory, and finds a word
+    /// behind the data that says who owns it: 0 the CPU, 1 the device.
+    ///
+    /// Who tells it answers for the descriptor's staying there while the device owns it.
     ///
     /// The driver gets a side of its own because it must not have an exclusive reference to the
     /// descriptor: the compiler could take what it writes there as nobody's business, and move it
     /// across any barrier.
-    pub fn split(&mut self) -> (Driver<'_, T>, &Atomic<u32>) {
-        (Driver(self), &self.owner)
+    pub fn split(&mut self) -> (Driver<'_, T>, Device<'_>) {
+        (Driver(self), Device(&self.owner))
     }
 }
 
@@ -101,8 +105,23 @@ impl<T: FromBytes> Driver<'_, T> {
         }
         // The data is read after the mark. litmus: completion, doorbell+cycle
         dma_mb(Read);
-        // SAFETY: The CPU owns it, and this is its only driver.
+        // SAFETY: The CPU owns it, as the device has said, or who is in its place, by the requirement
+        // of `give_back`; and this is its only driver.
         Some(unsafe { &mut *self.0.data.get() })
+    }
+}
+
+/// The device's side of a descriptor, for code that takes a device's place.
+pub struct Device<'a>(&'a Atomic<u32>);
+
+impl Device<'_> {
+    /// Gives the descriptor back to the CPU.
+    ///
+    /// # Safety
+    ///
+    /// No device uses the data any more, until it is given the descriptor again.
+    pub unsafe fn give_back(&mut self) {
+        self.0.store(CPU, Relaxed);
     }
 }
 

@@ -30,21 +30,21 @@ use super::{
 /// 1. set the state ([`set_current_state()`]);
 /// 2. [`Sleeper::prepare`];
 /// 3. if that is not `None`, `schedule()`, and from 1. again: something else can have woken it;
-/// 4. the state is [`TASK_RUNNING`] again.
+/// 4. the state is [`TaskState::Running`] again.
 ///
 /// [`set_current_state()`]: crate::thread::set_current_state
-/// [`TASK_RUNNING`]: kernel::bindings::TASK_RUNNING
+/// [`TaskState::Running`]: crate::thread::TaskState::Running
 ///
 /// # Examples
 ///
 /// ```
-/// use kernel::{bindings, current, task::TASK_INTERRUPTIBLE};
-/// use riscv::{barrier::wake_up::WakeUp, thread::set_current_state};
+/// use kernel::{bindings, current};
+/// use riscv::{barrier::wake_up::WakeUp, thread::{set_current_state, TaskState}};
 ///
 /// let mut shared = WakeUp::new();
 /// let (mut sleeper, waker) = shared.split();
 ///
-/// set_current_state(TASK_INTERRUPTIBLE); // First this.
+/// set_current_state(TaskState::Interruptible); // First this.
 /// let asleep = sleeper.prepare().ok_or(EINVAL)?;
 /// // What another task does, now or later, or has done since the state was set.
 /// if waker.set() {
@@ -54,9 +54,9 @@ use super::{
 /// unsafe { bindings::schedule() }; // Comes back: this task has been woken.
 /// drop(asleep);
 ///
-/// set_current_state(TASK_INTERRUPTIBLE);
+/// set_current_state(TaskState::Interruptible);
 /// assert!(sleeper.prepare().is_none()); // The condition holds: no need to sleep.
-/// set_current_state(bindings::TASK_RUNNING as c_int);
+/// set_current_state(TaskState::Running);
 /// assert!(!waker.set()); // Nobody sleeps: no need to wake.
 ///
 /// assert!(sleeper.take()); // First this, then the work.

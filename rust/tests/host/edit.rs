@@ -94,6 +94,18 @@ fn bytes_beyond_the_length_are_zero() {
     }
 }
 
+/// What is read for an edit may be more than it replaces.
+#[test]
+fn old_bytes_beyond_the_length_are_zero() {
+    let ones = [0xff; MAX_LEN];
+
+    for len in [2, 4, 8] {
+        let edit = Edit::aligned(AT, || u64::MAX, &ones[..len], 0, Kind::Literal).unwrap();
+
+        assert_eq!(edit.old(), u64::MAX >> (64 - 8 * len));
+    }
+}
+
 #[test]
 fn the_end_of_the_address_space_is_an_end() {
     let last = Edit::new(usize::MAX - 1, &[0; 2], &[0; 2], 0, Kind::Code).unwrap();

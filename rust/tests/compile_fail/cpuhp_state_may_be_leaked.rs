@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0
+// needs: kernel
+// expect: E0133: call to unsafe function `riscv::cpuhp::Registration::<T>::new` is unsafe
+// expect: E0133: call to unsafe function `riscv::cpuhp::Registration::<T>::new_locked` is unsafe
+// expect: E0133: call to unsafe function `Vacancy::<'_, S>::fill` is unsafe
+// expect: E0133: call to unsafe function `riscv::cpuhp::Registration::<T>::replace` is unsafe
+
+//! That a hotplug state is removed before its module goes has to be promised, however it was set
+//! up.
+
+use kernel::prelude::*;
+use riscv::cpuhp::{
+    Calls,
+    CpusRead,
+    Registration,
+    Slot,
+    State,
+    Vacancy, //
+};
+
+#[cfg(misuse)]
+pub fn misuse<T: State, U: State<Section = T::Section>>(
+    slot: Slot<T::Section>,
+    cpus: &CpusRead,
+    vacancy: Vacancy<'_, T::Section>,
+) -> Result {
+    core::mem::forget(Registration::<T>::new(slot, Calls::HotplugOnly)?);
+    core::mem::forget(Registration::<T>::new_locked(
+        slot,
+        Calls::HotplugOnly,
+        cpus,
+    )?);
+    let state = vacancy.fill::<T>()?;
+    core::mem::forget(state.replace::<U>(cpus).map_err(|(error, _)| error)?);
+    Ok(())
+}
+
+#[cfg(not(misuse))]
+pub fn right<T: State, U: State<Section = T::Section>>(
+    slot: Slot<T::Section>,
+    cpus: &CpusRead,
+    vacancy: Vacancy<'_, T::Section>,
+) -> Result {
+    // SAFETY: All are dropped here.
+    unsafe {
+        drop(Registration::<T>::new(slot, Calls::HotplugOnly)?);
+        drop(Registration::<T>::new_locked(
+            slot,
+            Calls::HotplugOnly,
+            cpus,
+        )?);
+        let state = vacancy.fill::<T>()?;
+        drop(state.replace::<U>(cpus).map_err(|(error, _)| error)?);
+    }
+    Ok(())
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+// needs: kernel
+// expect: E0599: no associated function or constant named `lock` found
+
+//! Keeping everybody from writing text for good, by a guard that is leaked.
+
+use riscv::text_lock::TextLock;
+
+pub fn misuse() {
+    #[cfg(misuse)]
+    core::mem::forget(TextLock::lock());
+    #[cfg(not(misuse))]
+    TextLock::with(|lock| core::mem::forget(lock));
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0
+// needs: kernel
+// expect: E0308: mismatched types
+
+//! Releasing the lock of a caller who goes on as if it was held.
+
+use riscv::text_lock::TextLock;
+
+/// # Safety
+///
+/// The caller holds the lock.
+pub unsafe fn misuse() {
+    // SAFETY: By the function's requirement.
+    let lock = unsafe { TextLock::held_by_caller() };
+
+    #[cfg(misuse)]
+    let lock = core::mem::ManuallyDrop::into_inner(lock);
+    drop(lock);
+}
