@@ -1161,8 +1161,8 @@ mod adversary_tests {
             function: rr_target_probed,
             answers: [0, 0],
         }])?;
-        // 40 ms: longer than the commit takes if it does not wait.
-        let slow = Slow::down(Point::Trapped, 400_000)?;
+        // Longer than the commit takes if it does not wait, on a busy host, too.
+        let slow = Slow::down(Point::Trapped, LONG / 2)?;
 
         while adversary::waiting(Point::Trapped) == 0 {
             core::hint::spin_loop();
