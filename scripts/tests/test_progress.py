@@ -21,9 +21,10 @@ class Main(unittest.TestCase):
 
     def test_full_disk_is_a_message(self) -> None:
         error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "build/log")
-        self.assertEqual(self.run_main(error),
-                         (1, "build/log: No space left on device. Make room there, "
-                             "and run this again.\n"))
+        status, said = self.run_main(error)
+        self.assertEqual(status, 1)
+        self.assertEqual(said, "build/log: No space left on device. Make room there, "
+                               "and run this again.\n")
 
     def test_failed_step_is_a_message(self) -> None:
         self.assertEqual(self.run_main(progress.StepFailed("no source")), (1, "no source\n"))
