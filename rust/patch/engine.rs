@@ -400,6 +400,7 @@ fn write_live(ready: &mut Ready<'_, '_>, options: Options) -> Result<(), Failure
         }
         if let Err((written, failure)) = ready.begin(phase, race_at) {
             STATS.count_rollback();
+            ready.synchronise_accesses(phase);
             ready.take_back(phase, written)?;
             undo_before(ready, phase)?;
             return Err(failure);
@@ -456,7 +457,7 @@ fn synchronise_before_tails(ready: &mut Ready<'_, '_>, phase: u8) {
     if ready.is_splittable() {
         ready.synchronise_and(guard::wait_for_tasks);
     } else {
-        ready.synchronise_before_tails(phase);
+        ready.synchronise_accesses(phase);
     }
     adversary::at(Point::StoodIn);
 }

@@ -92,9 +92,10 @@ impl kernel::Module for RustRiscvPatch {
             .inspect_err(|_| pr_err!("no window of {pages} pages\n"))?;
 
         Ok(RustRiscvPatch {
+            // Evaluated in this order, and given up in the opposite one if a later one fails.
+            _engine: engine,
             #[cfg(rust_riscv_text_hooks)]
             _provider: take_over(pages)?,
-            _engine: engine,
             // SAFETY: The last step, and dropped with the module's data, before its text goes.
             _stats: unsafe { stats::Files::new() }?,
         })

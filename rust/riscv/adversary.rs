@@ -46,6 +46,9 @@ impl Point {
     }
 }
 
+/// The longest delay at all, in ticks: less than what the detectors of lockups wait for.
+const MOST: u64 = 100_000_000;
+
 /// The longest random delay that may be asked for, in microseconds: interrupts are off meanwhile.
 pub const MOST_US: u32 = 10_000;
 
@@ -68,12 +71,12 @@ static WAITING: [AtomicU64; Point::COUNT] = [const { AtomicU64::new(0) }; Point:
 /// The same `seed` gives the same delays in the same order, whichever hart comes for one.
 pub fn start(seed: u64, longest: u64) {
     STATE.store(seed, Ordering::Relaxed);
-    LONGEST.store(longest, Ordering::Relaxed);
+    LONGEST.store(longest.min(MOST), Ordering::Relaxed);
 }
 
 /// Delays every visit of `point` by `ticks`, until this is called with 0.
 pub fn delay(point: Point, ticks: u64) {
-    FIXED[point as usize].store(ticks, Ordering::Relaxed);
+    FIXED[point as usize].store(ticks.min(MOST), Ordering::Relaxed);
 }
 
 /// How many CPUs wait at `point` now.
@@ -98,7 +101,7 @@ pub fn at(point: Point) {
         let random = random();
 
         if random % point.rarity() == 0 {
-            wait(point, (random >> 32) % (longest + 1));
+            wait(point, (random >> 32) % longest);
         }
     }
 }

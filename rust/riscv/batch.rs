@@ -160,7 +160,7 @@ impl<'e> Verified<'e> {
         // By the function's requirement it is dropped.
         let mut open = unsafe { window.open(plan::pages(self.0, PAGE_SIZE), self.1) }?;
 
-        if shape.iter().any(|phase| phase.breakpoints) {
+        if shape.iter().any(|phase| phase.breakpoints | phase.accesses) {
             open.wait_for_traps();
         }
         Ok(Ready {
@@ -236,7 +236,7 @@ impl Shape {
             shape.code |= edit.kind() == Kind::Code;
             shape.parcels |= edit.way() != Way::Store;
             shape.breakpoints |= edit.has_breakpoint();
-            shape.accesses |= edit.replaces_access();
+            shape.accesses |= edit.has_access();
         }
         shapes
     }
@@ -374,14 +374,14 @@ impl<'e, 'w> Ready<'e, 'w> {
         self.open.synchronise();
     }
 
-    /// As [`Ready::synchronise`], before the tails of `phase` are written.
+    /// As [`Ready::synchronise`], before `phase` goes on to its tails or is taken back.
     ///
-    /// Where an instruction that accesses memory is replaced, it waits for the traps of old text,
-    /// too: the handler of a misaligned access reads the instruction again, parcel by parcel, and
-    /// would join an old head with a new tail.
+    /// Where an instruction that accesses memory comes or goes, it waits for the traps of old text,
+    /// too. The handler of a misaligned access reads the instruction again, parcel by parcel: it
+    /// would join an old head with a new tail, or find the stand-in, and then the access once more.
     ///
     /// Context: as there.
-    pub fn synchronise_before_tails(&self, phase: u8) {
+    pub fn synchronise_accesses(&self, phase: u8) {
         if self.shape(phase).accesses {
             self.open.synchronise_after_traps();
         } else {

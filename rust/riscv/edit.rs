@@ -97,6 +97,22 @@ fn pack(bytes: &[u8]) -> u64 {
     u64::from_le_bytes(word)
 }
 
+/// Whether `bytes` begin with an instruction that accesses memory.
+#[inline(always)]
+fn accesses_memory(bytes: u64) -> bool {
+    let funct3 = bytes >> 13 & 7;
+
+    match bytes & 3 {
+        // All but `c.addi4spn`.
+        0 => funct3 != 0,
+        1 => false,
+        // All but `c.slli`, and but `c.jr`, `c.mv`, `c.add` and `c.ebreak`.
+        2 => funct3 & 3 != 0,
+        // LOAD, LOAD-FP, STORE, STORE-FP and AMO.
+        _ => matches!(bytes & 0x7f, 0x03 | 0x07 | 0x23 | 0x27 | 0x2f),
+    }
+}
+
 impl Edit {
     /// An edit that replaces `old` by `new` at `addr`.
     ///
@@ -264,14 +280,11 @@ impl Edit {
         self.kind == Kind::Code && (begins(self.old) | begins(self.new))
     }
 
-    /// Whether it replaces an instruction of 4 bytes that accesses memory: a hart can be in the
-    /// handler of its misaligned access, which reads the instruction again, parcel by parcel.
+    /// Whether an instruction that accesses memory comes or goes: a hart can be in the handler of
+    /// its misaligned access, which reads the instruction again, parcel by parcel.
     #[inline(always)]
-    pub fn replaces_access(&self) -> bool {
-        // LOAD, LOAD-FP, STORE, STORE-FP and AMO.
-        let accesses = matches!(self.old & 0x7f, 0x03 | 0x07 | 0x23 | 0x27 | 0x2f);
-
-        self.kind == Kind::Code && self.way != Way::Store && accesses
+    pub fn has_access(&self) -> bool {
+        self.kind == Kind::Code && (accesses_memory(self.old) | accesses_memory(self.new))
     }
 
     /// Where harts fetch an aligned 4-byte instruction in two parcels, what else would be a

@@ -50,20 +50,14 @@ fn parts_are_kept() {
     assert_eq!(edit.new_bytes(), 0x0807_0605);
 }
 
-/// From clang's assembler; what is written by parcels, since `addr` is not aligned.
+/// From clang's assembler.
 #[test]
 fn accesses_are_what_may_be_misaligned() {
-    let replaces = |addr, old: u32| {
-        Edit::new(
-            addr,
-            &old.to_le_bytes(),
-            &EBREAK.to_le_bytes(),
-            0,
-            Kind::Code,
-        )
-        .unwrap()
-        .replaces_access()
+    let edit = |old: u32, new: u32, kind| {
+        Edit::new(AT + 4, &old.to_le_bytes(), &new.to_le_bytes(), 0, kind).unwrap()
     };
+    let half =
+        |old: u16| Edit::new(AT, &old.to_le_bytes(), &C_NOP.to_le_bytes(), 0, Kind::Code).unwrap();
 
     for access in [
         0x0005_2503, // lw a0, 0(a0)
@@ -72,12 +66,29 @@ fn accesses_are_what_may_be_misaligned() {
         0x00a5_b027, // fsd fa0, 0(a1)
         0x00a5_a52f, // amoadd.w a0, a0, (a1)
     ] {
-        assert!(replaces(AT + 2, access));
-        // One store: a reader gets the old instruction or the new one.
-        assert!(!replaces(AT, access));
+        assert!(edit(access, NOP, Kind::Code).has_access());
+        assert!(edit(NOP, access, Kind::Code).has_access());
+        assert!(!edit(access, NOP, Kind::Literal).has_access());
     }
     for other in [NOP, ADDI, SUB, EBREAK] {
-        assert!(!replaces(AT + 2, other));
+        assert!(!edit(other, other, Kind::Code).has_access());
+    }
+    for access in [
+        0x4188, // c.lw a0, 0(a1)
+        0xe188, // c.sd a0, 0(a1)
+        0x6502, // c.ldsp a0, 0(sp)
+        0xc02a, // c.swsp a0, 0(sp)
+    ] {
+        assert!(half(access).has_access());
+    }
+    for other in [
+        C_NOP, C_LI, C_EBREAK, //
+        0x0048,   // c.addi4spn a0, sp, 4
+        0x050a,   // c.slli a0, 2
+        0x852e,   // c.mv a0, a1
+        0x8502,   // c.jr a0
+    ] {
+        assert!(!half(other).has_access());
     }
 }
 
