@@ -54,7 +54,7 @@ pub const MOST_US: u32 = 10_000;
 
 /// The longest random delay in ticks of the timebase; 0 for none.
 ///
-/// Relaxed: nothing is read through it.
+/// Relaxed, as all here: nothing is read through it.
 static LONGEST: AtomicU64 = AtomicU64::new(0);
 
 /// The state of the random numbers.
@@ -81,7 +81,7 @@ pub fn delay(point: Point, ticks: u64) {
 
 /// How many CPUs wait at `point` now.
 pub fn waiting(point: Point) -> u64 {
-    WAITING[point as usize].load(Ordering::Acquire)
+    WAITING[point as usize].load(Ordering::Relaxed)
 }
 
 /// Waits here if a test wants it. Any context.
@@ -112,8 +112,7 @@ fn wait(point: Point, ticks: u64) {
 
     WAITING[point as usize].fetch_add(1, Ordering::Relaxed);
     while Ticks::now().as_u64().wrapping_sub(start) < ticks {}
-    // Who sees this CPU gone sees what it did before.
-    WAITING[point as usize].fetch_sub(1, Ordering::Release);
+    WAITING[point as usize].fetch_sub(1, Ordering::Relaxed);
 }
 
 /// The next random number: SplitMix64.

@@ -15,6 +15,9 @@
     non_camel_case_types,
     non_snake_case,
     non_upper_case_globals,
+    // What bindgen before 0.72 makes of bit fields; rustc before 1.88 does not know the name.
+    unknown_lints,
+    unnecessary_transmutes,
     unreachable_pub,
     unused_imports,
     unsafe_op_in_unsafe_fn,
