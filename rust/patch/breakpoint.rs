@@ -61,12 +61,15 @@ impl Registers for Trapped<'_> {
 }
 
 /// Runs the old instructions of an edit on `regs`, if that is the breakpoint of one.
+///
+/// # Safety
+///
+/// The caller is the handler of the breakpoint exception, with interrupts off since the trap.
 #[inline(always)]
-pub(crate) fn handle(regs: &mut pt_regs) -> bool {
+pub(crate) unsafe fn handle(regs: &mut pt_regs) -> bool {
     let at = regs.epc;
 
-    // SAFETY: The hook calls us from the handler of the breakpoint exception, which has interrupts
-    // off from the trap on, and until it returns.
+    // SAFETY: By the function's requirement; interrupts stay off until it returns.
     let published = unsafe { guards::published() };
 
     match find(published, at) {

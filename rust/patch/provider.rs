@@ -139,13 +139,17 @@ fn failure(error: Error, addr: usize) -> Failure {
 }
 
 /// An edit that makes what is at `addr` now `bytes`.
-fn edit_of(addr: usize, bytes: &[u8]) -> Result<Edit> {
+///
+/// # Safety
+///
+/// There is memory for all of them at `addr`.
+unsafe fn edit_of(addr: usize, bytes: &[u8]) -> Result<Edit> {
     let len = bytes.len();
 
     if len > MAX_LEN || len % 2 != 0 || addr % 2 != 0 {
         return Err(EINVAL);
     }
-    // SAFETY: The kernel's users patch memory that they own, which is text or becomes text.
+    // SAFETY: By the function's requirement.
     let old = unsafe { riscv::text::read(addr, len) }.to_le_bytes();
 
     Edit::new(addr, &old[..len], bytes, 0, Kind::Code).map_err(|_| EINVAL)
@@ -156,7 +160,7 @@ fn edit_of(addr: usize, bytes: &[u8]) -> Result<Edit> {
 // are those of guarded edits, whose old instructions are run, or are gone: `breakpoint::handle`, in
 // `.kprobes.text`.
 unsafe impl Provider for TextProvider {
-    fn write(
+    unsafe fn write(
         &mut self,
         kernel: Kernel<'_>,
         addr: usize,
@@ -165,12 +169,12 @@ unsafe impl Provider for TextProvider {
     ) -> Result<(), Declined> {
         self.drain_first(kernel);
         STATS.count_calls(Call::Write, 1);
-        // SAFETY: The kernel's users write to memory that they own.
+        // SAFETY: By the function's requirement.
         unsafe { engine::poke(addr, bytes, everywhere) }
             .map_err(|error| declined(Call::Write, failure(error, addr)))
     }
 
-    fn set(
+    unsafe fn set(
         &mut self,
         kernel: Kernel<'_>,
         addr: usize,
@@ -179,12 +183,12 @@ unsafe impl Provider for TextProvider {
     ) -> Result<(), Declined> {
         self.drain_first(kernel);
         STATS.count_calls(Call::Set, 1);
-        // SAFETY: As in `write`.
+        // SAFETY: By the function's requirement.
         unsafe { engine::fill(addr, byte, len) }
             .map_err(|error| declined(Call::Set, failure(error, addr)))
     }
 
-    fn patch(
+    unsafe fn patch(
         &mut self,
         kernel: Kernel<'_>,
         addr: usize,
@@ -193,8 +197,9 @@ unsafe impl Provider for TextProvider {
     ) -> Result<(), Declined> {
         self.drain_first(kernel);
         STATS.count_calls(Call::Patch, 1);
-        let edit =
-            edit_of(addr, bytes).map_err(|error| declined(Call::Patch, failure(error, addr)))?;
+        // SAFETY: By the function's requirement.
+        let edit = unsafe { edit_of(addr, bytes) }
+            .map_err(|error| declined(Call::Patch, failure(error, addr)))?;
         let mut edits = [edit];
         engine::fit_fetch(&mut edits);
 
@@ -210,7 +215,7 @@ unsafe impl Provider for TextProvider {
         Ok(())
     }
 
-    fn queue(
+    unsafe fn queue(
         &mut self,
         kernel: Kernel<'_>,
         addr: usize,
@@ -224,7 +229,7 @@ unsafe impl Provider for TextProvider {
         };
 
         for _ in 0..2 {
-            // SAFETY: The kernel's users patch memory that they own.
+            // SAFETY: By the function's requirement.
             let old = || unsafe { riscv::text::read(addr, bytes.len()) };
             let mut edit = Edit::aligned(addr, old, bytes, phase, kind).ok_or(Declined)?;
 
@@ -251,7 +256,8 @@ unsafe impl Provider for TextProvider {
     }
 
     #[inline(always)]
-    fn breakpoint(regs: &mut pt_regs) -> bool {
-        breakpoint::handle(regs)
+    unsafe fn breakpoint(regs: &mut pt_regs) -> bool {
+        // SAFETY: By the function's requirement.
+        unsafe { breakpoint::handle(regs) }
     }
 }

@@ -85,6 +85,8 @@ impl Kernel<'_> {
 ///
 /// Every method but [`Provider::queue`] first writes what is queued.
 ///
+/// The methods that get an address are `unsafe`, since they write there. Their caller is the kernel.
+///
 /// # Safety
 ///
 /// - A method that does not decline has written, or for [`Provider::queue`] will have by the next
@@ -94,7 +96,11 @@ impl Kernel<'_> {
 ///   the breakpoint was dealt with, `regs` is where the task may go on.
 pub unsafe trait Provider: Send + Sized + 'static {
     /// Writes `bytes` at `addr`: visible to this CPU, or `everywhere`.
-    fn write(
+    ///
+    /// # Safety
+    ///
+    /// A user in the kernel wants `bytes` at `addr`, which it owns.
+    unsafe fn write(
         &mut self,
         kernel: Kernel<'_>,
         addr: usize,
@@ -103,7 +109,11 @@ pub unsafe trait Provider: Send + Sized + 'static {
     ) -> Result<(), Declined>;
 
     /// Makes `len` bytes at `addr` `byte`, visible everywhere.
-    fn set(
+    ///
+    /// # Safety
+    ///
+    /// As for [`Provider::write`].
+    unsafe fn set(
         &mut self,
         kernel: Kernel<'_>,
         addr: usize,
@@ -112,7 +122,11 @@ pub unsafe trait Provider: Send + Sized + 'static {
     ) -> Result<(), Declined>;
 
     /// Writes `bytes` at `addr` so that no CPU runs a mixture of old and new, visible everywhere.
-    fn patch(
+    ///
+    /// # Safety
+    ///
+    /// As for [`Provider::write`].
+    unsafe fn patch(
         &mut self,
         kernel: Kernel<'_>,
         addr: usize,
@@ -122,7 +136,11 @@ pub unsafe trait Provider: Send + Sized + 'static {
 
     /// Writes `bytes` at `addr` by the next [`Provider::sync`]; what is `first` is visible
     /// everywhere before anything that is not is written.
-    fn queue(
+    ///
+    /// # Safety
+    ///
+    /// As for [`Provider::write`], and until the next [`Provider::sync`].
+    unsafe fn queue(
         &mut self,
         kernel: Kernel<'_>,
         addr: usize,
@@ -137,7 +155,11 @@ pub unsafe trait Provider: Send + Sized + 'static {
     ///
     /// Called in any context, as an NMI is: it must not lock or call what is traced, and is in
     /// `.kprobes.text` with all that it calls.
-    fn breakpoint(regs: &mut pt_regs) -> bool;
+    ///
+    /// # Safety
+    ///
+    /// Called by the handler of the breakpoint exception, with interrupts off since the trap.
+    unsafe fn breakpoint(regs: &mut pt_regs) -> bool;
 }
 
 #[repr(C)]
@@ -259,7 +281,8 @@ unsafe extern "C" fn write<P: Provider>(
     // SAFETY: As above.
     let bytes = unsafe { slice(bytes, len) };
 
-    answer(provider.write(kernel, addr.addr(), bytes, everywhere))
+    // SAFETY: The kernel calls, for one of its users.
+    answer(unsafe { provider.write(kernel, addr.addr(), bytes, everywhere) })
 }
 
 /// # Safety
@@ -274,7 +297,8 @@ unsafe extern "C" fn set<P: Provider>(
     // SAFETY: By the function's requirements.
     let (provider, kernel) = unsafe { called::<P>(ops) };
 
-    answer(provider.set(kernel, addr.addr(), byte, len))
+    // SAFETY: The kernel calls, for one of its users.
+    answer(unsafe { provider.set(kernel, addr.addr(), byte, len) })
 }
 
 /// # Safety
@@ -293,7 +317,8 @@ unsafe extern "C" fn patch<P: Provider>(
     // SAFETY: By the function's requirements, both locks are held.
     let lock = unsafe { TextLock::held_by_caller() };
 
-    answer(provider.patch(kernel, addr.addr(), bytes, &lock))
+    // SAFETY: The kernel calls, for one of its users.
+    answer(unsafe { provider.patch(kernel, addr.addr(), bytes, &lock) })
 }
 
 /// # Safety
@@ -311,7 +336,8 @@ unsafe extern "C" fn queue<P: Provider>(
     // SAFETY: By the function's requirements.
     let bytes = unsafe { slice(bytes, len) };
 
-    answer(provider.queue(kernel, addr.addr(), bytes, first))
+    // SAFETY: The kernel calls, for one of its users, and syncs before the text goes.
+    answer(unsafe { provider.queue(kernel, addr.addr(), bytes, first) })
 }
 
 /// # Safety
@@ -354,11 +380,12 @@ fn wait_if_asked() {
 
 /// # Safety
 ///
-/// `regs` points to the registers of the context that ran into the breakpoint, which nobody else
-/// uses until this returns.
+/// The caller is the handler of the breakpoint exception, with interrupts off since the trap. `regs`
+/// points to the registers of the context that ran into it, which nobody else uses until this
+/// returns.
 #[link_section = ".kprobes.text"]
 unsafe extern "C" fn breakpoint<P: Provider>(regs: *mut pt_regs) -> bool {
     wait_if_asked();
-    // SAFETY: By the function's requirement.
-    P::breakpoint(unsafe { &mut *regs })
+    // SAFETY: By the function's requirements.
+    unsafe { P::breakpoint(&mut *regs) }
 }

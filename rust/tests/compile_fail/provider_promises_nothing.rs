@@ -19,19 +19,25 @@ pub struct Nothing;
 
 #[cfg(misuse)]
 impl Provider for Nothing {
-    fn write(&mut self, _: Kernel<'_>, _: usize, _: &[u8], _: bool) -> Result<(), Declined> {
+    unsafe fn write(&mut self, _: Kernel<'_>, _: usize, _: &[u8], _: bool) -> Result<(), Declined> {
         Err(Declined)
     }
 
-    fn set(&mut self, _: Kernel<'_>, _: usize, _: u8, _: usize) -> Result<(), Declined> {
+    unsafe fn set(&mut self, _: Kernel<'_>, _: usize, _: u8, _: usize) -> Result<(), Declined> {
         Err(Declined)
     }
 
-    fn patch(&mut self, _: Kernel<'_>, _: usize, _: &[u8], _: &TextLock) -> Result<(), Declined> {
+    unsafe fn patch(
+        &mut self,
+        _: Kernel<'_>,
+        _: usize,
+        _: &[u8],
+        _: &TextLock,
+    ) -> Result<(), Declined> {
         Err(Declined)
     }
 
-    fn queue(&mut self, _: Kernel<'_>, _: usize, _: &[u8], _: bool) -> Result<(), Declined> {
+    unsafe fn queue(&mut self, _: Kernel<'_>, _: usize, _: &[u8], _: bool) -> Result<(), Declined> {
         Err(Declined)
     }
 
@@ -39,7 +45,7 @@ impl Provider for Nothing {
         Synced::Empty
     }
 
-    fn breakpoint(_: &mut pt_regs) -> bool {
+    unsafe fn breakpoint(_: &mut pt_regs) -> bool {
         false
     }
 }
@@ -47,19 +53,25 @@ impl Provider for Nothing {
 // SAFETY: It declines everything.
 #[cfg(not(misuse))]
 unsafe impl Provider for Nothing {
-    fn write(&mut self, _: Kernel<'_>, _: usize, _: &[u8], _: bool) -> Result<(), Declined> {
+    unsafe fn write(&mut self, _: Kernel<'_>, _: usize, _: &[u8], _: bool) -> Result<(), Declined> {
         Err(Declined)
     }
 
-    fn set(&mut self, _: Kernel<'_>, _: usize, _: u8, _: usize) -> Result<(), Declined> {
+    unsafe fn set(&mut self, _: Kernel<'_>, _: usize, _: u8, _: usize) -> Result<(), Declined> {
         Err(Declined)
     }
 
-    fn patch(&mut self, _: Kernel<'_>, _: usize, _: &[u8], _: &TextLock) -> Result<(), Declined> {
+    unsafe fn patch(
+        &mut self,
+        _: Kernel<'_>,
+        _: usize,
+        _: &[u8],
+        _: &TextLock,
+    ) -> Result<(), Declined> {
         Err(Declined)
     }
 
-    fn queue(&mut self, _: Kernel<'_>, _: usize, _: &[u8], _: bool) -> Result<(), Declined> {
+    unsafe fn queue(&mut self, _: Kernel<'_>, _: usize, _: &[u8], _: bool) -> Result<(), Declined> {
         Err(Declined)
     }
 
@@ -67,7 +79,7 @@ unsafe impl Provider for Nothing {
         Synced::Empty
     }
 
-    fn breakpoint(_: &mut pt_regs) -> bool {
+    unsafe fn breakpoint(_: &mut pt_regs) -> bool {
         false
     }
 }

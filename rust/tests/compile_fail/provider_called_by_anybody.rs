@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+// needs: kernel with rust_riscv_text_hooks
+// expect: E0133: call to unsafe function `riscv::provider::Provider::write` is unsafe
+// expect: E0133: call to unsafe function `riscv::provider::Provider::set` is unsafe
+// expect: E0133: call to unsafe function `patch` is unsafe
+// expect: E0133: call to unsafe function `queue` is unsafe
+// expect: E0133: call to unsafe function `riscv::provider::Provider::breakpoint` is unsafe
+
+//! Having a provider write where one likes, or deal with a breakpoint that nobody has run into.
+
+use kernel::bindings::pt_regs;
+use riscv::{
+    provider::{
+        Kernel,
+        Provider, //
+    },
+    text_lock::TextLock, //
+};
+
+#[cfg(misuse)]
+pub fn misuse<P: Provider>(
+    provider: &mut P,
+    kernel: Kernel<'_>,
+    addr: usize,
+    lock: &TextLock,
+    regs: &mut pt_regs,
+) {
+    let _ = provider.write(kernel, addr, &[0; 4], true);
+    let _ = provider.set(kernel, addr, 0, 4);
+    let _ = provider.patch(kernel, addr, &[0; 4], lock);
+    let _ = provider.queue(kernel, addr, &[0; 4], false);
+    P::breakpoint(regs);
+}
+
+/// # Safety
+///
+/// The caller is the kernel, for a user that wants it so.
+#[cfg(not(misuse))]
+pub unsafe fn right<P: Provider>(
+    provider: &mut P,
+    kernel: Kernel<'_>,
+    addr: usize,
+    lock: &TextLock,
+    regs: &mut pt_regs,
+) {
+    // SAFETY: By the function's requirement.
+    unsafe {
+        let _ = provider.write(kernel, addr, &[0; 4], true);
+        let _ = provider.set(kernel, addr, 0, 4);
+        let _ = provider.patch(kernel, addr, &[0; 4], lock);
+        let _ = provider.queue(kernel, addr, &[0; 4], false);
+        P::breakpoint(regs);
+    }
+}
