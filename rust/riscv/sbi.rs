@@ -110,7 +110,8 @@ impl HartId {
 ///
 /// # Errors
 ///
-/// `-EINVAL` if one of the harts does not exist, `-EOPNOTSUPP` without the extension.
+/// `-EINVAL` if one of the harts does not exist, though some firmware (OpenSBI 1.6) leaves that one
+/// out instead; `-EOPNOTSUPP` without the extension.
 pub fn send_ipi(harts: Harts) -> Result {
     let [mask, base] = harts.arguments();
 

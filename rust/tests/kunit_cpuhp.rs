@@ -913,14 +913,17 @@ mod sbi_tests {
     #[test]
     fn errors_have_their_errno() {
         let nowhere = HartId(4000);
+        let harts = Harts::one(nowhere);
 
         assert_eq!(sbi::hart_state(nowhere), Err(EINVAL));
-        assert_eq!(sbi::send_ipi(Harts::one(nowhere)), Err(EINVAL));
-        assert_eq!(sbi::remote_fence_i(Harts::one(nowhere)), Err(EINVAL));
-        assert_eq!(
-            sbi::remote_sfence_vma(Harts::one(nowhere), 0, 4096),
-            Err(EINVAL)
-        );
+        // OpenSBI 1.5 looks whether the harts are there, 1.6 leaves those out that are not.
+        for result in [
+            sbi::send_ipi(harts),
+            sbi::remote_fence_i(harts),
+            sbi::remote_sfence_vma(harts, 0, 4096),
+        ] {
+            assert!(matches!(result, Ok(()) | Err(EINVAL)));
+        }
     }
 
     #[test]
