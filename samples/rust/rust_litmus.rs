@@ -472,29 +472,28 @@ fn message_passing(setup: &Setup<'_>, ordered: bool) -> Result<Counts> {
 struct Apart<T>(T);
 
 /// As `WakeUp`, with all but its barriers, and a store for its `xchg()`, which on an x86 host is one:
-/// what says whether the runner would see them missing.
+/// what says whether the runner would see them missing. Stores that are no calls and have a line of
+/// their own show it sooner.
 struct Unordered {
-    asleep: Atomic<bool>,
-    condition: Atomic<bool>,
+    asleep: Apart<Line>,
+    condition: Apart<Line>,
 }
 
 fn wake_up_without(setup: &Setup<'_>) -> Result<Counts> {
-    let shared = &each(setup, |_| {
-        Apart(Unordered {
-            asleep: Atomic::new(false),
-            condition: Atomic::new(false),
-        })
+    let shared = &each(setup, |n| Unordered {
+        asleep: Apart(line(n)),
+        condition: Apart(line(n)),
     })?;
 
     both(
         setup,
         |n| {
-            shared[n].0.asleep.store(true, Relaxed);
-            u8::from(shared[n].0.condition.load(Relaxed))
+            shared[n].asleep.0.store(1);
+            shared[n].condition.0.load() as u8
         },
         |n| {
-            shared[n].0.condition.store(true, Relaxed);
-            u8::from(shared[n].0.asleep.load(Relaxed)) << 1
+            shared[n].condition.0.store(1);
+            (shared[n].asleep.0.load() as u8) << 1
         },
     )
 }
