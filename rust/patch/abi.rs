@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The C ABI of [`Batch`], for other modules.
+//! The C ABI of [`Batch`], for C modules.
 //!
 //! C header: `include/rust_riscv/patch.h`, which documents each function.
 
@@ -24,20 +24,20 @@ use crate::batch::Batch;
 const PHASE_1: c_uint = 1 << 0;
 const LITERAL: c_uint = 1 << 1;
 
-/// Begins a batch.
+/// Creates an empty batch; null without memory.
 #[no_mangle]
 pub extern "C" fn rust_riscv_patch_begin() -> *mut Batch {
     KBox::new(Batch::new(), GFP_KERNEL).map_or(core::ptr::null_mut(), KBox::into_raw)
 }
 
-/// Adds an edit.
+/// Adds an edit to a batch.
 ///
 /// # Safety
 ///
 /// - `batch` is null or comes from [`rust_riscv_patch_begin`], and was neither committed nor
 ///   dropped; nobody else uses it.
 /// - `old` and `new` are null or point to `len` readable bytes.
-/// - That of [`Batch::edit`].
+/// - The requirements of [`Batch::edit`].
 #[no_mangle]
 pub unsafe extern "C" fn rust_riscv_patch_add(
     batch: *mut Batch,
@@ -54,7 +54,7 @@ pub unsafe extern "C" fn rust_riscv_patch_add(
         if old.is_null() || new.is_null() || flags & !(PHASE_1 | LITERAL) != 0 {
             return Err(EINVAL);
         }
-        // One more than allowed is enough to be refused: never read on because of a wild length.
+        // A longer edit is refused anyway, so do not read beyond what is needed for that.
         let len = len.min(MAX_LEN + 1);
         // SAFETY: By the function's requirements.
         let (old, new) = unsafe {
@@ -99,7 +99,7 @@ pub unsafe extern "C" fn rust_riscv_patch_commit(batch: *mut Batch) -> c_int {
 ///
 /// # Safety
 ///
-/// As for [`rust_riscv_patch_commit`].
+/// Those of [`rust_riscv_patch_commit`].
 #[no_mangle]
 pub unsafe extern "C" fn rust_riscv_patch_drop(batch: *mut Batch) {
     if !batch.is_null() {
