@@ -48,7 +48,8 @@ pub unsafe extern "C" fn rust_riscv_patch_add(
     flags: c_uint,
 ) -> c_int {
     from_result(|| {
-        // SAFETY: By the function's requirements.
+        // SAFETY: The caller passes null or a live batch of `rust_riscv_patch_begin()`, and
+        // guarantees that nobody else uses it.
         let batch = unsafe { batch.as_mut() }.ok_or(EINVAL)?;
 
         if old.is_null() || new.is_null() || flags & !(PHASE_1 | LITERAL) != 0 {
@@ -56,7 +57,8 @@ pub unsafe extern "C" fn rust_riscv_patch_add(
         }
         // A longer edit is refused anyway, so do not read beyond what is needed for that.
         let len = len.min(MAX_LEN + 1);
-        // SAFETY: By the function's requirements.
+        // SAFETY: Neither is null, so the caller guarantees that the number of bytes that it passed
+        // are readable there; `len` is not more than that.
         let (old, new) = unsafe {
             (
                 core::slice::from_raw_parts(old.cast::<u8>(), len),
@@ -69,7 +71,7 @@ pub unsafe extern "C" fn rust_riscv_patch_add(
             Kind::Code
         };
 
-        // SAFETY: By the function's requirements.
+        // SAFETY: The caller guarantees what `Batch::edit` requires of the resulting text.
         unsafe { batch.edit(addr.addr(), old, new, u8::from(flags & PHASE_1 != 0), kind) }?;
         Ok(0)
     })
@@ -87,7 +89,8 @@ pub unsafe extern "C" fn rust_riscv_patch_commit(batch: *mut Batch) -> c_int {
         if batch.is_null() {
             return Err(EINVAL);
         }
-        // SAFETY: By the function's requirements; `begin` made it with `KBox::into_raw`.
+        // SAFETY: `rust_riscv_patch_begin()` got the pointer from `KBox::into_raw`. The caller
+        // guarantees that it was not committed or dropped before, and that nobody else uses it.
         let batch = unsafe { KBox::from_raw(batch) };
 
         KBox::into_inner(batch).commit()?;
@@ -103,7 +106,7 @@ pub unsafe extern "C" fn rust_riscv_patch_commit(batch: *mut Batch) -> c_int {
 #[no_mangle]
 pub unsafe extern "C" fn rust_riscv_patch_drop(batch: *mut Batch) {
     if !batch.is_null() {
-        // SAFETY: By the function's requirements; `begin` made it with `KBox::into_raw`.
+        // SAFETY: As in `rust_riscv_patch_commit`.
         drop(unsafe { KBox::from_raw(batch) });
     }
 }

@@ -224,7 +224,7 @@ impl Batch {
     ) -> Result {
         let (old_bytes, new_bytes) = (old.bits().to_le_bytes(), new.bits().to_le_bytes());
 
-        // SAFETY: By the function's requirements.
+        // SAFETY: The caller guarantees what `edit` requires of the resulting text.
         unsafe {
             self.edit(
                 addr,

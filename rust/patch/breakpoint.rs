@@ -70,7 +70,8 @@ impl Registers for Trapped<'_> {
 pub(crate) unsafe fn handle(regs: &mut pt_regs) -> bool {
     let at = regs.epc;
 
-    // SAFETY: By the function's requirement; interrupts stay off until it returns.
+    // SAFETY: The caller guarantees that interrupts are off since the trap, and they stay off until
+    // this function returns, after which the edits are not used.
     let published = unsafe { guards::published() };
 
     match find(published, at) {

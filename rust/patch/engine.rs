@@ -127,7 +127,7 @@ impl Registration {
     ///
     /// Called once, before anything else here.
     pub(crate) unsafe fn new(pages: usize) -> Result<Registration> {
-        // SAFETY: Once, by the function's requirement.
+        // SAFETY: `init` must be called only once. The caller guarantees that this is.
         unsafe { ENGINE.init() };
         *ENGINE.lock() = Some(Window::new(pages)?);
         Ok(Registration(()))
@@ -190,7 +190,9 @@ pub(crate) unsafe fn commit_for_kernel(
     }
     .map_err(bad_plan)?;
 
-    // SAFETY: By the function's requirements.
+    // SAFETY: `plan` has accepted the edits, and found `strategy` safe. The caller guarantees that
+    // their memory may be written and stays mapped, and that the resulting code is valid. It holds
+    // `text_mutex`, so that nobody else writes.
     unsafe { write(edits, Allowed::Memory, strategy, Options::default(), lock) }
 }
 
@@ -224,7 +226,7 @@ pub(crate) fn fit_fetch(edits: &mut [Edit]) {
 /// `bytes.len()` bytes at `addr` are memory that the caller may write, text or what becomes text.
 #[cfg(rust_riscv_text_hooks)]
 pub(crate) unsafe fn poke(addr: usize, bytes: &[u8], everywhere: bool) -> Result {
-    // SAFETY: By the function's requirements.
+    // SAFETY: The caller guarantees that all of the bytes may be written.
     let poke = || unsafe {
         on_pages(addr, bytes.len(), |open, at, part| {
             open.write(at, &bytes[part])
@@ -249,7 +251,7 @@ pub(crate) unsafe fn poke(addr: usize, bytes: &[u8], everywhere: bool) -> Result
 /// Those of [`poke`].
 #[cfg(rust_riscv_text_hooks)]
 pub(crate) unsafe fn fill(addr: usize, byte: u8, len: usize) -> Result {
-    // SAFETY: By the function's requirements.
+    // SAFETY: The caller guarantees that all of the bytes may be written.
     let fill = || unsafe { on_pages(addr, len, |open, at, part| open.fill(at, byte, part.len())) };
 
     for_all(fill)
@@ -296,7 +298,8 @@ unsafe fn on_pages(
         let part = done..len.min(done + PAGE_SIZE - offset);
 
         done = part.end;
-        // SAFETY: By the function's requirement.
+        // SAFETY: The caller guarantees that the range is memory that may be written. The window is
+        // closed at the end of this iteration.
         let mut open = unsafe { window.open_here(addr + part.start - offset) }?;
         f(&mut open, offset, part)?;
     }
@@ -332,7 +335,8 @@ unsafe fn write(
     let window = window.as_mut().ok_or(nowhere(ENODEV))?;
     fail_if_asked().map_err(nowhere)?;
 
-    // SAFETY: By the function's requirements; the engine is locked.
+    // SAFETY: The caller guarantees what `Batch::new` requires. The engine is locked, so that no
+    // other commit writes at the same time.
     let batch = unsafe { batch::Batch::new(edits, allowed) };
     let verified = match allowed {
         Allowed::Text => batch.verify()?,

@@ -31,8 +31,9 @@ impl<'t> Guard<'t> {
     /// The caller holds the engine's lock, so that there is only one. It drops the result after the
     /// last flush of the batch, when none of the breakpoints is left in the text.
     pub(crate) unsafe fn new(table: &'t Table<'t>, _lock: &'t TextLock) -> Guard<'t> {
-        // SAFETY: By the function's requirement no other table is published, and `drop`, which
-        // withdraws this one, is called while `table` is borrowed.
+        // SAFETY: `publish` requires that no other table is published, which the engine's lock
+        // ensures, and that `table` stays valid until it is withdrawn. The caller guarantees that
+        // the guard is dropped, which withdraws `table` while it is still borrowed.
         unsafe { guards::publish(table) };
         Guard(PhantomData)
     }

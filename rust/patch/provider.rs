@@ -151,7 +151,8 @@ unsafe fn edit_of(addr: usize, bytes: &[u8]) -> Result<Edit> {
     if len > MAX_LEN || len % 2 != 0 || addr % 2 != 0 {
         return Err(EINVAL);
     }
-    // SAFETY: By the function's requirement.
+    // SAFETY: The caller guarantees that `len` bytes at `addr` can be read; `addr` and `len` are
+    // even.
     let old = unsafe { riscv::text::read(addr, len) }.to_le_bytes();
 
     Edit::new(addr, &old[..len], bytes, 0, Kind::Code).map_err(|_| EINVAL)
@@ -172,7 +173,7 @@ unsafe impl Provider for TextProvider {
     ) -> Result<(), Declined> {
         self.drain_first(kernel);
         STATS.count_calls(Call::Write, 1);
-        // SAFETY: By the function's requirement.
+        // SAFETY: The kernel's user that the caller acts for owns the memory.
         unsafe { engine::poke(addr, bytes, everywhere) }
             .map_err(|error| declined(Call::Write, failure(error, addr)))
     }
@@ -186,7 +187,7 @@ unsafe impl Provider for TextProvider {
     ) -> Result<(), Declined> {
         self.drain_first(kernel);
         STATS.count_calls(Call::Set, 1);
-        // SAFETY: By the function's requirement.
+        // SAFETY: As in `write`.
         unsafe { engine::fill(addr, byte, len) }
             .map_err(|error| declined(Call::Set, failure(error, addr)))
     }
@@ -200,7 +201,7 @@ unsafe impl Provider for TextProvider {
     ) -> Result<(), Declined> {
         self.drain_first(kernel);
         STATS.count_calls(Call::Patch, 1);
-        // SAFETY: By the function's requirement.
+        // SAFETY: As in `write`.
         let edit = unsafe { edit_of(addr, bytes) }
             .map_err(|error| declined(Call::Patch, failure(error, addr)))?;
         let mut edits = [edit];
@@ -232,7 +233,7 @@ unsafe impl Provider for TextProvider {
         };
 
         for _ in 0..2 {
-            // SAFETY: By the function's requirement.
+            // SAFETY: As in `write`; only called for a valid length and alignment.
             let old = || unsafe { riscv::text::read(addr, bytes.len()) };
             let mut edit = Edit::aligned(addr, old, bytes, phase, kind).ok_or(Declined)?;
 
@@ -260,7 +261,8 @@ unsafe impl Provider for TextProvider {
 
     #[inline(always)]
     unsafe fn breakpoint(regs: &mut pt_regs) -> bool {
-        // SAFETY: By the function's requirement.
+        // SAFETY: The caller guarantees that it is the handler of the breakpoint exception, with
+        // interrupts off since the trap.
         unsafe { breakpoint::handle(regs) }
     }
 }

@@ -273,7 +273,7 @@ impl Files {
     pub(crate) unsafe fn new() -> Result<Pin<KBox<Files>>> {
         KBox::pin_init(
             try_pin_init!(Files {
-                // SAFETY: By the function's requirement.
+                // SAFETY: The caller guarantees what `Scope::dir` requires of its result.
                 scope <- unsafe { Scope::dir(View, c"rust_riscv_patch", make_files) },
             }? Error),
             GFP_KERNEL,

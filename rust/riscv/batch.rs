@@ -97,7 +97,8 @@ impl<'e> Batch<'e> {
     /// - The text is valid code at every point in between: after any subset of the edits of phase
     ///   0, and after all of phase 0 and any subset of phase 1.
     pub unsafe fn new(edits: &'e [Edit], allowed: Allowed) -> Batch<'e> {
-        // INVARIANT: By the function's requirements.
+        // INVARIANT: The caller guarantees that `plan` has sorted the edits and checked that they
+        // do not overlap, and that `Owners::pin` or the caller itself has checked their addresses.
         Batch(edits, allowed)
     }
 
@@ -505,10 +506,11 @@ unsafe fn replace_once(alias: NonNull<u8>, len: usize, old: u64, new: u64) -> bo
         ($word:ty) => {{
             let alias = alias.cast::<$word>();
 
-            // SAFETY: By the function's requirement.
+            // SAFETY: The caller guarantees that `alias` is valid for reading `len` bytes, the size
+            // of `$word`, and aligned.
             let is_old = unsafe { alias.read_volatile() } == old as $word;
             if is_old {
-                // SAFETY: By the function's requirement.
+                // SAFETY: As above, and valid for writing.
                 unsafe { alias.write_volatile(new as $word) };
             }
             is_old
@@ -533,11 +535,11 @@ unsafe fn store_once(alias: NonNull<u8>, len: usize, bytes: u64) {
     // Volatile, so that each is a single store: harts may fetch these bytes at any time. The
     // `kernel` crate's `Atomic` would be a call of a traced function, on a stopped machine.
     match len {
-        // SAFETY: By the function's requirement.
+        // SAFETY: The caller guarantees that `alias` is valid for writing `len` bytes, and aligned.
         2 => unsafe { alias.cast::<u16>().write_volatile(bytes as u16) },
-        // SAFETY: By the function's requirement.
+        // SAFETY: As for 2 bytes.
         4 => unsafe { alias.cast::<u32>().write_volatile(bytes as u32) },
-        // SAFETY: By the function's requirement.
+        // SAFETY: As for 2 bytes; `len` is 8, the only other length that the caller may pass.
         _ => unsafe { alias.cast::<u64>().write_volatile(bytes) },
     }
 }

@@ -131,7 +131,8 @@ pub enum Calls {
 /// The caller is the hotplug core, running a state of the section `T::Section` for the CPU with the
 /// number `cpu`, where that section runs.
 unsafe extern "C" fn up<T: State>(cpu: c_uint) -> c_int {
-    // SAFETY: By the function's requirements.
+    // SAFETY: The hotplug core passes the number of an existing CPU, and calls this where callbacks
+    // of the section `T::Section` run. The token is dropped before this returns.
     let cpu = unsafe { T::Section::new(CpuId::from_u32_unchecked(cpu)) };
 
     T::up(&cpu).to_errno()
@@ -143,7 +144,7 @@ unsafe extern "C" fn up<T: State>(cpu: c_uint) -> c_int {
 ///
 /// Those of [`up`].
 unsafe extern "C" fn down<T: State>(cpu: c_uint) -> c_int {
-    // SAFETY: As above.
+    // SAFETY: As in `up`.
     let cpu = unsafe { T::Section::new(CpuId::from_u32_unchecked(cpu)) };
 
     T::down(&cpu);
@@ -188,7 +189,8 @@ impl CpusRead {
     ///
     /// Not to be called from a hotplug callback, nor by a task that holds the lock.
     pub fn with<R>(work: impl FnOnce(&CpusRead) -> R) -> R {
-        // SAFETY: No requirements. Released below.
+        // SAFETY: `cpus_read_lock()` may be called where one may sleep, by a task that does not
+        // hold it, which this function's context demands. Released below.
         unsafe { bindings::rr_cpus_read_lock() };
         // INVARIANT: The lock was just taken, and `work` cannot keep the reference.
         let result = work(&CpusRead(NotThreadSafe));
@@ -201,7 +203,7 @@ impl CpusRead {
     /// Like [`CpusRead::with`] if the lock can be acquired without waiting, else returns `None`.
     /// Any context that may not sleep.
     pub fn try_with<R>(work: impl FnOnce(&CpusRead) -> R) -> Option<R> {
-        // SAFETY: No requirements. If it succeeds, released below.
+        // SAFETY: `cpus_read_trylock()` does not sleep. If it succeeds, the lock is released below.
         if !unsafe { bindings::rr_cpus_read_trylock() } {
             return None;
         }
@@ -247,7 +249,7 @@ impl<S: Section> Vacancy<'_, S> {
     ///
     /// Those of [`Registration::new`].
     pub unsafe fn fill<T: State<Section = S>>(self) -> Result<Registration<T>> {
-        // SAFETY: By the function's requirement.
+        // SAFETY: The caller guarantees that the result is removed before the code of `T` is freed.
         unsafe { Registration::new_locked(self.slot, Calls::HotplugOnly, self.cpus) }
     }
 
@@ -293,9 +295,9 @@ impl<T: State> Registration<T> {
     pub unsafe fn new(slot: Slot<T::Section>, calls: Calls) -> Result<Registration<T>> {
         let (up, down) = const { callbacks::<T>() };
 
-        // SAFETY: The callbacks are for single instances and take a CPU number; by the function's
-        // requirement they and the name stay until the registration is dropped. The slot is in the
-        // section of `T`.
+        // SAFETY: The callbacks are for single instances and take a CPU number. The caller
+        // guarantees that they and the name stay valid until the registration is dropped. The slot
+        // is in the section of `T`.
         let number = unsafe {
             __cpuhp_setup_state(
                 slot.number(),
@@ -395,9 +397,9 @@ impl<T: State> Registration<T> {
     ) -> Result<Registration<U>, NotReplaced<T>> {
         let slot = self.slot;
 
-        // The guard keeps CPUs from coming online in between. litmus: hotplug+replace
+        // `cpus` keeps CPUs from coming online in between. litmus: hotplug+replace
         //
-        // SAFETY: By the function's requirement.
+        // SAFETY: The caller guarantees that the result is removed before the code of `U` is freed.
         unsafe { self.vacate(cpus).fill::<U>() }.map_err(|error| {
             let back = Vacancy { cpus, slot };
 

@@ -159,7 +159,8 @@ impl Edit {
     /// from `len` on are zero, `addr` is even, and `phase` is at most [`MAX_PHASE`].
     #[inline(always)]
     fn of_words(addr: usize, old: u64, new: u64, len: usize, phase: u8, kind: Kind) -> Edit {
-        // INVARIANT: By the function's requirements.
+        // INVARIANT: The caller has checked `addr`, `len` and `phase`, and passes words whose bytes
+        // from `len` on are zero.
         Edit {
             addr,
             old,

@@ -46,12 +46,13 @@ pub fn instructions_here() {
 #[inline(always)]
 pub fn translations_here(pages: Pages) {
     if pages.count >= FLUSH_ALL_FROM {
-        // SAFETY: No requirements: it only orders and forgets what can be looked up again.
+        // SAFETY: `local_flush_tlb_all()` may be called in any context. It only orders, and drops
+        // cached translations of this hart.
         unsafe { bindings::rr_local_flush_tlb_all() };
         return;
     }
     for n in 0..pages.count {
-        // SAFETY: As above.
+        // SAFETY: As `local_flush_tlb_all()` above; the page may be any.
         unsafe { bindings::rr_local_flush_tlb_page(pages.start + n * PAGE_SIZE) };
     }
 }
@@ -68,7 +69,8 @@ pub fn translations_here(pages: Pages) {
 /// C header: [`arch/riscv/include/asm/cacheflush.h`](srctree/arch/riscv/include/asm/cacheflush.h)
 pub fn instructions_everywhere() {
     adversary::at(Point::Stored);
-    // SAFETY: No requirements.
+    // SAFETY: `flush_icache_all()` may be called with interrupts on, which this function's context
+    // demands: it may wait for the other harts to answer an IPI.
     unsafe { bindings::rr_flush_icache_all() };
     adversary::at(Point::Flushed);
 }
@@ -85,7 +87,8 @@ pub fn instructions_everywhere() {
 /// Context: interrupts on; waits for the other harts, does not sleep.
 pub fn instructions_everywhere_after_traps() {
     adversary::at(Point::Stored);
-    // SAFETY: No requirements.
+    // SAFETY: `on_each_cpu()` may be called with interrupts on, which this function's context
+    // demands: it waits for the other harts to answer an IPI.
     unsafe { bindings::rr_interrupt_and_flush_icache_all() };
     adversary::at(Point::Flushed);
 }

@@ -45,7 +45,8 @@ impl<'e> Table<'e> {
 /// No other table is published. `table` is not moved, and its edits stay valid, until [`withdraw`]
 /// has returned.
 pub unsafe fn publish(table: &Table<'_>) {
-    // SAFETY: `table` is valid; by the function's requirement it stays until it is withdrawn.
+    // SAFETY: `rr_guard_publish()` requires that no other table is published, and that `table` is
+    // valid until `rr_guard_withdraw()` has returned. The caller guarantees both.
     unsafe { bindings::rr_guard_publish(&table.table) };
     adversary::at(Point::Published);
 }
@@ -66,7 +67,8 @@ pub unsafe fn publish(table: &Table<'_>) {
 /// Interrupts on; waits for IPIs.
 pub unsafe fn withdraw() {
     adversary::at(Point::Unguarded);
-    // SAFETY: By the function's requirements.
+    // SAFETY: `rr_guard_withdraw()` requires that no CPU fetches a breakpoint of the edits any
+    // more, and that `cpus_read_lock` is held. The caller guarantees both.
     unsafe { bindings::rr_guard_withdraw() };
 }
 
@@ -85,7 +87,7 @@ pub unsafe fn published<'a>() -> &'a [Edit] {
     }
     // SAFETY: By the requirements of `publish`, the table and its edits are there until `withdraw`
     // returns. That waits, after no CPU can find the table any more, until this CPU has had
-    // interrupts on, which by the function's requirement is after `'a`.
+    // interrupts on, which the caller guarantees not to be before the end of `'a`.
     unsafe { core::slice::from_raw_parts((*table).edits.cast(), (*table).count) }
 }
 

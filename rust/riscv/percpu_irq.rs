@@ -50,7 +50,8 @@ pub struct PercpuIrq(NonZeroU32);
 impl PercpuIrq {
     /// Returns the interrupt, or `None` if the kernel does not use it. May sleep.
     pub fn find(local: Local) -> Option<PercpuIrq> {
-        // SAFETY: No requirements.
+        // SAFETY: `irq_find_matching_fwnode()` takes a mutex, so it may be called where one may
+        // sleep, which this function's context demands. `irq_find_mapping()` takes any number.
         NonZeroU32::new(unsafe { bindings::rr_intc_irq(local as u32) }).map(PercpuIrq)
     }
 

@@ -70,9 +70,9 @@ impl Kernel<'_> {
         let fallback = self.0.fallback.ok_or(ENODEV)?;
         let addr = core::ptr::with_exposed_provenance_mut(addr);
 
-        // SAFETY: The kernel set it when it registered us. `text_mutex` is held, as `Kernel` is
-        // only lent to a provider that is being called. By the function's requirement it may be
-        // written there.
+        // SAFETY: The kernel set `fallback` when it registered the provider. It has to be called
+        // under `text_mutex`, which is held, as a `Kernel` is only lent to a provider that is being
+        // called. The caller guarantees that `bytes` may be written at `addr`.
         to_result(unsafe { fallback(addr, bytes.as_ptr().cast(), bytes.len()) })
     }
 }
@@ -218,9 +218,10 @@ impl<P: Provider> Registration<P> {
             GFP_KERNEL,
         )?;
 
-        // SAFETY: `inner` stays where it is, and `ops` is all set, until it is unregistered, which
-        // by the function's requirement is before the functions go. The kernel publishes it under
-        // `text_mutex`. litmus: provider+publish
+        // SAFETY: `riscv_patch_provider_register()` requires that `ops` is initialised, and valid
+        // together with its functions until it is unregistered: `inner` is a box, and the caller
+        // guarantees that the registration is dropped before the module is unloaded. The kernel
+        // publishes `ops` under `text_mutex`. litmus: provider+publish
         to_result(unsafe { bindings::riscv_patch_provider_register(inner.ops.get()) })?;
 
         // INVARIANT: Just registered; `into_raw` never returns null.
@@ -232,7 +233,8 @@ impl<P: Provider> Registration<P> {
 
 impl<P: Provider> Drop for Registration<P> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant. On return nobody calls us any more.
+        // SAFETY: By the type invariant `ops` is registered, and the box is ours. When
+        // `riscv_patch_provider_unregister()` returns, the kernel does not call us any more.
         unsafe {
             bindings::riscv_patch_provider_unregister((*self.0.as_ptr()).ops.get());
             drop(KBox::from_raw(self.0.as_ptr()));
@@ -266,7 +268,7 @@ fn answer(result: Result<(), Declined>) -> c_int {
 ///
 /// `bytes` is valid for reads of `len` bytes for `'a`.
 unsafe fn slice<'a>(bytes: *const c_void, len: usize) -> &'a [u8] {
-    // SAFETY: By the function's requirement.
+    // SAFETY: The caller guarantees that `bytes` is valid for reads of `len` bytes for `'a`.
     unsafe { core::slice::from_raw_parts(bytes.cast(), len) }
 }
 
@@ -282,12 +284,13 @@ unsafe extern "C" fn write<P: Provider>(
     len: usize,
     everywhere: bool,
 ) -> c_int {
-    // SAFETY: By the function's requirements.
+    // SAFETY: The kernel passes the `ops` that it was given by `Registration::new`, and holds
+    // `text_mutex` until this returns.
     let (provider, kernel) = unsafe { called::<P>(ops) };
-    // SAFETY: As above.
+    // SAFETY: The kernel passes `len` readable bytes.
     let bytes = unsafe { slice(bytes, len) };
 
-    // SAFETY: The kernel calls, for one of its users.
+    // SAFETY: The kernel calls this for one of its users, which owns the memory.
     answer(unsafe { provider.write(kernel, addr.addr(), bytes, everywhere) })
 }
 
@@ -302,10 +305,10 @@ unsafe extern "C" fn set<P: Provider>(
     byte: u8,
     len: usize,
 ) -> c_int {
-    // SAFETY: By the function's requirements.
+    // SAFETY: As in `write`.
     let (provider, kernel) = unsafe { called::<P>(ops) };
 
-    // SAFETY: The kernel calls, for one of its users.
+    // SAFETY: As in `write`.
     answer(unsafe { provider.set(kernel, addr.addr(), byte, len) })
 }
 
@@ -320,14 +323,15 @@ unsafe extern "C" fn patch<P: Provider>(
     bytes: *const c_void,
     len: usize,
 ) -> c_int {
-    // SAFETY: By the function's requirements.
+    // SAFETY: As in `write`.
     let (provider, kernel) = unsafe { called::<P>(ops) };
-    // SAFETY: By the function's requirements.
+    // SAFETY: As in `write`.
     let bytes = unsafe { slice(bytes, len) };
-    // SAFETY: By the function's requirements, both locks are held.
+    // SAFETY: The callers of `patch_text()` hold `text_mutex` and `cpus_read_lock` until it
+    // returns.
     let lock = unsafe { TextLock::held_by_caller() };
 
-    // SAFETY: The kernel calls, for one of its users.
+    // SAFETY: As in `write`.
     answer(unsafe { provider.patch(kernel, addr.addr(), bytes, &lock) })
 }
 
@@ -343,12 +347,12 @@ unsafe extern "C" fn queue<P: Provider>(
     len: usize,
     first: bool,
 ) -> c_int {
-    // SAFETY: By the function's requirements.
+    // SAFETY: As in `write`.
     let (provider, kernel) = unsafe { called::<P>(ops) };
-    // SAFETY: By the function's requirements.
+    // SAFETY: As in `write`.
     let bytes = unsafe { slice(bytes, len) };
 
-    // SAFETY: The kernel calls, for one of its users, and syncs before the text goes.
+    // SAFETY: As in `write`; the kernel calls `sync` before the text is freed.
     answer(unsafe { provider.queue(kernel, addr.addr(), bytes, first) })
 }
 
@@ -358,7 +362,7 @@ unsafe extern "C" fn queue<P: Provider>(
 ///
 /// Those of [`called`], for the duration of the call.
 unsafe extern "C" fn sync<P: Provider>(ops: *mut riscv_patch_provider) -> c_int {
-    // SAFETY: By the function's requirements.
+    // SAFETY: As in `write`.
     let (provider, kernel) = unsafe { called::<P>(ops) };
 
     match provider.sync(kernel) {
@@ -379,6 +383,7 @@ unsafe extern "C" fn sync<P: Provider>(ops: *mut riscv_patch_provider) -> c_int 
 #[link_section = ".kprobes.text"]
 unsafe extern "C" fn breakpoint<P: Provider>(regs: *mut pt_regs) -> bool {
     adversary::at(Point::Trapped);
-    // SAFETY: By the function's requirements.
+    // SAFETY: The caller is the handler of the breakpoint exception. It passes valid registers,
+    // which nobody else uses until this returns.
     unsafe { P::breakpoint(&mut *regs) }
 }

@@ -93,7 +93,7 @@ impl Counter for KernelCounter {
 
     #[inline(always)]
     fn relax() {
-        // SAFETY: No requirements.
+        // SAFETY: `cpu_relax()` may be called in any context.
         unsafe { bindings::rr_cpu_relax() }
     }
 }
@@ -110,7 +110,8 @@ impl InterruptsOff {
     #[inline(always)]
     fn new() -> Self {
         InterruptsOff {
-            // SAFETY: No requirements. Undone when the result is dropped.
+            // SAFETY: `arch_local_irq_save()` may be called in any context. `drop` restores the
+            // flags on the same CPU, since the guard cannot be sent and the task cannot migrate.
             flags: unsafe { bindings::rr_irq_save() },
             _here: NotThreadSafe,
         }

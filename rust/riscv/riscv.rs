@@ -129,12 +129,12 @@ pub fn parameter<T: Copy>(value: impl Borrow<T>) -> T {
 /// The number of CPUs that are online now. Any context.
 #[inline(always)]
 pub fn online_cpus() -> u32 {
-    // SAFETY: No requirements.
+    // SAFETY: `num_online_cpus()` only reads an atomic, in any context.
     unsafe { bindings::rr_num_online_cpus() }
 }
 
 /// Whether the rate limit allows another log line about refused edits.
 pub fn may_log() -> bool {
-    // SAFETY: No requirements.
+    // SAFETY: `__ratelimit()` may be called in any context: it only tries to take its lock.
     unsafe { bindings::rr_ratelimit() }
 }

@@ -76,7 +76,8 @@ pub enum Extension {
 unsafe fn call(extension: Extension, function: c_int, args: [usize; 4]) -> Result<usize, SbiError> {
     let [a, b, c, d] = args.map(|arg| arg as c_ulong);
 
-    // SAFETY: By the function's requirement.
+    // SAFETY: `__sbi_ecall()` may be called in any context; the caller guarantees that the effect
+    // of this call does not violate memory safety.
     let ret = unsafe { bindings::__sbi_ecall(a, b, c, d, 0, 0, function, extension as c_int) };
     SbiError::check(ret.error)?;
     Ok(ret.value as usize)
@@ -84,13 +85,13 @@ unsafe fn call(extension: Extension, function: c_int, args: [usize; 4]) -> Resul
 
 /// Whether the firmware implements an extension. Any context.
 pub fn has(extension: Extension) -> bool {
-    // SAFETY: Only asks.
+    // SAFETY: `sbi_probe_extension()` only queries the firmware, in any context.
     unsafe { bindings::sbi_probe_extension(extension as c_int) > 0 }
 }
 
 /// Whether this kernel's IPIs are sent by SBI, not by an interrupt controller such as the IMSIC.
 pub fn delivers_ipis() -> bool {
-    // SAFETY: No requirements.
+    // SAFETY: `riscv_use_sbi_for_rfence()` only tests a static key, in any context.
     unsafe { bindings::rr_sbi_delivers_ipis() }
 }
 
@@ -115,7 +116,7 @@ impl HartId {
 pub fn send_ipi(harts: Harts) -> Result {
     let [mask, base] = harts.arguments();
 
-    // SAFETY: As above.
+    // SAFETY: An IPI that announces no message is harmless.
     unsafe { call(Extension::Ipi, 0, [mask, base, 0, 0]) }?;
     Ok(())
 }
@@ -184,7 +185,7 @@ pub enum HartState {
 /// # Ok::<(), Error>(())
 /// ```
 pub fn hart_state(hart: HartId) -> Result<HartState> {
-    // SAFETY: Only asks.
+    // SAFETY: `sbi_hart_get_status` only queries the state.
     match unsafe { call(Extension::Hsm, 2, [hart.0, 0, 0, 0]) }? {
         0 => Ok(HartState::Started),
         1 => Ok(HartState::Stopped),

@@ -70,10 +70,12 @@ impl Stopped<'_> {
 /// `&T` that lives until all of them have returned.
 #[link_section = ".kprobes.text"]
 unsafe extern "C" fn trampoline<T: Stop>(data: *mut c_void) -> c_int {
-    // SAFETY: By the function's requirement: every CPU is stopped, and here.
+    // SAFETY: `stop_machine()` calls this on every CPU, once all are stopped with interrupts off,
+    // and they run nothing else until this has returned on all.
     let stopped = unsafe { Stopped::new() };
 
-    // SAFETY: By the function's requirement, `data` is a `&T`; `T` is `Sync`.
+    // SAFETY: `data` is the `&T` that was passed to `stop_machine()`, and lives until this has
+    // returned on all CPUs; `T` is `Sync`.
     unsafe { &*data.cast::<T>() }.run(&stopped);
     0
 }
@@ -138,7 +140,8 @@ pub(crate) const INTERRUPTS_ON: bool = cfg!(rust_riscv_text_hooks);
 /// `data` is a `&T` that lives until this has returned on every CPU that it was called on.
 #[link_section = ".kprobes.text"]
 unsafe extern "C" fn in_stopper<T: InStopper>(data: *mut c_void) -> c_int {
-    // SAFETY: By the function's requirement; `T` is `Sync`.
+    // SAFETY: `data` is the `&T` that was passed to `rr_run_in_stoppers()`, and lives until this
+    // has returned on all CPUs; `T` is `Sync`.
     unsafe { &*data.cast::<T>() }.run();
     0
 }
@@ -155,6 +158,7 @@ unsafe extern "C" fn in_stopper<T: InStopper>(data: *mut c_void) -> c_int {
 pub(crate) fn run_in_stoppers<T: InStopper>(work: &T, _lock: &TextLock) -> Result {
     let data = core::ptr::from_ref(work).cast_mut().cast();
 
-    // SAFETY: As for `stop_machine`; `_lock` is what the function wants to be held.
+    // SAFETY: As in `stop_machine`. In a kernel with our hooks `stop_cpus()` is called, for which
+    // `cpus_read_lock` must be held: `_lock` shows that it is.
     to_result(unsafe { bindings::rr_run_in_stoppers(Some(in_stopper::<T>), data) })
 }

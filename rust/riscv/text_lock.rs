@@ -47,7 +47,8 @@ impl TextLock {
     ///
     /// Sleeps. The caller holds neither `text_mutex` nor `cpus_read_lock`.
     pub fn with<R>(work: impl FnOnce(&TextLock) -> R) -> R {
-        // SAFETY: No requirements. Released below.
+        // SAFETY: `patch_text_lock()` may be called where one may sleep, by a task that holds
+        // neither of its locks, which this function's context demands. Released below.
         unsafe { bindings::rr_text_lock() };
         // INVARIANT: The locks were just taken, and `work` cannot keep the reference.
         let result = work(&TextLock(NotThreadSafe));
@@ -63,7 +64,7 @@ impl TextLock {
     ///
     /// This task holds `cpus_read_lock` and `text_mutex` for as long as the result exists.
     pub unsafe fn held_by_caller() -> TextLock {
-        // INVARIANT: By the function's requirement.
+        // INVARIANT: The caller guarantees that this task holds both locks while the result exists.
         TextLock(NotThreadSafe)
     }
 }

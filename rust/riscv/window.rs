@@ -229,10 +229,11 @@ impl Window {
         pages: impl Iterator<Item = usize>,
         allowed: Allowed,
     ) -> Result<Open<'_>> {
-        // SAFETY: By the function's requirements.
+        // SAFETY: The caller guarantees what `map` requires of `pages` and `allowed`.
         let mapped = unsafe { self.map(pages, allowed) }?;
 
-        // SAFETY: No requirements. Undone when the result is dropped.
+        // SAFETY: `migrate_disable()` may be called by any task, and nests. `Open` enables
+        // migration again when it is dropped, by the same task, as it cannot be sent.
         unsafe { bindings::rr_migrate_disable() };
         mapped.prepare_here();
         // Whatever the caller has written for the new text, such as an entry in a table of probes,
@@ -266,7 +267,8 @@ impl Window {
         // SAFETY: The caller guarantees that the memory stays valid, and so do its page tables.
         let pte = unsafe { Lookups::default().look_up(page, Allowed::Memory) }?.to_writable();
 
-        // SAFETY: No requirements. Undone when the result is dropped.
+        // SAFETY: `migrate_disable()` may be called by any task, and nests. `OpenHere` enables
+        // migration again when it is dropped, by the same task, as it cannot be sent.
         unsafe { bindings::rr_migrate_disable() };
         if let Some(slot) = self.slots.get_mut(0) {
             slot.set(page, pte);
@@ -461,7 +463,8 @@ impl Open<'_> {
         // SAFETY: `Window::open` disabled migration, on this task, as `Open` cannot be sent.
         unsafe { bindings::rr_migrate_enable() };
         wait(&Closed(()));
-        // SAFETY: It may be called by any task. Undone when `self` is dropped.
+        // SAFETY: As in `Window::open`: `migrate_disable()` may be called by any task, and `drop`
+        // enables migration again.
         unsafe { bindings::rr_migrate_disable() };
         // By the requirement of `Window::open`, the pages are still mapped as before.
         for slot in self.mapped.window.slots.iter().take(used) {

@@ -115,7 +115,8 @@ impl Drop for TakenOver {
 /// Sets up the state of the C code again, which then enables the IPI.
 #[cfg(rust_riscv_sbi_ipi_hook)]
 fn give_back(_cpus: &CpusRead) {
-    // SAFETY: The lock is held.
+    // SAFETY: `sbi_ipi_setup_state_cpuslocked()` must be called with `cpus_read_lock` held, which
+    // `_cpus` shows.
     let ret = unsafe { sbi_ipi_setup_state_cpuslocked() };
     if ret != 0 {
         pr_err!("cannot give the state back to the C code: error {ret}\n");

@@ -122,7 +122,7 @@ impl Files {
     /// Those of [`Scope::dir`].
     pub(crate) unsafe fn new(room: KBox<MaybeUninit<Files>>) -> Pin<KBox<Files>> {
         let Ok(files) = room.write_pin_init::<Infallible>(pin_init!(Files {
-            // SAFETY: By the function's requirement.
+            // SAFETY: The caller guarantees what `Scope::dir` requires of its result.
             scope <- unsafe {
                 Scope::dir(View, c"rust_riscv_sbi_ipi", |view, dir| {
                     dir.read_only_file(c"cpus", view);

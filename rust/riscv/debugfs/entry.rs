@@ -219,10 +219,11 @@ where
     T: Send + Sync + 'static,
     F: Fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result + Send + Sync + 'static,
 {
-    // SAFETY: By the function's requirements.
+    // SAFETY: The VFS passes a valid inode.
     let data = unsafe { (*inode).i_private };
 
-    // SAFETY: By the function's requirements; `show` gets the data it needs.
+    // SAFETY: The VFS is opening `file`, which nobody else uses yet. `show` requires that the data
+    // is a `T` that is alive: it outlives the directory.
     unsafe { bindings::single_open(file, Some(show::<T, F>), data) }
 }
 
@@ -237,11 +238,13 @@ where
     T: Send + Sync + 'static,
     F: Fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result + Send + Sync + 'static,
 {
-    // SAFETY: By the function's requirements. debugfs removes no file while it is read.
+    // SAFETY: `seq` is valid, and `open` has set its `private` to the data of the file, a `T`. That
+    // lives longer than the directory, which debugfs does not remove while one of its files is
+    // read.
     let data = unsafe { &*(*seq).private.cast::<T>() };
-    // SAFETY: Who made the file had a `&'static F`.
+    // SAFETY: The method of `ScopedDir` that created the file was passed a `&'static F`.
     let show = unsafe { callback::<F>() };
-    // SAFETY: By the function's requirements.
+    // SAFETY: `seq_read()` passes a valid `seq`, which nobody else uses until this returns.
     let seq = unsafe { SeqFile::from_raw(seq) };
 
     seq_print!(seq, "{}", Shown { data, show });
@@ -255,7 +258,7 @@ where
     W: Fn(&T, &mut UserSliceReader) -> Result + Send + Sync + 'static,
 {
     let from = UserPtr::from_ptr(buf.cast_mut().cast());
-    // SAFETY: Who made the file had a `&'static W`.
+    // SAFETY: The method of `ScopedDir` that created the file was passed a `&'static W`.
     let take = unsafe { callback::<W>() };
 
     match take(data, &mut UserSlice::new(from, count).reader()) {
@@ -279,10 +282,11 @@ where
     T: Send + Sync + 'static,
     W: Fn(&T, &mut UserSliceReader) -> Result + Send + Sync + 'static,
 {
-    // SAFETY: By the function's requirements: `single_open` has made it a `seq_file`.
+    // SAFETY: `open` has called `single_open()`, which makes `private_data` a `seq_file`.
     let data = unsafe { (*(*file).private_data.cast::<bindings::seq_file>()).private };
 
-    // SAFETY: By the function's requirements. debugfs removes no file while it is written.
+    // SAFETY: `open` has set `private` to the data of the file, a `T`. That lives longer than the
+    // directory, which debugfs does not remove while one of its files is written.
     take::<T, W>(unsafe { &*data.cast::<T>() }, buf, count)
 }
 
@@ -301,6 +305,8 @@ where
     T: Send + Sync + 'static,
     W: Fn(&T, &mut UserSliceReader) -> Result + Send + Sync + 'static,
 {
-    // SAFETY: By the function's requirements. debugfs removes no file while it is written.
+    // SAFETY: `simple_open()` has set `private_data` to the inode's `i_private`, the data of the
+    // file, a `T`. That lives longer than the directory, which debugfs does not remove while one of
+    // its files is written.
     take::<T, W>(unsafe { &*(*file).private_data.cast::<T>() }, buf, count)
 }
