@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Judging page faults of user mode, for C modules. See
+ * The C API that decides whether a page fault of user mode is forbidden. See
  * Documentation/fault-path.rst.
  *
  *	struct rust_riscv_fault_report report;
@@ -22,7 +22,7 @@ enum rust_riscv_fault_verdict {
 	RUST_RISCV_FAULT_NOT_OURS,
 };
 
-/* What a task is told about an access that is forbidden. */
+/* What is reported to a task about a forbidden access. */
 struct rust_riscv_fault_report {
 	int signal;			/* SIGSEGV */
 	int code;			/* si_code: SEGV_ACCERR */
@@ -31,9 +31,9 @@ struct rust_riscv_fault_report {
 };
 
 /*
- * Whether a VMA with @vm_flags forbids an access to @address that faulted with
- * @cause, a number as in scause. Fills @report, which may be NULL, if and only
- * if it returns RUST_RISCV_FAULT_REPORT. Takes no lock, and changes nothing
+ * Decide whether a VMA with @vm_flags forbids an access to @address that faulted
+ * with @cause, a value of scause. Fill @report, which may be NULL, if and only
+ * if the result is RUST_RISCV_FAULT_REPORT. Takes no lock, and changes nothing
  * else. Any context.
  */
 enum rust_riscv_fault_verdict

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Patching kernel text, for C modules. See Documentation/text-patching.rst.
+ * The C API for patching kernel text. See Documentation/text-patching.rst.
  *
- * A batch of edits is made as a whole or not at all:
+ * Of a batch of edits, either all are made or none:
  *
  *	struct rust_riscv_batch *batch = rust_riscv_patch_begin();
  *	int err;
@@ -16,25 +16,25 @@
  *	}
  *	return rust_riscv_patch_commit(batch);
  *
- * Errors, each with one rate-limited line in the log and the text unchanged:
+ * Each error leaves the text unchanged, with one rate-limited line in the log.
  *
- * from rust_riscv_patch_add(), which leave the batch as it was:
+ * Errors of rust_riscv_patch_add(), which leave the batch unchanged:
  *	-ENODATA	no bytes
  *	-EMSGSIZE	more than 8 bytes
  *	-EINVAL		an odd number of bytes, a null pointer, or unknown flags
  *	-EADDRNOTAVAIL	an odd address
  *	-EFAULT		not kernel text, or not all in the image or one module
- *	-EBUSY		in a module whose init function has not returned yet, be it
- *			the caller's own: try again once the module is live, from
- *			a work item, say, or a notifier's MODULE_STATE_LIVE
+ *	-EBUSY		in a module whose init function is still running, even the
+ *			caller's own: retry when the module is live, for example
+ *			from a work item, or a notifier at MODULE_STATE_LIVE
  *	-ESHUTDOWN	in a module that is being removed
  *	-ENOMEM		no memory
  *
- * from rust_riscv_patch_commit(), which ends the batch either way:
+ * Errors of rust_riscv_patch_commit(), which frees the batch in any case:
  *	-ENODATA	no edits
  *	-EEXIST		two edits overlap
  *	-E2BIG		more pages than the module parameter window_pages
- *	-EILSEQ		the old bytes of an edit are not what is there
+ *	-EILSEQ		the text does not hold the old bytes of an edit
  *	-EFAULT		an address is no longer kernel text
  *	-ENOENT		a CPU could not be stopped
  *	-EINVAL		a null pointer
@@ -47,19 +47,20 @@
 
 struct rust_riscv_batch;
 
-/* Make this edit after all without the flag, visibly to every CPU. */
+/* Write this edit when all edits without the flag are visible to all CPUs. */
 #define RUST_RISCV_PATCH_PHASE_1	BIT(0)
-/* The bytes are no instructions, but a literal that instructions load. */
+/* The bytes are not instructions, but a literal that instructions load. */
 #define RUST_RISCV_PATCH_LITERAL	BIT(1)
 
-/* An empty batch, or NULL without memory. May sleep. */
+/* Create an empty batch; NULL if there is no memory. May sleep. */
 struct rust_riscv_batch *rust_riscv_patch_begin(void);
 
 /*
- * At @addr, where @old is, shall be @new; @len bytes each. May sleep. The
- * caller answers for @new being valid code there and, where it is several
- * instructions at once, for nothing branching into its middle and RCU watching
- * whoever runs it: not in noinstr, cpuidle's or entry text.
+ * Add an edit that replaces @old at @addr with @new, @len bytes each. May sleep.
+ *
+ * The caller must ensure that @new is valid code there. If it replaces several
+ * instructions at once, no code may branch into their middle, and RCU must be
+ * watching when they run: they are not noinstr, cpuidle or entry code.
  */
 int rust_riscv_patch_add(struct rust_riscv_batch *batch, void *addr,
 			 const void *old, const void *new, size_t len,
@@ -68,7 +69,7 @@ int rust_riscv_patch_add(struct rust_riscv_batch *batch, void *addr,
 /* Make all edits, or none, and free the batch. Sleeps, allocates nothing. */
 int rust_riscv_patch_commit(struct rust_riscv_batch *batch);
 
-/* Free a batch without making its edits. NULL is fine. */
+/* Free a batch without making its edits. Does nothing for NULL. */
 void rust_riscv_patch_drop(struct rust_riscv_batch *batch);
 
 #endif

@@ -24,7 +24,7 @@ void rr_cpus_read_unlock(void)
 	cpus_read_unlock();
 }
 
-/* The interrupt @hwirq of the hart-local controller; 0 if nobody uses it. */
+/* The Linux IRQ of the hart-local interrupt @hwirq; 0 if it is not mapped. */
 unsigned int rr_intc_irq(unsigned int hwirq)
 {
 	struct irq_domain *domain;
@@ -50,8 +50,9 @@ unsigned long rr_hart_of(unsigned int cpu)
 }
 
 /*
- * Read the start of a file of the kernel's own into @buf. Returns how many
- * bytes that were.
+ * Read up to @len bytes from the start of the file @path into @buf.
+ *
+ * Returns the number of bytes read, or a negative errno.
  */
 long rr_read_file(const char *path, char *buf, unsigned long len)
 {

@@ -6,8 +6,8 @@
 #include "helpers.h"
 
 /*
- * Count a fault that was dealt with under its VMA's lock, and note why the
- * current task gets a signal.
+ * Count a fault that was handled under the per-VMA lock, and record @cause for
+ * the signal that the current task gets.
  */
 void rr_note_forbidden(unsigned long cause)
 {

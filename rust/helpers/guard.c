@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the handler of patching's breakpoints looks at. It runs in any context,
- * at the first instruction of a function that may be the kernel crate's own
- * atomics: nothing here is traced or probed.
+ * The table of in-flight edits, for the breakpoint handler. The handler runs in
+ * any context, and the breakpoint may be at the first instruction of any
+ * function, such as the atomics of the kernel crate. So what it calls here must
+ * not be traced or probed.
  */
 #include <asm/barrier.h>
 #include <linux/kprobes.h>
@@ -13,10 +14,10 @@
 
 static const struct rr_guarded *guarded;
 
-/* Before any breakpoint of these edits is written. */
+/* Publish @table, before any breakpoint of its edits is written. */
 void rr_guard_publish(const struct rr_guarded *table)
 {
-	/* What the table says before the pointer to it. litmus: guard+publish */
+	/* The table's content before the pointer to it. litmus: guard+publish */
 	smp_store_release(&guarded, table);
 	/*
 	 * The pointer before the breakpoints. Pairs with the barrier in
@@ -26,33 +27,36 @@ void rr_guard_publish(const struct rr_guarded *table)
 }
 
 /*
- * After the last flush, so that no CPU fetches a breakpoint of these edits any
- * more. The handler has interrupts off from the trap on: a CPU answers an IPI
- * once it has left it. RCU would not do, since it does not watch a CPU that
- * has trapped in its idle loop until the handler's irqentry_nmi_enter().
+ * Withdraw the table, and wait until no CPU reads it any more. To be called
+ * after the last flush, when no CPU fetches a breakpoint of its edits any more.
  *
- * The caller holds cpus_read_lock(): a CPU that is not online is not asked.
+ * The handler has interrupts off from the trap on, so a CPU answers an IPI only
+ * after it has left the handler. RCU cannot be used instead: it is not watching
+ * a CPU that trapped in its idle loop until the handler's irqentry_nmi_enter().
+ *
+ * The caller holds cpus_read_lock(), since CPUs that are not online get no IPI.
  */
 void rr_guard_withdraw(void)
 {
 	/*
-	 * For CPUs that have trapped on one of our breakpoints and have yet to
-	 * look. litmus: guard+withdraw
+	 * Wait for CPUs that have hit one of our breakpoints and have not read
+	 * the table yet. litmus: guard+withdraw
 	 */
 	kick_all_cpus_sync();
 	WRITE_ONCE(guarded, NULL);
 	/*
-	 * For CPUs that have trapped on somebody else's, and look at the table
-	 * meanwhile. litmus: guard+free
+	 * Wait for CPUs that have hit another breakpoint, and are still reading
+	 * the table. litmus: guard+free
 	 */
 	kick_all_cpus_sync();
 }
 
+/* The published table, or NULL. For the breakpoint handler. */
 notrace __kprobes const struct rr_guarded *rr_guard_published(void)
 {
 	/*
-	 * The fetch of the breakpoint before the pointer: a trap orders them
-	 * no more than a branch would. Pairs with the barrier in
+	 * The fetch of the breakpoint before the load of the pointer: a trap
+	 * does not order them, like a branch. Pairs with the barrier in
 	 * rr_guard_publish(). litmus: guard+publish
 	 */
 	smp_rmb();
@@ -61,8 +65,9 @@ notrace __kprobes const struct rr_guarded *rr_guard_published(void)
 }
 
 /*
- * What was written before is seen by every task that goes on afterwards, and
- * what is written after by none that was preempted before.
+ * Wait for a grace period of RCU-tasks. Every task that runs afterwards sees
+ * what was written before, and no task that was preempted before sees what is
+ * written afterwards until it has switched voluntarily.
  * litmus: guard+tasks
  */
 void rr_synchronize_rcu_tasks(void)

@@ -6,7 +6,7 @@
 
 #include "helpers.h"
 
-/* Whether one more line about refused edits may go to the log now. */
+/* Whether the rate limit allows another log line about refused edits. */
 bool rr_ratelimit(void)
 {
 	static DEFINE_RATELIMIT_STATE(state, DEFAULT_RATELIMIT_INTERVAL,
@@ -16,9 +16,9 @@ bool rr_ratelimit(void)
 }
 
 /*
- * Name what is at @addr in @buffer, of RR_SYMBOL_LEN bytes: symbol, offset and
- * size. Where sprint_symbol() has no name it gives the plain number or, without
- * CONFIG_KALLSYMS, nothing: then a hash, as %p prints it.
+ * Print the symbol, offset and size for @addr to @buffer, of RR_SYMBOL_LEN
+ * bytes. If there is no symbol, print a hash like %p does: sprint_symbol() then
+ * prints the plain address or, without CONFIG_KALLSYMS, nothing.
  *
  * Returns the length without the NUL.
  */

@@ -7,9 +7,9 @@
 #include "helpers.h"
 
 /*
- * The list of modules is a ring whose head is not exported. Every entry but
- * the head is a struct module, which lives in a module's own memory; the head
- * lies in the kernel image.
+ * Whether @entry is the head of the list of modules, which is not exported. The
+ * head is in the kernel image; every other entry is in a struct module, in the
+ * memory of that module.
  */
 static bool is_list_head(const struct list_head *entry)
 {
@@ -30,7 +30,7 @@ static int get_owner(struct module *mod, unsigned long addr, unsigned long len,
 {
 	if (!within_module_mem_type(addr + len - 1, mod, MOD_TEXT))
 		return -EFAULT;
-	/* No reference keeps it if its init function fails. */
+	/* If its init function fails, it is freed despite references. */
 	if (mod->state == MODULE_STATE_COMING)
 		return -EBUSY;
 	if (!try_module_get(mod))
@@ -40,8 +40,8 @@ static int get_owner(struct module *mod, unsigned long addr, unsigned long len,
 }
 
 /*
- * Pin the module whose text holds @len bytes at @addr. The text of a module's
- * init functions does not count: it is about to be freed.
+ * Pin the module whose text contains @len bytes at @addr. The text of init
+ * functions does not count, since it is freed after init.
  *
  * Returns 0 and a reference in @owner, -EFAULT when the bytes are not all in
  * one module's text, -EBUSY while that module's init function runs, -ESHUTDOWN

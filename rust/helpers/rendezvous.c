@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The atomics of the rendezvous. Those of the kernel crate are calls of traced
- * functions, whose first instructions may be what is being patched.
+ * Atomics and other primitives of the rendezvous. The atomics of the kernel
+ * crate are calls of traced functions, which may be the text that is patched.
  */
 #include <linux/atomic.h>
 #include <linux/cpumask.h>
@@ -66,7 +66,10 @@ int rr_stop_online_cpus(int (*fn)(void *data), void *data)
 	return stop_machine(fn, data, cpu_online_mask);
 }
 
-/* Under rr_text_lock(), which holds cpus_read_lock() if there are hooks. */
+/*
+ * Run @fn in the stoppers of all online CPUs. The caller holds rr_text_lock(),
+ * and so cpus_read_lock() in a kernel with our hooks.
+ */
 int rr_run_in_stoppers(int (*fn)(void *data), void *data)
 {
 #ifdef RUST_RISCV_TEXT_HOOKS

@@ -12,14 +12,15 @@
 #include "helpers.h"
 
 /*
- * The kernel has the data fence before the message to the other harts, which can
- * be a store to a device: "w" before "o". litmus: flush
+ * flush_icache_all() orders earlier stores before the message to the other
+ * harts, which can be a store to a device: "w" before "o". litmus: flush
  */
 void rr_flush_icache_all(void)
 {
 	/*
-	 * Firmware is handed the CPUs that are online now, and waits for each. None
-	 * can go offline with preemption off; the kernel sees to that with our hooks.
+	 * The firmware is passed the CPUs that are online now, and waits for each of
+	 * them. With preemption off none can go offline. (With our hooks, the kernel
+	 * ensures that.)
 	 */
 	guard(preempt)();
 	flush_icache_all();
@@ -31,21 +32,23 @@ static void fence_i(void *unused)
 }
 
 /*
- * As rr_flush_icache_all(), but by an interrupt, which a CPU that handles a
- * breakpoint or a misaligned access of the kernel takes after it has left that
- * trap. (Not so a page fault, whose handler switches interrupts on.)
+ * Like rr_flush_icache_all(), but always by an interrupt. A CPU that handles a
+ * breakpoint or a misaligned access of the kernel takes it only after it has
+ * left that trap. (The handler of page faults enables interrupts, and so may
+ * take it earlier.)
  */
 void rr_interrupt_and_flush_icache_all(void)
 {
 	/*
-	 * Text before the message, as in flush_icache_all(), and before what is
-	 * written when nobody is in such a trap any more. litmus: flush, probe+removed
+	 * Order the text before the message, as in flush_icache_all(), and before
+	 * what is written when no CPU is in such a trap any more.
+	 * litmus: flush, probe+removed
 	 */
 	RISCV_FENCE(w, ow);
 	on_each_cpu(fence_i, NULL, true);
 }
 
-/* The kernel's, since harts with errata need more than one sfence.vma. */
+/* The kernel's functions, since some harts' errata need more than sfence.vma. */
 notrace __kprobes void rr_local_flush_tlb_page(unsigned long addr)
 {
 	local_flush_tlb_page(addr);
@@ -56,7 +59,7 @@ notrace __kprobes void rr_local_flush_tlb_all(void)
 	local_flush_tlb_all();
 }
 
-/* Whether there is a CPU of that number, any number, and it is online. */
+/* Whether @cpu, which may be any number, exists and is online. */
 bool rr_cpu_is_online(unsigned int cpu)
 {
 	return cpu < nr_cpu_ids && cpu_online(cpu);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How harts fetch instructions, and keeping others from writing kernel text. Without our hooks in
- * the kernel nothing does: text_mutex is not for modules.
+ * The lock of kernel text, and how harts fetch instructions. In a kernel without
+ * our hooks the lock is a no-op, since modules cannot use text_mutex.
  */
 #include <linux/string.h>
 #include <linux/text-patching.h>
@@ -29,7 +29,7 @@ void rr_text_unlock(void)
 }
 #endif
 
-/* Whether all harts fetch an aligned instruction of 4 bytes at once. */
+/* Whether all harts fetch an aligned 4-byte instruction atomically (Ziccif). */
 bool rr_fetch_is_atomic(void)
 {
 	return __riscv_isa_extension_available(NULL, RISCV_ISA_EXT_ZICCIF);

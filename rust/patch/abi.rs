@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The C ABI of [`Batch`], for other modules.
+//! The C ABI of [`Batch`], for C modules.
 //!
 //! C header: `include/rust_riscv/patch.h`, which documents each function.
 
@@ -24,20 +24,20 @@ use crate::batch::Batch;
 const PHASE_1: c_uint = 1 << 0;
 const LITERAL: c_uint = 1 << 1;
 
-/// Begins a batch.
+/// Creates an empty batch; null without memory.
 #[no_mangle]
 pub extern "C" fn rust_riscv_patch_begin() -> *mut Batch {
     KBox::new(Batch::new(), GFP_KERNEL).map_or(core::ptr::null_mut(), KBox::into_raw)
 }
 
-/// Adds an edit.
+/// Adds an edit to a batch.
 ///
 /// # Safety
 ///
 /// - `batch` is null or comes from [`rust_riscv_patch_begin`], and was neither committed nor
 ///   dropped; nobody else uses it.
 /// - `old` and `new` are null or point to `len` readable bytes.
-/// - That of [`Batch::edit`].
+/// - The requirements of [`Batch::edit`].
 #[no_mangle]
 pub unsafe extern "C" fn rust_riscv_patch_add(
     batch: *mut Batch,
@@ -48,15 +48,17 @@ pub unsafe extern "C" fn rust_riscv_patch_add(
     flags: c_uint,
 ) -> c_int {
     from_result(|| {
-        // SAFETY: By the function's requirements.
+        // SAFETY: The caller passes null or a live batch of `rust_riscv_patch_begin()`, and
+        // guarantees that nobody else uses it.
         let batch = unsafe { batch.as_mut() }.ok_or(EINVAL)?;
 
         if old.is_null() || new.is_null() || flags & !(PHASE_1 | LITERAL) != 0 {
             return Err(EINVAL);
         }
-        // One more than allowed is enough to be refused: never read on because of a wild length.
+        // A longer edit is refused anyway, so do not read beyond what is needed for that.
         let len = len.min(MAX_LEN + 1);
-        // SAFETY: By the function's requirements.
+        // SAFETY: Neither is null, so the caller guarantees that the number of bytes that it passed
+        // are readable there; `len` is not more than that.
         let (old, new) = unsafe {
             (
                 core::slice::from_raw_parts(old.cast::<u8>(), len),
@@ -69,7 +71,7 @@ pub unsafe extern "C" fn rust_riscv_patch_add(
             Kind::Code
         };
 
-        // SAFETY: By the function's requirements.
+        // SAFETY: The caller guarantees what `Batch::edit` requires of the resulting text.
         unsafe { batch.edit(addr.addr(), old, new, u8::from(flags & PHASE_1 != 0), kind) }?;
         Ok(0)
     })
@@ -87,7 +89,8 @@ pub unsafe extern "C" fn rust_riscv_patch_commit(batch: *mut Batch) -> c_int {
         if batch.is_null() {
             return Err(EINVAL);
         }
-        // SAFETY: By the function's requirements; `begin` made it with `KBox::into_raw`.
+        // SAFETY: `rust_riscv_patch_begin()` got the pointer from `KBox::into_raw`. The caller
+        // guarantees that it was not committed or dropped before, and that nobody else uses it.
         let batch = unsafe { KBox::from_raw(batch) };
 
         KBox::into_inner(batch).commit()?;
@@ -99,11 +102,11 @@ pub unsafe extern "C" fn rust_riscv_patch_commit(batch: *mut Batch) -> c_int {
 ///
 /// # Safety
 ///
-/// As for [`rust_riscv_patch_commit`].
+/// Those of [`rust_riscv_patch_commit`].
 #[no_mangle]
 pub unsafe extern "C" fn rust_riscv_patch_drop(batch: *mut Batch) {
     if !batch.is_null() {
-        // SAFETY: By the function's requirements; `begin` made it with `KBox::into_raw`.
+        // SAFETY: As in `rust_riscv_patch_commit`.
         drop(unsafe { KBox::from_raw(batch) });
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A batch of edits of kernel text: all of them are made, or none.
+//! A batch of edits of kernel text, which is committed as a whole or not at all.
 
 use kernel::{
     alloc::KVVec,
@@ -29,64 +29,67 @@ use crate::{
 /// How a batch was committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The strategy that was taken.
+    /// The strategy that was used.
     pub strategy: Strategy,
     /// The number of edits.
     pub edits: usize,
-    /// How long CPUs were stopped, in nanoseconds; 0 unless by [`Strategy::Rendezvous`].
+    /// How long CPUs were stopped, in nanoseconds; 0 except with [`Strategy::Rendezvous`].
     pub stopped_ns: u64,
 }
 
-/// What a test or a measurement asks for; users leave it at its default.
+/// Options for tests and measurements; users leave them at their defaults.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// This strategy rather than the cheapest.
+    /// The strategy to use instead of the cheapest one.
     pub strategy: Option<Strategy>,
-    /// Pretend that somebody else wrote to the edit of this index, in the order of addresses,
-    /// after the batch was verified. Only in a kernel with KUnit; ignored by a rendezvous, which
-    /// leaves no such moment.
+    /// The index, in the order of addresses, of an edit to treat as if somebody else wrote to it
+    /// after the batch was verified. Only in a kernel with KUnit; has no effect on a rendezvous,
+    /// during which nobody else can write.
     pub race_at: Option<usize>,
-    /// Stop the machine even for instructions that are replaced together, if this is asked for by
-    /// [`Strategy::Rendezvous`]. Only in a kernel with KUnit.
+    /// Permits [`Strategy::Rendezvous`] for instructions that are replaced together. Only in a
+    /// kernel with KUnit.
     pub torn: Option<Torn>,
 }
 
-/// That instructions which are replaced together may be torn: a task that is between them goes on in
-/// the middle of the new ones.
+/// The permission to tear instructions that are replaced together: a task that is between them
+/// resumes in the middle of the new ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Torn(());
 
 impl Torn {
-    /// For a test that wants to see that.
+    /// Creates the permission, for a test of that.
     ///
     /// # Safety
     ///
-    /// What a task runs then is harmless, for every edit of the batch.
+    /// For every edit of the batch, the code that a task executes then is harmless.
     pub const unsafe fn new() -> Torn {
         Torn(())
     }
 }
 
-/// Edits of kernel text that are made together, or not at all.
+/// A batch of edits of kernel text: either all of them are made, or none.
 ///
 /// A batch that is dropped without [`Batch::commit`] changes nothing.
 ///
 /// # Errors
 ///
-/// Every method that fails writes one line, rate-limited, to the kernel log; the text is as it
-/// was. The errors of adding an edit, which leave the batch as it was:
+/// Every method that fails writes one line, rate-limited, to the kernel log, and leaves the text
+/// unchanged. The errors of adding an edit, which leave the batch unchanged, too:
 ///
 /// | errno | when |
 /// |---|---|
 /// | `-ENODATA` | no bytes |
 /// | `-EMSGSIZE` | more than 8 bytes |
-/// | `-EINVAL` | old and new bytes differ in number, or the number is odd |
+/// | `-EINVAL` | old and new bytes differ in length, or the length is odd |
 /// | `-EADDRNOTAVAIL` | the address is odd |
 /// | `-ECHRNG` | a phase other than 0 and 1 |
 /// | `-EFAULT` | not kernel text, or not all of it in the kernel image or in one module |
-/// | `-EBUSY` | in a module that is not live yet, be it the caller's own: try again once it is |
+/// | `-EBUSY` | in a module whose init function is running, even the caller's own: retry later |
 /// | `-ESHUTDOWN` | in a module that is being removed |
 /// | `-ENOMEM` | no memory |
+///
+/// In a kernel without compressed instructions, the address and the length of code must be
+/// multiples of 4, or the errors are those for odd ones.
 ///
 /// The errors of committing:
 ///
@@ -95,8 +98,8 @@ impl Torn {
 /// | `-ENODATA` | no edits |
 /// | `-EEXIST` | two edits overlap |
 /// | `-E2BIG` | more pages than the module parameter `window_pages` |
-/// | `-EILSEQ` | the old bytes of an edit are not what is there |
-/// | `-EOPNOTSUPP` | the strategy that was asked for is not safe for these edits, or none is |
+/// | `-EILSEQ` | the text does not hold the old bytes of an edit |
+/// | `-EOPNOTSUPP` | the requested strategy, or every strategy, is unsafe for these edits |
 /// | `-EFAULT` | an address is no longer kernel text |
 /// | `-ENOENT` | a CPU could not be stopped |
 ///
@@ -129,7 +132,7 @@ impl Default for Batch {
 }
 
 impl Batch {
-    /// An empty batch. Allocates nothing.
+    /// Creates an empty batch. Allocates nothing.
     pub const fn new() -> Batch {
         Batch {
             edits: KVVec::new(),
@@ -147,7 +150,7 @@ impl Batch {
         self.edits.is_empty()
     }
 
-    /// Makes room for `more` edits, 32 bytes each.
+    /// Reserves memory for `more` edits, 32 bytes each.
     ///
     /// # Errors
     ///
@@ -156,7 +159,7 @@ impl Batch {
         Ok(self.edits.reserve(more, GFP_KERNEL)?)
     }
 
-    /// Adds an edit: at `addr`, where `old` is, shall be `new`, in `phase`.
+    /// Adds an edit that replaces `old` at `addr` with `new`, in `phase`.
     ///
     /// All edits of phase 0 are visible to every CPU before the first of phase 1 is made.
     ///
@@ -166,12 +169,12 @@ impl Batch {
     ///
     /// # Safety
     ///
-    /// What is there after the edit, with and without the batch's other edits of the same phase,
-    /// must be valid code or, for [`Kind::Literal`], data that the code around it can use.
+    /// The text after the edit, with and without the batch's other edits of the same phase, must be
+    /// valid code or, for [`Kind::Literal`], data that the code around it can use.
     ///
-    /// An edit of several instructions at once must not be of code that runs while RCU does not
-    /// watch: `noinstr`, cpuidle and the entry from traps and the way back. Nor may code elsewhere
-    /// branch or return into its middle. Who is between such instructions is not waited for.
+    /// An edit of several instructions must not be of code that runs while RCU is not watching:
+    /// `noinstr` code, cpuidle, and the entry from and exit to a trap. Nor may code elsewhere
+    /// branch or return into its middle. A task between such instructions is not waited for.
     ///
     /// # Context
     ///
@@ -203,8 +206,8 @@ impl Batch {
         Ok(self.edits.push(edit, GFP_KERNEL)?)
     }
 
-    /// Adds an edit that makes the instruction `old` at `addr` the instruction `new`, which must
-    /// have the same length (`-EINVAL`).
+    /// Adds an edit that replaces the instruction `old` at `addr` with `new`, which must have the
+    /// same length (`-EINVAL`).
     ///
     /// # Errors
     ///
@@ -221,7 +224,7 @@ impl Batch {
     ) -> Result {
         let (old_bytes, new_bytes) = (old.bits().to_le_bytes(), new.bits().to_le_bytes());
 
-        // SAFETY: By the function's requirements.
+        // SAFETY: The caller guarantees what `edit` requires of the resulting text.
         unsafe {
             self.edit(
                 addr,
@@ -233,9 +236,9 @@ impl Batch {
         }
     }
 
-    /// Makes all edits, by the cheapest strategy that is safe for them, or none.
+    /// Makes all edits, with the cheapest strategy that is safe for them, or none.
     ///
-    /// When it returns, every CPU runs the new text.
+    /// When it returns without an error, every CPU executes the new text.
     ///
     /// # Errors
     ///
@@ -243,7 +246,7 @@ impl Batch {
     ///
     /// # Context
     ///
-    /// Sleeps. The caller holds no `cpus_read_lock`. Allocates nothing.
+    /// Sleeps. The caller must not hold `cpus_read_lock`. Allocates nothing.
     pub fn commit(self) -> Result<Report> {
         self.commit_with(Options {
             strategy: control::strategy(),
@@ -251,13 +254,13 @@ impl Batch {
         })
     }
 
-    /// As [`Batch::commit`], with options.
+    /// Like [`Batch::commit`], with options.
     ///
     /// # Errors
     ///
     /// See [`Batch`].
     pub fn commit_with(mut self, options: Options) -> Result<Report> {
-        // `owners` lives until the end, so that the text does.
+        // `owners` keeps the text loaded until the commit has returned.
         engine::commit(&mut self.edits, &self.owners, options).map_err(|failure| {
             refused("commit", failure);
             Error::from_errno(failure.errno)
@@ -265,7 +268,7 @@ impl Batch {
     }
 }
 
-/// Counts and logs that `action` was refused.
+/// Counts and logs that `action` was refused because of `failure`.
 fn refused(action: &str, failure: Failure) {
     stats::STATS.count_error(failure.errno);
     if riscv::may_log() {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Running into a breakpoint that patching has set.
+//! The handler of breakpoints that patching has set.
 //!
-//! In any context, and maybe at the first instruction of a function that one would like to call:
-//! all of it is inlined into a caller in `.kprobes.text`.
+//! It runs in any context, and the breakpoint may be at the first instruction of any function. So
+//! it calls none: all of it is inlined into a caller in `.kprobes.text`.
 
 use kernel::bindings::pt_regs;
 
@@ -20,11 +20,11 @@ use riscv::{
     insn::Reg, //
 };
 
-/// The registers of a context that ran into a breakpoint.
+/// The registers of a context that hit a breakpoint.
 struct Trapped<'r>(&'r mut pt_regs);
 
 impl Trapped<'_> {
-    /// `struct pt_regs` begins with `epc`, followed by `x1` to `x31`.
+    /// The address of `reg`: `struct pt_regs` begins with `epc`, followed by `x1` to `x31`.
     #[inline(always)]
     fn place(&mut self, reg: Reg) -> *mut u64 {
         // SAFETY: There are 32 words, and a register's number is less than that.
@@ -60,7 +60,8 @@ impl Registers for Trapped<'_> {
     }
 }
 
-/// Runs the old instructions of an edit on `regs`, if that is the breakpoint of one.
+/// Emulates the old instructions of the edit whose breakpoint was hit with `regs`. Returns whether
+/// there is one.
 ///
 /// # Safety
 ///
@@ -69,7 +70,8 @@ impl Registers for Trapped<'_> {
 pub(crate) unsafe fn handle(regs: &mut pt_regs) -> bool {
     let at = regs.epc;
 
-    // SAFETY: By the function's requirement; interrupts stay off until it returns.
+    // SAFETY: The caller guarantees that interrupts are off since the trap, and they stay off until
+    // this function returns, after which the edits are not used.
     let published = unsafe { guards::published() };
 
     match find(published, at) {
@@ -86,7 +88,7 @@ pub(crate) unsafe fn handle(regs: &mut pt_regs) -> bool {
     }
 }
 
-/// The edit at `addr`; they are in the order of their addresses. The library's search is a call.
+/// Finds the edit at `addr` by binary search. That of `core` would be a call.
 #[inline(always)]
 fn find(mut edits: &[Edit], addr: usize) -> Option<&Edit> {
     while let Some(edit) = edits.get(edits.len() / 2) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Overriding the strategy, for measurements: `rust_riscv_patch/strategy` in debugfs.
+//! An override of the strategy, for measurements: `rust_riscv_patch/strategy` in debugfs.
 
 use kernel::{
     prelude::*,
@@ -13,7 +13,7 @@ use kernel::{
 
 use riscv::plan::Strategy;
 
-/// The names, and what a batch that asks for no strategy itself then asks for.
+/// The names that can be written to the file, and the strategies that they stand for.
 const CHOICES: [(&str, Option<Strategy>); 5] = [
     ("cheapest", None),
     ("live", Some(Strategy::Live)),
@@ -22,10 +22,10 @@ const CHOICES: [(&str, Option<Strategy>); 5] = [
     ("guarded", Some(Strategy::Guarded)),
 ];
 
-/// The index of the choice. Relaxed: nothing is read through it.
+/// The index of the current choice. Relaxed: no access depends on it.
 static CHOSEN: Atomic<usize> = Atomic::new(0);
 
-/// The strategy that batches ask for when they do not choose themselves.
+/// The strategy of batches that do not request one themselves; `None` for the cheapest.
 pub(crate) fn strategy() -> Option<Strategy> {
     CHOICES.get(CHOSEN.load(Relaxed))?.1
 }
@@ -37,11 +37,11 @@ pub(crate) fn name() -> &'static str {
         .map_or("", |choice| choice.0)
 }
 
-/// Sets it by name.
+/// Sets the strategy by its name.
 ///
 /// # Errors
 ///
-/// `-EINVAL` for any other name, `-EFAULT` if the name cannot be read.
+/// `-EINVAL` for an unknown name, `-EFAULT` if the name cannot be read.
 pub(crate) fn choose(input: &mut UserSliceReader) -> Result {
     let mut name = [0; 16];
     let name = name.get_mut(..input.len()).ok_or(EINVAL)?;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Committing a batch.
+//! The engine, which commits batches.
 //!
-//! One commit at a time, under the engine's lock, inside that of kernel text. The latter takes our
-//! hooks in the kernel: without them, that the kernel itself writes to the same place at the same
-//! time is what the verification before each store turns into an error.
+//! Commits are serialised by the engine's lock, which nests inside the lock of kernel text. In a
+//! kernel without our hooks the latter is a no-op. There, the verification before each store
+//! detects that the kernel has written to the same place, and the commit fails.
 
 use kernel::{
     bindings::{
@@ -85,24 +85,24 @@ kernel::sync::global_lock! {
     unsafe(uninit) static ENGINE: Mutex<Option<Window>> = None;
 }
 
-/// How instructions are replaced together: guarded if our breakpoints are told to us, and tasks
-/// can be waited for.
+/// How edits of several instructions are handled in this kernel: guarded, if the kernel passes
+/// breakpoints on to us and can wait for all tasks.
 const PAIRS: Pairs = plan::pairs(
     cfg!(rust_riscv_text_hooks),
     cfg!(CONFIG_TASKS_RCU),
     cfg!(CONFIG_PREEMPTION),
 );
 
-/// How many of the next commits shall fail. Relaxed: nothing is read through it.
+/// The number of commits that are still to fail. Relaxed: no access depends on it.
 static FAIL: Atomic<u32> = Atomic::new(0);
 
-/// Makes the next `commits` fail with `-EIO` before they write anything: for tests, and only in a
-/// kernel with KUnit.
+/// Makes the next `commits` commits fail with `-EIO` before they write anything. For tests, and
+/// only in a kernel with KUnit.
 pub fn fail_next(commits: u32) {
     FAIL.store(commits, Relaxed);
 }
 
-/// Fails if [`fail_next`] wants it so. The caller holds the engine's lock.
+/// Fails if [`fail_next`] has requested it. The caller holds the engine's lock.
 fn fail_if_asked() -> Result {
     match FAIL.load(Relaxed) {
         commits if cfg!(CONFIG_KUNIT) && commits > 0 => {
@@ -113,7 +113,7 @@ fn fail_if_asked() -> Result {
     }
 }
 
-/// Keeps the engine's window reserved.
+/// The reservation of the engine's window. Dropping it frees the window.
 pub(crate) struct Registration(());
 
 impl Registration {
@@ -127,7 +127,7 @@ impl Registration {
     ///
     /// Called once, before anything else here.
     pub(crate) unsafe fn new(pages: usize) -> Result<Registration> {
-        // SAFETY: Once, by the function's requirement.
+        // SAFETY: `init` must be called only once. The caller guarantees that this is.
         unsafe { ENGINE.init() };
         *ENGINE.lock() = Some(Window::new(pages)?);
         Ok(Registration(()))
@@ -140,7 +140,7 @@ impl Drop for Registration {
     }
 }
 
-/// Makes all of `edits`, which `owners` has accepted, or none.
+/// Commits `edits`, which `owners` has accepted: makes all of them, or none.
 pub(crate) fn commit(
     edits: &mut [Edit],
     _owners: &Owners,
@@ -157,15 +157,15 @@ pub(crate) fn commit(
     };
     let strategy = plan(edits, options.strategy, pairs).map_err(bad_plan)?;
 
-    // Before the engine's own lock: the kernel calls us under this one.
+    // The `TextLock` is taken before the engine's own lock, since the kernel calls us with it held.
     //
-    // SAFETY: `plan` and `owners` have accepted the edits, and `owners` outlives the call. The code
-    // that results is what those who added the edits answer for; that it may be torn, who asked for
-    // that does.
+    // SAFETY: `plan` and `owners` have accepted the edits, and `owners` outlives the call. That the
+    // resulting code is valid was required of the callers of `Batch::edit`, and that it may be torn
+    // of the caller of `Torn::new`.
     TextLock::with(|lock| unsafe { write(edits, Allowed::Text, strategy, options, Some(lock)) })
 }
 
-/// Makes all of `edits`, which the kernel's own users want, or none.
+/// Commits `edits` of the kernel's own users: makes all of them, or none.
 ///
 /// # Errors
 ///
@@ -173,14 +173,15 @@ pub(crate) fn commit(
 ///
 /// # Safety
 ///
-/// The text stays; the caller holds `text_mutex`, and `lock` is what else it holds; what results is
-/// valid code.
+/// - The text stays mapped during the call, and the resulting code is valid.
+/// - The caller holds `text_mutex`; `lock` is `Some` if it also holds `cpus_read_lock`.
 #[cfg(rust_riscv_text_hooks)]
 pub(crate) unsafe fn commit_for_kernel(
     edits: &mut [Edit],
     lock: Option<&TextLock>,
 ) -> Result<Report, Failure> {
-    // What was asked for in debugfs, if that is safe here: where CPUs may come and go, it is not.
+    // The strategy that was set in debugfs, if it is safe here: `Guarded` and `Rendezvous` are not,
+    // unless CPU hotplug is excluded.
     let wanted = crate::control::strategy()
         .filter(|&wanted| lock.is_some() || matches!(wanted, Strategy::Live | Strategy::Phased));
     let strategy = match plan(edits, wanted, PAIRS) {
@@ -189,12 +190,14 @@ pub(crate) unsafe fn commit_for_kernel(
     }
     .map_err(bad_plan)?;
 
-    // SAFETY: By the function's requirements.
+    // SAFETY: `plan` has accepted the edits, and found `strategy` safe. The caller guarantees that
+    // their memory may be written and stays mapped, and that the resulting code is valid. It holds
+    // `text_mutex`, so that nobody else writes.
     unsafe { write(edits, Allowed::Memory, strategy, Options::default(), lock) }
 }
 
-/// Whether harts fetch an aligned instruction at once: as the module was told, else as the kernel
-/// knows from their ISA strings.
+/// Whether harts fetch an aligned instruction atomically: from the module parameter if it is set,
+/// else from the harts' ISA strings.
 pub(crate) fn atomic_fetch() -> bool {
     match riscv::parameter::<u8>(module_parameters::atomic_fetch.value()) {
         0 => false,
@@ -203,25 +206,27 @@ pub(crate) fn atomic_fetch() -> bool {
     }
 }
 
-/// Has `edits` written in a way that is safe for how harts fetch.
+/// Adapts how `edits` are written to how harts fetch instructions.
 pub(crate) fn fit_fetch(edits: &mut [Edit]) {
     if !atomic_fetch() {
         edits.iter_mut().for_each(Edit::without_ziccif);
     }
 }
 
-/// Writes `bytes` at `addr` for this CPU, or for all, whatever runs there.
+/// Writes `bytes` at `addr`, visible to all CPUs if `everywhere`, else to this CPU only.
+///
+/// Does not protect against CPUs that execute the text meanwhile.
 ///
 /// # Errors
 ///
-/// `-EFAULT` if there is no memory. Some of the bytes may be written then.
+/// `-EFAULT` if there is no memory. Some of the bytes may have been written then.
 ///
 /// # Safety
 ///
 /// `bytes.len()` bytes at `addr` are memory that the caller may write, text or what becomes text.
 #[cfg(rust_riscv_text_hooks)]
 pub(crate) unsafe fn poke(addr: usize, bytes: &[u8], everywhere: bool) -> Result {
-    // SAFETY: By the function's requirements.
+    // SAFETY: The caller guarantees that all of the bytes may be written.
     let poke = || unsafe {
         on_pages(addr, bytes.len(), |open, at, part| {
             open.write(at, &bytes[part])
@@ -235,24 +240,24 @@ pub(crate) unsafe fn poke(addr: usize, bytes: &[u8], everywhere: bool) -> Result
     }
 }
 
-/// Makes `len` bytes at `addr` `byte`, for all CPUs.
+/// Fills `len` bytes at `addr` with `byte`, visible to all CPUs.
 ///
 /// # Errors
 ///
-/// As for [`poke`].
+/// Those of [`poke`].
 ///
 /// # Safety
 ///
-/// As for [`poke`].
+/// Those of [`poke`].
 #[cfg(rust_riscv_text_hooks)]
 pub(crate) unsafe fn fill(addr: usize, byte: u8, len: usize) -> Result {
-    // SAFETY: By the function's requirements.
+    // SAFETY: The caller guarantees that all of the bytes may be written.
     let fill = || unsafe { on_pages(addr, len, |open, at, part| open.fill(at, byte, part.len())) };
 
     for_all(fill)
 }
 
-/// Writes by `step`, and has every CPU see it.
+/// Calls `step` to write, and flushes the instruction caches of all CPUs.
 #[cfg(rust_riscv_text_hooks)]
 fn for_all(step: impl Fn() -> Result) -> Result {
     step()?;
@@ -264,18 +269,18 @@ fn for_all(step: impl Fn() -> Result) -> Result {
     Ok(())
 }
 
-/// Has every CPU run its instruction fetches after what was written.
+/// Flushes the instruction caches of all CPUs.
 #[cfg(rust_riscv_text_hooks)]
 pub(crate) fn synchronise() {
     fence::instructions_everywhere();
 }
 
-/// Opens each page of a range in turn: `f` gets the offset in the page, and which part of the range
-/// that is.
+/// Opens the pages of a range one after the other, and calls `f` for each with the offset in the
+/// page and the part of the range that is there.
 ///
 /// # Safety
 ///
-/// As for [`poke`].
+/// Those of [`poke`].
 #[cfg(rust_riscv_text_hooks)]
 unsafe fn on_pages(
     addr: usize,
@@ -293,7 +298,8 @@ unsafe fn on_pages(
         let part = done..len.min(done + PAGE_SIZE - offset);
 
         done = part.end;
-        // SAFETY: By the function's requirement.
+        // SAFETY: The caller guarantees that the range is memory that may be written. The window is
+        // closed at the end of this iteration.
         let mut open = unsafe { window.open_here(addr + part.start - offset) }?;
         f(&mut open, offset, part)?;
     }
@@ -313,11 +319,11 @@ fn bad_plan(bad: BadPlan) -> Failure {
     }
 }
 
-/// Makes all of `edits`, or none.
+/// Writes `edits` with `strategy`: makes all of them, or none.
 ///
 /// # Safety
 ///
-/// As for [`batch::Batch::new`]; `strategy` is safe for the edits.
+/// Those of [`batch::Batch::new`]; `strategy` is safe for the edits.
 unsafe fn write(
     edits: &[Edit],
     allowed: Allowed,
@@ -329,43 +335,44 @@ unsafe fn write(
     let window = window.as_mut().ok_or(nowhere(ENODEV))?;
     fail_if_asked().map_err(nowhere)?;
 
-    // SAFETY: By the function's requirements; the engine is locked.
+    // SAFETY: The caller guarantees what `Batch::new` requires. The engine is locked, so that no
+    // other commit writes at the same time.
     let batch = unsafe { batch::Batch::new(edits, allowed) };
     let verified = match allowed {
         Allowed::Text => batch.verify()?,
-        // The kernel's: read when they were queued, under its lock, which is still held.
+        // Edits of the kernel: their old bytes were read under `text_mutex`, which is still held.
         Allowed::Memory => batch.just_read(),
     };
     let stopped_ns = match (strategy, lock) {
         (Strategy::Live | Strategy::Phased, _) => {
-            // SAFETY: By the function's requirement no edit is of `Way::Stop`. `write_live` makes the
-            // steps in their order, and it is dropped here.
+            // SAFETY: `strategy` is safe for the edits, so that none is of `Way::Stop`.
+            // `write_live` makes the steps in order, and `ready` is dropped here.
             let mut ready = unsafe { verified.open(window) }.map_err(nowhere)?;
             write_live(&mut ready, options).map(|()| 0)
         }
         (Strategy::Guarded, Some(lock)) => {
-            // SAFETY: `guard` is told of all edits before the first step, and dropped after it is.
-            // The rest as above.
+            // SAFETY: `guard` publishes all edits before the first step, and is dropped after
+            // `ready`. The rest as above.
             let mut ready = unsafe { verified.open(window) }.map_err(nowhere)?;
             let table = Table::new(edits);
             // SAFETY: The engine is locked. `guard` is dropped after `ready`, when no breakpoint
-            // is left.
+            // is left in the text.
             let guard = unsafe { Guard::new(&table, lock) };
             let result = write_live(&mut ready, options);
 
-            // The last flush, after which nobody runs into a breakpoint any more. Those who had
-            // run into one are waited for.
+            // The last flush: after it, no CPU hits a breakpoint any more. Dropping `guard` waits
+            // for the CPUs that have hit one.
             drop(ready);
             drop(guard);
             result.map(|()| 0)
         }
         (Strategy::Rendezvous, Some(lock)) => {
-            // SAFETY: By the function's requirement no edit is splittable, or it may be torn. It is
-            // dropped in there.
+            // SAFETY: `strategy` is safe for the edits, so that none is splittable, or it may be
+            // torn. `write_stopped` drops the batch.
             let batch = unsafe { verified.for_master(window) }.map_err(nowhere)?;
             write_stopped(batch, lock)
         }
-        // CPUs may come and go.
+        // CPU hotplug is not excluded.
         (Strategy::Guarded | Strategy::Rendezvous, None) => Err(nowhere(errno(EOPNOTSUPP))),
     }?;
     let report = Report {
@@ -378,6 +385,7 @@ unsafe fn write(
     Ok(report)
 }
 
+/// A failure that is not about a particular edit.
 fn nowhere(error: Error) -> Failure {
     Failure {
         errno: error.to_errno(),
@@ -385,7 +393,7 @@ fn nowhere(error: Error) -> Failure {
     }
 }
 
-/// Writes while all harts run. The window's closing, when `ready` is dropped, is the last flush.
+/// Writes a batch while all harts run. The last flush is done when `ready` is dropped.
 fn write_live(ready: &mut Ready<'_, '_>, options: Options) -> Result<(), Failure> {
     let race_at = options.race_at.filter(|_| cfg!(CONFIG_KUNIT));
 
@@ -394,7 +402,7 @@ fn write_live(ready: &mut Ready<'_, '_>, options: Options) -> Result<(), Failure
             continue;
         }
         if phase > 0 {
-            // What phase 1 makes reachable, phase 0 has put there.
+            // Phase 0 writes what becomes reachable by phase 1.
             // litmus: batch+phases, batch+phases-after
             ready.synchronise();
         }
@@ -413,11 +421,12 @@ fn write_live(ready: &mut Ready<'_, '_>, options: Options) -> Result<(), Failure
     Ok(())
 }
 
-/// Takes the step that was just written once more after a flush, if the module was told to.
+/// Repeats `step`, which was just written, after a flush, if the module parameter `write_twice` is
+/// set.
 ///
 /// QEMU's multi-threaded TCG needs it: while one thread stores, another may be translating the old
-/// bytes, and links the stale translation after the store has discarded those that there were. By
-/// the end of a flush it has been linked, so that the second store discards it.
+/// bytes, and link its stale translation after the store has discarded the existing ones. When a
+/// flush ends it has been linked, so that a second store discards it.
 fn again(
     ready: &Ready<'_, '_>,
     phase: u8,
@@ -434,7 +443,7 @@ fn write_twice() -> bool {
     riscv::parameter::<u8>(module_parameters::write_twice.value()) != 0 && riscv::online_cpus() > 1
 }
 
-/// The later steps of the edits of `phase` whose first step was a stand-in.
+/// Writes the remaining steps of the edits of `phase` whose first step was a stand-in.
 fn finish(ready: &mut Ready<'_, '_>, phase: u8, direction: Direction) -> Result<(), Failure> {
     if !ready.has_parcels(phase) {
         return Ok(());
@@ -452,7 +461,8 @@ fn finish(ready: &mut Ready<'_, '_>, phase: u8, direction: Direction) -> Result<
     Ok(())
 }
 
-/// Waits until no hart runs, and no task goes on in, what the stand-ins of `phase` are before.
+/// Waits until no hart executes the instructions behind the stand-ins of `phase`, and no task is
+/// between them.
 fn synchronise_before_tails(ready: &mut Ready<'_, '_>, phase: u8) {
     if ready.is_splittable() {
         ready.synchronise_and(guard::wait_for_tasks);
@@ -462,7 +472,7 @@ fn synchronise_before_tails(ready: &mut Ready<'_, '_>, phase: u8) {
     adversary::at(Point::StoodIn);
 }
 
-/// Takes all phases before `phase` back, the last one first.
+/// Reverts all phases before `phase`, the last one first.
 fn undo_before(ready: &mut Ready<'_, '_>, phase: u8) -> Result<(), Failure> {
     for earlier in (0..phase).rev() {
         ready.synchronise();
@@ -475,7 +485,7 @@ fn undo_before(ready: &mut Ready<'_, '_>, phase: u8) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes while every other CPU is stopped, and returns for how many nanoseconds.
+/// Writes a batch while all other CPUs are stopped. Returns for how long, in nanoseconds.
 fn write_stopped(batch: ForMaster<'_, '_>, lock: &TextLock) -> Result<u64, Failure> {
     let writing = Writing {
         batch,
@@ -490,6 +500,7 @@ fn write_stopped(batch: ForMaster<'_, '_>, lock: &TextLock) -> Result<u64, Failu
     }
 }
 
+/// The work of a rendezvous that writes a batch.
 struct Writing<'e, 'w> {
     batch: ForMaster<'e, 'w>,
     outcome: Option<Result<(), Failure>>,

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Breakpoints in front of instructions that are replaced together.
+//! Guards: breakpoints in front of instructions that are replaced together.
 //!
-//! A task that was preempted between two instructions resumes at the second, whatever stopped in
-//! the meantime. So the first becomes a breakpoint, whose handler runs all the old instructions at
-//! once; then every task gets the time to leave the others; only then these are replaced, and the
-//! breakpoint last.
+//! A task that was preempted between two instructions resumes at the second one, even if the
+//! machine was stopped meanwhile. So the first instruction is replaced with a breakpoint, whose
+//! handler emulates all of the old instructions. Then the engine waits until no task is between
+//! them, writes the rest, and replaces the breakpoint last.
 
 use core::marker::PhantomData;
 
@@ -18,21 +18,22 @@ use riscv::{
     window::Closed, //
 };
 
-/// Edits whose breakpoints are dealt with.
+/// In-flight edits, published for the breakpoint handler.
 ///
-/// Holding the lock keeps CPUs from coming and going, which [`guards::withdraw`] asks for.
+/// It borrows the lock that excludes CPU hotplug, which [`guards::withdraw`] requires.
 pub(crate) struct Guard<'t>(PhantomData<(&'t Table<'t>, &'t TextLock)>);
 
 impl<'t> Guard<'t> {
-    /// Has the breakpoints of the edits of `table` dealt with.
+    /// Publishes `table`, so that the breakpoints of its edits are handled.
     ///
     /// # Safety
     ///
-    /// One at a time: the caller holds the engine's lock. The result is dropped, after the last
-    /// flush of the batch, when none of the breakpoints is left.
+    /// The caller holds the engine's lock, so that there is only one. It drops the result after the
+    /// last flush of the batch, when none of the breakpoints is left in the text.
     pub(crate) unsafe fn new(table: &'t Table<'t>, _lock: &'t TextLock) -> Guard<'t> {
-        // SAFETY: By the function's requirement no other table is published, and `drop`, which
-        // withdraws this one, is called while `table` is borrowed.
+        // SAFETY: `publish` requires that no other table is published, which the engine's lock
+        // ensures, and that `table` stays valid until it is withdrawn. The caller guarantees that
+        // the guard is dropped, which withdraws `table` while it is still borrowed.
         unsafe { guards::publish(table) };
         Guard(PhantomData)
     }
@@ -40,19 +41,20 @@ impl<'t> Guard<'t> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        // SAFETY: By the requirement of `new` no breakpoint is left, nor in an instruction cache.
-        // The lock that `new` was given is held until now: it has `cpus_read_lock`.
+        // SAFETY: By the requirement of `new`, no breakpoint is left in the text or in an
+        // instruction cache. The `TextLock` that `new` was given is still borrowed, so that
+        // `cpus_read_lock` is held.
         unsafe { guards::withdraw() };
     }
 }
 
-/// Waits until every task that was between two instructions which a batch replaces has left them.
+/// Waits until no task is between two instructions that a batch replaces together.
 ///
-/// Breakpoints are in front of them, so that none gets there again.
+/// The breakpoints in front of them keep tasks from getting there again.
 ///
 /// Context: sleeps, for some tens of milliseconds; so the window is closed.
 pub(crate) fn wait_for_tasks(_closed: &Closed) {
-    // A task that is preempted has not switched voluntarily, which is what RCU-tasks waits for.
-    // Interrupt handlers are readers of RCU proper, which it waits for, too.
+    // RCU-tasks waits until every task has switched voluntarily, which a task that is preempted has
+    // not. It also waits for an RCU grace period, and so for interrupt handlers.
     guards::synchronise_tasks();
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Writing what ftrace, kprobes, jump labels, BPF and alternatives write.
+//! The provider that writes for ftrace, kprobes, jump labels, BPF and alternatives.
 //!
-//! Needs our hooks in the kernel. What cannot be done here is declined, or handed back to the
-//! kernel, and counted. If the kernel cannot write it either, the next sync says so: the kernel
-//! warns once, and ftrace is switched off as for any site that cannot be written.
+//! Only in a kernel with our hooks. Writes that it cannot do are declined, or passed to the C
+//! fallback, and counted. If the fallback cannot do them either, the next sync returns an error:
+//! the kernel warns once, and disables ftrace, as it does for any site that cannot be written.
 
 use kernel::{
     bindings::pt_regs,
@@ -46,14 +46,14 @@ use crate::{
 /// The one provider of this module.
 pub(crate) struct TextProvider {
     queue: Queue,
-    /// Why something queued was not written, until somebody can be told.
+    /// The error of a queued write that was lost, to be returned by the next sync.
     lost: Option<Error>,
-    /// Asked once, not for each site.
+    /// [`engine::atomic_fetch`], cached so that it is not evaluated for each site.
     atomic_fetch: bool,
 }
 
 impl TextProvider {
-    /// A provider whose queue holds `edits` edits in up to `pages` pages of text.
+    /// Creates a provider whose queue holds `edits` edits in up to `pages` pages of text.
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ impl TextProvider {
         })
     }
 
-    /// Writes what is queued, by the kernel's means if ours fail.
+    /// Writes all queued edits, by the C fallback if the engine fails.
     fn drain(&mut self, kernel: Kernel<'_>) -> Synced {
         let edits = self.queue.edits();
 
@@ -74,8 +74,9 @@ impl TextProvider {
             return Synced::Empty;
         }
         STATS.count_calls(Call::Queue, edits.len());
-        // SAFETY: The queue keeps its edits apart. The kernel's users have them queued only while
-        // their text cannot go away.
+        // SAFETY: The edits in the queue do not overlap. The kernel's users queue edits only while
+        // their text cannot be unmapped, and are responsible for the code. `text_mutex` is held, as
+        // for every method of a provider.
         let synced = match unsafe { engine::commit_for_kernel(edits, None) } {
             Ok(_) => Synced::Everywhere,
             Err(failure) => hand_back(kernel, edits, failure),
@@ -84,7 +85,7 @@ impl TextProvider {
         synced
     }
 
-    /// Writes what is queued before something else, which nobody syncs.
+    /// Writes all queued edits before a write that is not followed by a sync.
     fn drain_first(&mut self, kernel: Kernel<'_>) {
         match self.drain(kernel) {
             Synced::Empty | Synced::Everywhere => return,
@@ -95,7 +96,7 @@ impl TextProvider {
     }
 }
 
-/// Has the kernel write edits of which none was written.
+/// Passes edits, of which none was written, to the C fallback.
 fn hand_back(kernel: Kernel<'_>, edits: &[Edit], failure: Failure) -> Synced {
     gave_up(Call::Queue, failure);
     let mut lost = None;
@@ -118,10 +119,11 @@ fn hand_back(kernel: Kernel<'_>, edits: &[Edit], failure: Failure) -> Synced {
     lost.map_or(Synced::Flush, Synced::Lost)
 }
 
+/// Counts and logs that a call falls back to C.
 fn gave_up(call: Call, failure: Failure) {
     STATS.count_error(failure.errno);
     if riscv::may_log() {
-        pr_notice!("{} left to the kernel: {failure}\n", call.name());
+        pr_notice!("{}: falling back to C: {failure}\n", call.name());
     }
 }
 
@@ -138,27 +140,29 @@ fn failure(error: Error, addr: usize) -> Failure {
     }
 }
 
-/// An edit that makes what is at `addr` now `bytes`.
+/// Creates an edit that replaces what is at `addr` now with `bytes`.
 ///
 /// # Safety
 ///
-/// There is memory for all of them at `addr`.
+/// `bytes.len()` bytes at `addr` are memory that can be read.
 unsafe fn edit_of(addr: usize, bytes: &[u8]) -> Result<Edit> {
     let len = bytes.len();
 
     if len > MAX_LEN || len % 2 != 0 || addr % 2 != 0 {
         return Err(EINVAL);
     }
-    // SAFETY: By the function's requirement.
+    // SAFETY: The caller guarantees that `len` bytes at `addr` can be read; `addr` and `len` are
+    // even.
     let old = unsafe { riscv::text::read(addr, len) }.to_le_bytes();
 
     Edit::new(addr, &old[..len], bytes, 0, Kind::Code).map_err(|_| EINVAL)
 }
 
-// SAFETY: The engine's functions write all of it or fail with nothing written, which is declined;
-// what it cannot write of the queue the kernel does, or `sync` says so. Breakpoints that are dealt with
-// are those of guarded edits, whose old instructions are run, or are gone: `breakpoint::handle`, in
-// `.kprobes.text`.
+// SAFETY: The engine's functions write everything, or fail with nothing written. (`poke` and `fill`
+// could fail halfway only where no memory is mapped, but the kernel's users own all of it.) Then
+// the call is declined, or the queue is passed to the C fallback, whose errors `sync` returns.
+// `breakpoint::handle`, which is inlined into `.kprobes.text`, returns `true` only for the
+// breakpoint of a published edit, whose old instructions it has emulated on `regs`.
 unsafe impl Provider for TextProvider {
     unsafe fn write(
         &mut self,
@@ -169,7 +173,7 @@ unsafe impl Provider for TextProvider {
     ) -> Result<(), Declined> {
         self.drain_first(kernel);
         STATS.count_calls(Call::Write, 1);
-        // SAFETY: By the function's requirement.
+        // SAFETY: The kernel's user that the caller acts for owns the memory.
         unsafe { engine::poke(addr, bytes, everywhere) }
             .map_err(|error| declined(Call::Write, failure(error, addr)))
     }
@@ -183,7 +187,7 @@ unsafe impl Provider for TextProvider {
     ) -> Result<(), Declined> {
         self.drain_first(kernel);
         STATS.count_calls(Call::Set, 1);
-        // SAFETY: By the function's requirement.
+        // SAFETY: As in `write`.
         unsafe { engine::fill(addr, byte, len) }
             .map_err(|error| declined(Call::Set, failure(error, addr)))
     }
@@ -197,7 +201,7 @@ unsafe impl Provider for TextProvider {
     ) -> Result<(), Declined> {
         self.drain_first(kernel);
         STATS.count_calls(Call::Patch, 1);
-        // SAFETY: By the function's requirement.
+        // SAFETY: As in `write`.
         let edit = unsafe { edit_of(addr, bytes) }
             .map_err(|error| declined(Call::Patch, failure(error, addr)))?;
         let mut edits = [edit];
@@ -207,8 +211,8 @@ unsafe impl Provider for TextProvider {
         let report = unsafe { engine::commit_for_kernel(&mut edits, Some(lock)) }
             .map_err(|failure| declined(Call::Patch, failure))?;
 
-        // C stops the machine, which takes until every CPU has left the trap of a breakpoint. All
-        // ways to write wait for that, but for one store that has nothing to do with a breakpoint.
+        // C stops the machine, so that it returns only when every CPU has left the handler of any
+        // breakpoint. So do all strategies, except for a live store that involves no breakpoint.
         if report.strategy == Strategy::Live && !edits[0].has_breakpoint() {
             fence::instructions_everywhere_after_traps();
         }
@@ -229,20 +233,20 @@ unsafe impl Provider for TextProvider {
         };
 
         for _ in 0..2 {
-            // SAFETY: By the function's requirement.
+            // SAFETY: As in `write`; only called for a valid length and alignment.
             let old = || unsafe { riscv::text::read(addr, bytes.len()) };
             let mut edit = Edit::aligned(addr, old, bytes, phase, kind).ok_or(Declined)?;
 
             if !self.atomic_fetch {
                 edit.without_ziccif();
             }
-            // Nothing that needs a stop: here CPUs may come and go.
+            // An edit that needs a stop cannot be queued: CPU hotplug is not excluded here.
             if edit.way() == Way::Stop {
                 return Err(Declined);
             }
             match self.queue.push(edit) {
                 Ok(()) => return Ok(()),
-                // And once more: what is there then may be what was queued before.
+                // Retry with the old bytes read again, since the queued edits have been written.
                 Err(NoRoom) => self.drain_first(kernel),
             }
         }
@@ -257,7 +261,8 @@ unsafe impl Provider for TextProvider {
 
     #[inline(always)]
     unsafe fn breakpoint(regs: &mut pt_regs) -> bool {
-        // SAFETY: By the function's requirement.
+        // SAFETY: The caller guarantees that it is the handler of the breakpoint exception, with
+        // interrupts off since the trap.
         unsafe { breakpoint::handle(regs) }
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Edits that the kernel's users have queued.
+//! The queue of edits by the kernel's own users.
 
 use kernel::{
     alloc::KVVec,
@@ -12,31 +12,31 @@ use riscv::{
     pgtable::PAGE_SIZE, //
 };
 
-/// Edits that do not overlap, in memory that was reserved beforehand.
+/// A queue of edits that do not overlap, in memory that is reserved when it is created.
 ///
-/// ftrace's and jump labels' sites come in ascending order, but for those of modules: in few runs
-/// of ascending edits.
+/// The sites of ftrace and jump labels come in ascending order, except for those of modules, so
+/// that the queue consists of few runs of ascending edits.
 pub(crate) struct Queue {
     edits: KVVec<Edit>,
     capacity: usize,
-    /// At least the number of pages the edits are in, at most `max_pages`.
+    /// An upper bound of the number of pages that the edits are in; at most `max_pages`.
     pages: usize,
     max_pages: usize,
-    /// Where the last edit ends.
+    /// The end address of the last edit.
     end: usize,
-    /// Where each run begins.
+    /// The index of the first edit of each run.
     starts: [usize; MAX_RUNS],
     runs: usize,
 }
 
-/// The most runs in one batch. Each edit is looked for in each run but its own.
+/// The maximum number of runs. Each edit is searched for in all runs except its own.
 const MAX_RUNS: usize = 32;
 
-/// The queue has to be emptied before it can take this edit.
+/// The error of [`Queue::push`]: the queue has to be emptied before it can take the edit.
 pub(crate) struct NoRoom;
 
 impl Queue {
-    /// An empty queue for `capacity` edits, 32 bytes each, in up to `max_pages` pages.
+    /// Creates an empty queue for `capacity` edits, 32 bytes each, in up to `max_pages` pages.
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl Queue {
     /// Adds `edit`. Allocates nothing.
     pub(crate) fn push(&mut self, edit: Edit) -> Result<(), NoRoom> {
         let page = |addr: usize| addr / PAGE_SIZE;
-        // An edit can lie in two pages, and the first of them can be the last one's.
+        // An edit can span two pages, and the first of them can be that of the last edit.
         let pages = self.pages + page(edit.end() - 1) - page(edit.addr())
             + usize::from(self.edits.is_empty() || page(edit.addr()) != page(self.end - 1));
 
@@ -77,7 +77,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Whether `edit` touches a byte that a queued one does.
+    /// Whether `edit` overlaps a queued one.
     fn overlaps(&self, edit: &Edit) -> bool {
         let mut rest = &self.edits[..];
 
@@ -91,8 +91,8 @@ impl Queue {
         })
     }
 
-    /// The edits, in the order of their addresses if the runs allow that cheaply: if each can be
-    /// put before, after or between two of those queued earlier.
+    /// The edits, sorted by address if that is cheap: if each run fits as a whole before, after or
+    /// between edits that were queued earlier.
     pub(crate) fn edits(&mut self) -> &mut [Edit] {
         for run in 1..self.runs {
             let start = self.starts[run];
@@ -109,7 +109,7 @@ impl Queue {
         &mut self.edits
     }
 
-    /// Forgets all edits.
+    /// Removes all edits.
     pub(crate) fn clear(&mut self) {
         self.edits.clear();
         self.pages = 0;

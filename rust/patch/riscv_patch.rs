@@ -2,13 +2,13 @@
 
 //! Kernel text patching: `rust_riscv_patch.ko`.
 //!
-//! - [`batch`]: what Rust users call;
-//! - [`abi`]: what C users call, see `include/rust_riscv/patch.h`;
-//! - `engine`: committing, by the cheapest strategy that is safe;
+//! - [`batch`]: the Rust API;
+//! - [`abi`]: the C API, see `include/rust_riscv/patch.h`;
+//! - `engine`: commits batches, with the cheapest strategy that is safe;
 //! - `guard`, `breakpoint`: breakpoints in front of instructions that are replaced together, and
-//!   running into one;
-//! - `provider`, `queue`: writing what the kernel's own users write, if it has our hooks;
-//! - `control`: overriding the strategy, for measurements;
+//!   their handler;
+//! - `provider`, `queue`: writes for the kernel's own users, in a kernel with our hooks;
+//! - `control`: an override of the strategy, for measurements;
 //! - `stats`: the counters in debugfs.
 
 use kernel::prelude::*;
@@ -37,11 +37,11 @@ module! {
     params: {
         window_pages: u32 {
             default: 8192,
-            description: "Pages of text that one batch can touch (4 KiB each, address space only)",
+            description: "Maximum pages of text in one batch (4 KiB of address space each)",
         },
         queue_edits: u32 {
             default: 32768,
-            description: "Edits of the kernel's own users that make up a batch (32 bytes each)",
+            description: "Maximum edits of the kernel's own users in one batch (32 bytes each)",
         },
         write_twice: u8 {
             default: 0,
@@ -49,37 +49,37 @@ module! {
         },
         atomic_fetch: u8 {
             default: 2,
-            description: "Harts fetch 4 aligned bytes at once: 0 no (QEMU before 10.1), 1 yes, 2 if their ISA string has Ziccif",
+            description: "Harts fetch 4 aligned bytes atomically: 0 no (QEMU before 10.1), 1 yes, 2 if their ISA string has Ziccif",
         },
     },
 }
 
 struct RustRiscvPatch {
-    // Dropped in this order: first the kernel writes its text itself again, and nobody can look at
-    // the engine's counters once it is gone.
+    // Dropped in this order: first the kernel falls back to C, and the files that show the engine's
+    // counters are removed before the engine.
     #[cfg(rust_riscv_text_hooks)]
     _provider: riscv::provider::Registration<provider::TextProvider>,
     _stats: Pin<KBox<stats::Files>>,
     _engine: engine::Registration,
 }
 
-/// Has the kernel's own users patch through us.
+/// Registers the provider, so that the kernel's own users write through this module.
 #[cfg(rust_riscv_text_hooks)]
 fn take_over(pages: usize) -> Result<riscv::provider::Registration<provider::TextProvider>> {
     let edits = riscv::parameter::<u32>(module_parameters::queue_edits.value()) as usize;
     let provider = provider::TextProvider::new(edits, pages)
-        .inspect_err(|_| pr_err!("no queue of {edits} edits\n"))?;
+        .inspect_err(|_| pr_err!("cannot allocate a queue of {edits} edits\n"))?;
 
-    // SAFETY: Dropped with the module's data, before its text goes, as a failed `init` does.
+    // SAFETY: Dropped with the module's data, or when `init` fails, before its text is freed.
     unsafe { riscv::provider::Registration::new(provider) }
-        .inspect_err(|_| pr_err!("somebody else writes the kernel's text already\n"))
-        .inspect(|_| pr_info!("writing the kernel's text\n"))
+        .inspect_err(|_| pr_err!("another provider for kernel text is registered\n"))
+        .inspect(|_| pr_info!("registered as the provider for kernel text\n"))
 }
 
 impl kernel::Module for RustRiscvPatch {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         if cfg!(not(rust_riscv_text_hooks)) {
-            pr_info!("no hooks in this kernel: patching for our own users only\n");
+            pr_info!("this kernel has no hooks: patching only for users of this module\n");
         }
         if cfg!(not(CONFIG_STRICT_KERNEL_RWX)) || cfg!(not(CONFIG_STRICT_MODULE_RWX)) {
             pr_err!("needs CONFIG_STRICT_KERNEL_RWX and CONFIG_STRICT_MODULE_RWX\n");
@@ -89,14 +89,15 @@ impl kernel::Module for RustRiscvPatch {
         let pages = riscv::parameter::<u32>(module_parameters::window_pages.value()) as usize;
         // SAFETY: Called once, when the module is loaded.
         let engine = unsafe { engine::Registration::new(pages) }
-            .inspect_err(|_| pr_err!("no window of {pages} pages\n"))?;
+            .inspect_err(|_| pr_err!("cannot reserve a window of {pages} pages\n"))?;
 
         Ok(RustRiscvPatch {
-            // Evaluated in this order, and given up in the opposite one if a later one fails.
+            // Evaluated in this order, and dropped in reverse order if a later one fails.
             _engine: engine,
             #[cfg(rust_riscv_text_hooks)]
             _provider: take_over(pages)?,
-            // SAFETY: The last step, and dropped with the module's data, before its text goes.
+            // SAFETY: The last step that can fail. Dropped with the module's data, before its text
+            // is freed.
             _stats: unsafe { stats::Files::new() }?,
         })
     }

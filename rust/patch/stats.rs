@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What was patched, how often, and for how long CPUs were stopped: `rust_riscv_patch/stats` in
+//! Counters of batches, errors and the time that CPUs were stopped: `rust_riscv_patch/stats` in
 //! debugfs.
 
 use kernel::{
@@ -32,7 +32,8 @@ use crate::{
 /// The counters of this module.
 pub(crate) static STATS: Stats = Stats::new();
 
-/// Upper bounds of the histogram, in microseconds, are the powers of two; the last has no bound.
+/// The number of buckets of the histogram. The upper bounds are powers of two, in microseconds; the
+/// last bucket has none.
 const BUCKETS: usize = 20;
 
 const STRATEGIES: [(&str, Strategy); 4] = [
@@ -59,23 +60,23 @@ const ERRORS: [(&str, u32); 13] = [
     ("ENODEV", bindings::ENODEV),
 ];
 
-/// What the kernel's own users ask for.
+/// The calls of the provider by the kernel's own users.
 #[derive(Clone, Copy)]
 pub enum Call {
-    /// A write that may be live.
+    /// A write without protection against CPUs that execute the text.
     Write,
-    /// Many bytes of one value.
+    /// A range that is filled with one byte.
     Set,
-    /// A write that must not be seen half.
+    /// A write of which CPUs must not execute a mixture of old and new.
     Patch,
-    /// A write that is one of many.
+    /// A write that is queued, to form a batch.
     Queue,
 }
 
 const CALLS: [&str; 4] = ["write", "set", "patch", "queue"];
 
 impl Call {
-    /// As it is called in debugfs and in the log.
+    /// The name in debugfs and in the log.
     #[cfg_attr(not(rust_riscv_text_hooks), expect(dead_code, reason = "nobody calls"))]
     pub(crate) const fn name(self) -> &'static str {
         CALLS[self as usize]
@@ -96,7 +97,7 @@ impl PerStrategy {
     }
 }
 
-/// Counters. All are relaxed: each is a number of its own, and nothing is read through them.
+/// The counters. All are relaxed: they are independent, and no access depends on them.
 pub(crate) struct Stats {
     strategies: [PerStrategy; STRATEGIES.len()],
     calls: [Atomic<u64>; CALLS.len()],
@@ -142,18 +143,18 @@ impl Stats {
         self.calls[call as usize].fetch_add(number as u64, Relaxed);
     }
 
-    /// Counts a write that was left to the kernel.
+    /// Counts a write that fell back to C.
     #[cfg_attr(not(rust_riscv_text_hooks), expect(dead_code, reason = "nobody calls"))]
     pub(crate) fn count_fallback(&self) {
         self.fallbacks.fetch_add(1, Relaxed);
     }
 
-    /// Counts a batch that was begun and taken back.
+    /// Counts a batch that was rolled back.
     pub(crate) fn count_rollback(&self) {
         self.rollbacks.fetch_add(1, Relaxed);
     }
 
-    /// Counts a refusal.
+    /// Counts an error, by its negative errno.
     pub(crate) fn count_error(&self, errno: c_int) {
         let counter = ERRORS
             .iter()
@@ -163,8 +164,8 @@ impl Stats {
         counter.fetch_add(1, Relaxed);
     }
 
-    /// Counts one stop of the machine. The caller holds the engine's lock, so that the extremes
-    /// need no loop.
+    /// Counts one stop of the machine. The caller holds the engine's lock, so that updating the
+    /// minimum and maximum needs no loop.
     pub(crate) fn count_stop(&self, nanoseconds: u64) {
         let microseconds = nanoseconds / 1000;
         let bucket = (u64::BITS - microseconds.leading_zeros()) as usize;
@@ -181,12 +182,12 @@ impl Stats {
     }
 }
 
-/// How often the kernel's own users have asked for `call`.
+/// The number of times that the kernel's own users have made `call`.
 pub fn calls(call: Call) -> u64 {
     STATS.calls[call as usize].load(Relaxed)
 }
 
-/// How many writes were left to the kernel.
+/// The number of writes that fell back to C.
 pub fn fallbacks() -> u64 {
     STATS.fallbacks.load(Relaxed)
 }
@@ -268,11 +269,11 @@ impl Files {
     ///
     /// # Safety
     ///
-    /// That of [`Scope::dir`].
+    /// Those of [`Scope::dir`].
     pub(crate) unsafe fn new() -> Result<Pin<KBox<Files>>> {
         KBox::pin_init(
             try_pin_init!(Files {
-                // SAFETY: By the function's requirement.
+                // SAFETY: The caller guarantees what `Scope::dir` requires of its result.
                 scope <- unsafe { Scope::dir(View, c"rust_riscv_patch", make_files) },
             }? Error),
             GFP_KERNEL,

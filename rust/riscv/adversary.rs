@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Delays at named points, for tests: they make races likely that are rare otherwise.
+//! Delays at named points, which make rare races likely, for tests.
 //!
-//! Only in a kernel with KUnit; elsewhere [`at`] is nothing. The delays are busy waits, and this is
-//! called in any context, also in the handler of a breakpoint at the first instruction of some
-//! function: nothing here calls anything. So the atomics are the library's.
+//! Only in a kernel with KUnit; elsewhere [`at`] is a no-op. The delays are busy waits. [`at`] is
+//! called in any context, including the handler of a breakpoint at the first instruction of any
+//! function. So it calls no functions, and uses the atomics of `core`.
 
 use core::sync::atomic::{
     AtomicU64,
@@ -17,27 +17,27 @@ use crate::time::Ticks;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Point {
-    /// A hart has run into a breakpoint, and has not looked up yet what it is about.
+    /// A hart has hit a breakpoint, and has not looked it up yet.
     Trapped,
-    /// A table of guarded edits is published, and none of their breakpoints is written.
+    /// A table of guarded edits is published, and none of their breakpoints is written yet.
     Published,
-    /// A breakpoint of a few bytes is seen by all harts, and what is behind it is not written.
+    /// The stand-in of an edit is visible to all harts, and its tail is not written yet.
     StoodIn,
-    /// Text is written, and no other hart has flushed its instruction cache.
+    /// Text is written, and no other hart has flushed its instruction cache yet.
     Stored,
-    /// All harts have flushed, and the writer goes on.
+    /// All harts have flushed, and the writer has not continued yet.
     Flushed,
-    /// The last breakpoint of guarded edits is gone, and their table is still there.
+    /// The last breakpoint of guarded edits is removed, and their table is still published.
     Unguarded,
-    /// A forbidden access was found, its VMA is unlocked, and it is not reported yet.
+    /// A forbidden access was found and its VMA unlocked, and it is not reported yet.
     Unlocked,
 }
 
 impl Point {
-    /// How many.
+    /// The number of points.
     const COUNT: usize = Point::Unlocked as usize + 1;
 
-    /// One in how many visits is delayed. Traps are many.
+    /// One in this many visits is delayed. Traps are frequent.
     const fn rarity(self) -> u64 {
         match self {
             Point::Trapped => 1024,
@@ -46,29 +46,29 @@ impl Point {
     }
 }
 
-/// The longest delay at all, in ticks: less than what the detectors of lockups wait for.
+/// The maximum of any delay, in ticks: less than the limits of the lockup detectors.
 const MOST: u64 = 100_000_000;
 
-/// The longest random delay that may be asked for, in microseconds: interrupts are off meanwhile.
+/// The maximum of `adversary_us`, in microseconds: interrupts can be off during the delay.
 pub const MOST_US: u32 = 10_000;
 
 /// The longest random delay in ticks of the timebase; 0 for none.
 ///
-/// Relaxed, as all here: nothing is read through it.
+/// Relaxed, as all atomics here: no access depends on it.
 static LONGEST: AtomicU64 = AtomicU64::new(0);
 
-/// The state of the random numbers.
+/// The state of the random number generator.
 static STATE: AtomicU64 = AtomicU64::new(0);
 
-/// The delay of each point in ticks, whatever the random one would be; 0 for none.
+/// The fixed delay of each point in ticks, which overrides the random one; 0 for none.
 static FIXED: [AtomicU64; Point::COUNT] = [const { AtomicU64::new(0) }; Point::COUNT];
 
-/// How many CPUs wait at each point now.
+/// The number of CPUs that are waiting at each point.
 static WAITING: [AtomicU64; Point::COUNT] = [const { AtomicU64::new(0) }; Point::COUNT];
 
-/// Delays all points at random from now on, by at most `longest` ticks; 0 ends that.
+/// Delays all points at random from now on, by at most `longest` ticks, or not if that is 0.
 ///
-/// The same `seed` gives the same delays in the same order, whichever hart comes for one.
+/// The same `seed` gives the same delays in the same order, regardless of which hart gets them.
 pub fn start(seed: u64, longest: u64) {
     STATE.store(seed, Ordering::Relaxed);
     LONGEST.store(longest.min(MOST), Ordering::Relaxed);
@@ -79,12 +79,12 @@ pub fn delay(point: Point, ticks: u64) {
     FIXED[point as usize].store(ticks.min(MOST), Ordering::Relaxed);
 }
 
-/// How many CPUs wait at `point` now.
+/// The number of CPUs that are waiting at `point`.
 pub fn waiting(point: Point) -> u64 {
     WAITING[point as usize].load(Ordering::Relaxed)
 }
 
-/// Waits here if a test wants it. Any context.
+/// Waits if a test has requested it for `point`. Any context.
 #[inline(always)]
 pub fn at(point: Point) {
     if !cfg!(CONFIG_KUNIT) {

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Barriers that the `kernel` crate does not have, and the patterns that barriers are for.
+//! Memory barriers that the `kernel` crate does not have, and the patterns that use them.
 //!
-//! A barrier alone is never right or wrong: it has to meet another one on the other side. So what
-//! is here, beside [`barrier`], [`smp_store_mb`] and the `kernel` crate's own ([`smp_mb`], [`mb`],
-//! [`dma_mb`]), is both sides of a pattern in one type:
+//! A barrier has to be paired with another one on the other side. So there are, besides
+//! [`barrier`],
+//! [`smp_store_mb`] and the `kernel` crate's own ([`smp_mb`], [`mb`], [`dma_mb`]), types that
+//! contain both sides of a pattern:
 //!
-//! - [`wake_up`]: a sleeper says so, then looks; a waker sets the condition, then looks;
-//! - [`cancel`]: a worker says so, then looks; a canceller sets the flag, then looks;
-//! - [`message`]: data, then a flag;
-//! - [`doorbell`]: descriptors for a device, then its register; and back;
-//! - [`same_cpu`]: a task and an interrupt handler of its own CPU.
+//! - [`wake_up`]: store buffering between a sleeper and a waker;
+//! - [`cancel`]: store buffering between a worker and a canceller;
+//! - [`message`]: message passing, data and then a flag;
+//! - [`doorbell`]: DMA descriptors and a device's register, in both directions;
+//! - [`same_cpu`]: a task and an interrupt handler on the same CPU.
 //!
-//! `Documentation/choosing-a-barrier.rst` says which to choose; what goes wrong without the
-//! barriers is in `Documentation/litmus-tests/`, one test for each ordering here.
+//! `Documentation/choosing-a-barrier.rst` says which to choose. `Documentation/litmus-tests/` has a
+//! test for each ordering here, which shows what goes wrong without it.
 
 use kernel::sync::atomic::{
     Atomic,
@@ -49,13 +50,13 @@ pub mod message;
 pub mod same_cpu;
 pub mod wake_up;
 
-/// Keeps the compiler from moving memory accesses across.
+/// A compiler barrier: the compiler moves no memory access across it.
 ///
-/// Becomes no instruction: other CPUs and devices may see the accesses in another order. It is
-/// enough between a task and an interrupt handler of the same CPU.
+/// It emits no instruction: other CPUs and devices may see the accesses in another order. It is
+/// sufficient between a task and an interrupt handler on the same CPU.
 ///
-/// Like every barrier, it says nothing about memory that is reached through a `&mut`: nobody else
-/// has one, so nobody else could tell. What is shared is an [`Atomic`] or an `UnsafeCell`.
+/// Like every barrier, it does not order accesses through a `&mut`, which the compiler may assume
+/// that nobody else sees. Shared memory has to be an [`Atomic`] or an `UnsafeCell`.
 ///
 /// # Examples
 ///
@@ -76,7 +77,8 @@ pub fn barrier() {
     unsafe { core::arch::asm!("", options(nostack, preserves_flags)) };
 }
 
-/// Types that [`smp_store_mb`] stores. (What [`Atomic::store`] wants of them has no public name.)
+/// The types that [`smp_store_mb`] can store. (The trait that [`Atomic::store`] requires of them is
+/// private.)
 pub trait Store: AtomicType {
     /// Stores `value` without ordering.
     fn store_relaxed(atomic: &Atomic<Self>, value: Self);
@@ -95,9 +97,10 @@ macro_rules! impl_store {
 
 impl_store!(bool, i8, i16, i32, i64, isize, u32, u64, usize);
 
-/// Stores, then orders the store before whatever follows: loads, too.
+/// Stores `value`, followed by a full barrier: the store is ordered before all later accesses,
+/// including loads.
 ///
-/// No other ordering does that: a release store may still be on its way when a later load is done.
+/// A release store is not enough for that: it may become visible after a later load was performed.
 ///
 /// C header: [`include/asm-generic/barrier.h`](srctree/include/asm-generic/barrier.h)
 ///

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Verify every edit of a batch, then write.
+//! Verifying and writing a batch of edits.
 //!
-//! The types are the steps: [`Batch::verify`] turns a batch into a [`Verified`] one, which can be
-//! opened, and only a [`Ready`] one can write. Nothing here allocates.
+//! Each step has a type: [`Batch::verify`] returns a [`Verified`] batch, [`Verified::open`] a
+//! [`Ready`] one, and only that can be written. Nothing here allocates.
 
 use core::ptr::NonNull;
 
@@ -37,13 +37,13 @@ use crate::{
     }, //
 };
 
-/// What stopped a batch, and at which address.
+/// Why a batch failed, and at which address.
 #[derive(Clone, Copy, Debug)]
 pub struct Failure {
-    /// The error as a number, negative. An [`Error`] could not be made on a stopped machine: that
-    /// is a call.
+    /// The error as a negative errno. Not an [`Error`]: making one is a function call, which is not
+    /// allowed while the machine is stopped.
     pub errno: c_int,
-    /// The address of the edit, or 0 if it is not about one.
+    /// The address of the edit, or 0 if the error is not about a particular edit.
     pub addr: usize,
 }
 
@@ -65,7 +65,7 @@ impl Failure {
     }
 }
 
-/// As it is to be logged: `error -84 at do_foo+0x4/0x20`.
+/// The format of the kernel log: `error -84 at do_foo+0x4/0x20`.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error {}", self.errno)?;
@@ -76,42 +76,45 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Edits that may be made.
+/// A batch of planned edits, of addresses that may be written.
 ///
 /// # Invariants
 ///
-/// The edits are in the order of their addresses and do not overlap; their bytes are kernel text,
-/// or where allowed memory, and stay so for `'e`.
+/// The edits are sorted by address and do not overlap. For all of `'e`, the bytes at their
+/// addresses are kernel text or, with [`Allowed::Memory`], any memory of the kernel.
 pub struct Batch<'e>(&'e [Edit], Allowed);
 
 impl<'e> Batch<'e> {
-    /// Takes planned edits.
+    /// Creates a batch from planned edits.
     ///
     /// # Safety
     ///
     /// - [`plan::plan`] accepted the edits.
-    /// - [`text::Owners::pin`] accepted each, and the `Owners` are kept for `'e`; or, with
-    ///   [`Allowed::Memory`], the caller answers for each that it may be written, and stays.
-    /// - Nobody else writes to the same text, but by mistake.
-    /// - What is there after any number of the edits, in the order of their phases, is valid code.
+    /// - [`text::Owners::pin`] accepted each edit, and the `Owners` are kept for `'e`; or, with
+    ///   [`Allowed::Memory`], the caller guarantees that the memory of each edit may be written and
+    ///   stays valid for `'e`.
+    /// - Nobody else writes to the same text, except by mistake.
+    /// - The text is valid code at every point in between: after any subset of the edits of phase
+    ///   0, and after all of phase 0 and any subset of phase 1.
     pub unsafe fn new(edits: &'e [Edit], allowed: Allowed) -> Batch<'e> {
-        // INVARIANT: By the function's requirements.
+        // INVARIANT: The caller guarantees that `plan` has sorted the edits and checked that they
+        // do not overlap, and that `Owners::pin` or the caller itself has checked their addresses.
         Batch(edits, allowed)
     }
 
-    /// Checks that the old bytes of every edit are what is there now.
+    /// Checks that the text holds the old bytes of every edit.
     ///
     /// # Errors
     ///
-    /// `-EILSEQ` with the first that is not.
+    /// `-EILSEQ`, with the address of the first edit whose old bytes do not match.
     #[inline(always)]
     pub fn verify(self) -> Result<Verified<'e>, Failure> {
         check(self.0)?;
         Ok(Verified(self.0, self.1))
     }
 
-    /// Leaves that check to the writing, which is the one that counts: the caller has just read the
-    /// old bytes.
+    /// Skips the pre-check, for a caller that has just read the old bytes: [`Ready::begin`] and
+    /// [`ForMaster::write_stopped`] verify again.
     #[inline(always)]
     pub fn just_read(self) -> Verified<'e> {
         Verified(self.0, self.1)
@@ -134,7 +137,7 @@ fn holds_old(edit: &Edit) -> bool {
     unsafe { text::read(edit.addr(), edit.len()) == edit.old() }
 }
 
-/// A batch whose old bytes were all there when the caller or [`Batch::verify`] looked.
+/// A batch whose old bytes matched the text when [`Batch::verify`] or the caller read it.
 ///
 /// # Invariants
 ///
@@ -142,7 +145,7 @@ fn holds_old(edit: &Edit) -> bool {
 pub struct Verified<'e>(&'e [Edit], Allowed);
 
 impl<'e> Verified<'e> {
-    /// Opens `window` for the pages of the batch.
+    /// Opens `window` on the pages of the batch, for this CPU.
     ///
     /// # Errors
     ///
@@ -150,14 +153,15 @@ impl<'e> Verified<'e> {
     ///
     /// # Safety
     ///
-    /// - The steps of the result are made in their order: see [`Ready`].
-    /// - An edit of [`Way::Stop`] is one of those that [`guards::publish`](crate::guards::publish)
-    ///   was told of before its first step is made, and until the result has been dropped.
-    /// - The result is dropped: leaked, as by `mem::forget()`, it leaves writable aliases of text.
+    /// - The steps of the result are made in order: see [`Ready`].
+    /// - Edits of [`Way::Stop`] are in the table of [`guards::publish`](crate::guards::publish),
+    ///   from before their first step until the result has been dropped.
+    /// - The result is dropped: it must not be leaked, as by `mem::forget()`, or writable aliases
+    ///   of text remain.
     pub unsafe fn open<'w>(self, window: &'w mut Window) -> Result<Ready<'e, 'w>> {
         let shape = Shape::of(self.0);
-        // SAFETY: By the type invariants the pages are in ascending order, and stay what they are.
-        // By the function's requirement it is dropped.
+        // SAFETY: By the type invariants the pages are in ascending order, and stay mapped as they
+        // are. The caller guarantees that the window is dropped.
         let mut open = unsafe { window.open(plan::pages(self.0, PAGE_SIZE), self.1) }?;
 
         if shape.iter().any(|phase| phase.breakpoints | phase.accesses) {
@@ -170,8 +174,8 @@ impl<'e> Verified<'e> {
         })
     }
 
-    /// Maps the pages of the batch in `window`, for the master of a rendezvous, whichever CPU that
-    /// is.
+    /// Maps the pages of the batch in `window` for the master of a rendezvous, which may be any
+    /// CPU.
     ///
     /// # Errors
     ///
@@ -180,8 +184,9 @@ impl<'e> Verified<'e> {
     /// # Safety
     ///
     /// - No task is between two instructions of an edit that [is splittable](Edit::is_splittable):
-    ///   it would go on in the middle of the new ones.
-    /// - The result is dropped: leaked, as by `mem::forget()`, it leaves writable aliases of text.
+    ///   it would resume in the middle of the new ones.
+    /// - The result is dropped: it must not be leaked, as by `mem::forget()`, or writable aliases
+    ///   of text remain.
     pub unsafe fn for_master<'w>(self, window: &'w mut Window) -> Result<ForMaster<'e, 'w>> {
         // SAFETY: As in `open`.
         let mapped = unsafe { window.map(plan::pages(self.0, PAGE_SIZE), self.1) }?;
@@ -193,29 +198,29 @@ impl<'e> Verified<'e> {
     }
 }
 
-/// A batch that can be written: its window is open.
+/// A batch whose window is open, so that it can be written.
 ///
-/// Phase by phase, in ascending order, with [`Ready::synchronise`] between two steps, always:
+/// The phases are written in ascending order, with [`Ready::synchronise`] between any two steps:
 ///
-/// 1. [`Ready::begin`];
-/// 2. where the phase [has parcels](Ready::has_parcels), [`Ready::finish`] of the tail, and before
-///    it, where the batch [is splittable](Ready::is_splittable), a wait for all tasks, by
-///    [`Ready::synchronise_and`];
-/// 3. there, [`Ready::finish`] of the head.
+/// 1. [`Ready::begin`].
+/// 2. If the phase [has parcels](Ready::has_parcels), [`Ready::finish`] of the tail. If the batch
+///    [is splittable](Ready::is_splittable), [`Ready::synchronise_and`] waits for all tasks before.
+/// 3. If the phase has parcels, [`Ready::finish`] of the head.
 ///
-/// A step may be made twice. Where `begin` fails, [`Ready::take_back`] is called instead of the
-/// others; then the phases before are made back, in descending order, by [`Ready::begin_unchecked`]
-/// and, as in 2 and 3, `finish`.
+/// A step may be repeated. If `begin` fails, [`Ready::take_back`] is called instead of the other
+/// steps. Then the phases before are reverted, in descending order, by [`Ready::begin_unchecked`]
+/// and `finish`, as in 2 and 3.
 ///
-/// Dropping it closes the window and synchronises all CPUs with what was written. If an edit has a
-/// breakpoint, no CPU is in the trap of one any more that was there before.
+/// Dropping it closes the window and flushes the instruction caches of all CPUs. If an edit adds or
+/// removes a breakpoint or a memory access, it also waits until every CPU has left the handler of
+/// any breakpoint or misaligned access that it took before.
 pub struct Ready<'e, 'w> {
     edits: &'e [Edit],
     open: Open<'w>,
     shape: [Shape; MAX_PHASE as usize + 1],
 }
 
-/// What there is in one phase of a batch.
+/// Which kinds of edits a phase of a batch contains.
 #[derive(Clone, Copy, Default)]
 struct Shape {
     any: bool,
@@ -242,21 +247,21 @@ impl Shape {
     }
 }
 
-/// The part of an edit behind a breakpoint that a step is about.
+/// The part of an edit that [`Ready::finish`] writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parcel {
-    /// All but the head.
+    /// The bytes after the head, while the stand-in is in the place of the head.
     Tail,
-    /// What the stand-in is in the place of, after the others.
+    /// The head, over the stand-in, once the tail is written.
     Head,
 }
 
-/// In which direction an edit is made.
+/// Whether an edit is applied or reverted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// Old bytes become new ones.
+    /// Replaces the old bytes with the new ones.
     Forth,
-    /// New bytes become the old ones again.
+    /// Restores the old bytes.
     Back,
 }
 
@@ -271,13 +276,15 @@ impl Direction {
 }
 
 impl<'e, 'w> Ready<'e, 'w> {
-    /// Makes the first step of every edit of `phase`, each after checking once more that its old
-    /// bytes are there: the whole edit, or, unless it is of [`Way::Store`], the stand-in in the
-    /// place of its head.
+    /// Writes the first step of every edit of `phase`, after verifying the old bytes of each again.
+    ///
+    /// That step is the whole edit for [`Way::Store`], and otherwise the stand-in for its head.
+    /// `race_at` is the index of an edit to treat as if its old bytes did not match, for tests.
     ///
     /// # Errors
     ///
-    /// The index of the first edit whose old bytes had gone, and why. Those before it are written.
+    /// The index of the first edit that was not written, and why: `-EILSEQ` if its old bytes do not
+    /// match. The edits of `phase` before it have been written.
     pub fn begin(&self, phase: u8, race_at: Option<usize>) -> Result<(), (usize, Failure)> {
         let mut writer = self.open.writer();
 
@@ -293,7 +300,7 @@ impl<'e, 'w> Ready<'e, 'w> {
         Ok(())
     }
 
-    /// Takes the first step back for those edits of `phase` that are before `end`.
+    /// Reverts the first step of the edits of `phase` whose indices are below `end`.
     pub fn take_back(&self, phase: u8, end: usize) -> Result<(), Failure> {
         let mut writer = self.open.writer();
 
@@ -303,14 +310,14 @@ impl<'e, 'w> Ready<'e, 'w> {
             }
             match edit.way() {
                 Way::Store => first_step(&mut writer, edit, Direction::Back)?,
-                // Only the head was touched.
+                // Only the head has been written.
                 _ => store(&mut writer, edit, 0, edit.head_len(), edit.old())?,
             }
         }
         Ok(())
     }
 
-    /// Makes the first step of every edit of `phase` in a direction, without looking.
+    /// Writes the first step of every edit of `phase` in a direction, without verifying anything.
     pub fn begin_unchecked(&self, phase: u8, direction: Direction) -> Result<(), Failure> {
         let mut writer = self.open.writer();
 
@@ -320,7 +327,7 @@ impl<'e, 'w> Ready<'e, 'w> {
         Ok(())
     }
 
-    /// Writes what is behind the stand-in of every edit of `phase` that has one, or over it.
+    /// Writes `parcel` of every edit of `phase` that has a stand-in.
     pub fn finish(&self, phase: u8, parcel: Parcel, direction: Direction) -> Result<(), Failure> {
         let mut writer = self.open.writer();
 
@@ -340,7 +347,7 @@ impl<'e, 'w> Ready<'e, 'w> {
         Ok(())
     }
 
-    /// Whether a task may be between two instructions that are both replaced.
+    /// Whether an edit replaces several instructions, so that a task may be between two of them.
     pub fn is_splittable(&self) -> bool {
         self.edits.iter().any(Edit::is_splittable)
     }
@@ -352,35 +359,36 @@ impl<'e, 'w> Ready<'e, 'w> {
             .unwrap_or_default()
     }
 
-    /// Whether `phase` has edits at all.
+    /// Whether `phase` has any edits.
     pub fn has_phase(&self, phase: u8) -> bool {
         self.shape(phase).any
     }
 
-    /// Whether `phase` has edits of instructions.
+    /// Whether `phase` has edits of instructions, rather than only of literals.
     pub fn has_code(&self, phase: u8) -> bool {
         self.shape(phase).code
     }
 
-    /// Whether `phase` has edits that are written behind a stand-in.
+    /// Whether `phase` has edits that are written in several steps, with a stand-in.
     pub fn has_parcels(&self, phase: u8) -> bool {
         self.shape(phase).parcels
     }
 
-    /// Has every CPU see what was written so far.
+    /// Flushes the instruction caches of all CPUs, so that they fetch what was written so far.
     ///
     /// Context: interrupts on; waits for IPIs.
     pub fn synchronise(&self) {
         self.open.synchronise();
     }
 
-    /// As [`Ready::synchronise`], before `phase` goes on to its tails or is taken back.
+    /// Like [`Ready::synchronise`], before the tails of `phase` are written or it is reverted.
     ///
-    /// Where an instruction that accesses memory comes or goes, it waits for the traps of old text,
-    /// too. The handler of a misaligned access reads the instruction again, parcel by parcel: it
-    /// would join an old head with a new tail, or find the stand-in, and then the access once more.
+    /// If an instruction that accesses memory is added or removed, it also waits until every CPU
+    /// has left any trap that the old text caused. The handler of a misaligned access reads the
+    /// instruction again, parcel by parcel: it could combine an old head with a new tail, or find
+    /// the stand-in and then the access again.
     ///
-    /// Context: as there.
+    /// Context: that of [`Ready::synchronise`].
     pub fn synchronise_accesses(&self, phase: u8) {
         if self.shape(phase).accesses {
             self.open.synchronise_after_traps();
@@ -389,15 +397,15 @@ impl<'e, 'w> Ready<'e, 'w> {
         }
     }
 
-    /// As [`Ready::synchronise`], with the window closed before and until `wait` has returned.
+    /// Like [`Ready::synchronise`], and calls `wait`, with the window closed until it has returned.
     ///
-    /// Context: as there, and what `wait` needs.
+    /// Context: that of [`Ready::synchronise`] and that of `wait`.
     pub fn synchronise_and(&mut self, wait: impl FnOnce(&Closed)) {
         self.open.closed_while(wait);
     }
 }
 
-/// A batch that the master of a rendezvous writes, whichever CPU that is.
+/// A batch whose pages are mapped for the master of a rendezvous, which may be any CPU.
 ///
 /// Dropping it closes the window.
 pub struct ForMaster<'e, 'w> {
@@ -406,8 +414,8 @@ pub struct ForMaster<'e, 'w> {
 }
 
 impl ForMaster<'_, '_> {
-    /// Verifies the whole batch once more, writes it, and closes the window, while all other CPUs
-    /// wait for this one.
+    /// Verifies the whole batch again, writes it and closes the window, while all other CPUs wait
+    /// for this one.
     #[inline(always)]
     pub fn write_stopped(&mut self, met: &Met<'_>) -> Result<(), Failure> {
         let result = self.write_all_here();
@@ -455,8 +463,8 @@ fn first_step(writer: &mut Writer<'_>, edit: &Edit, to: Direction) -> Result<(),
     }
 }
 
-/// Stores the low `len` bytes of `bytes` at `offset` of `edit`: in one store if they are naturally
-/// aligned, else by parcels.
+/// Writes the low `len` bytes of `bytes` at `offset` of `edit`: in one store if they are naturally
+/// aligned, else parcel by parcel (2 bytes).
 #[inline(always)]
 fn store(
     writer: &mut Writer<'_>,
@@ -484,24 +492,25 @@ fn store(
     Ok(())
 }
 
-/// Stores `new` if `old` is there, and says whether it was.
+/// Stores `new` if the bytes at `alias` are `old`, and returns whether they were.
 ///
 /// # Safety
 ///
-/// As for [`store_once`]; `alias` is also valid for reading.
+/// Those of [`store_once`]; `alias` is also valid for reading.
 #[inline(always)]
 unsafe fn replace_once(alias: NonNull<u8>, len: usize, old: u64, new: u64) -> bool {
     let alias = alias.as_ptr();
 
-    // Volatile, as there.
+    // Volatile, as in `store_once`.
     macro_rules! replace {
         ($word:ty) => {{
             let alias = alias.cast::<$word>();
 
-            // SAFETY: By the function's requirement.
+            // SAFETY: The caller guarantees that `alias` is valid for reading `len` bytes, the size
+            // of `$word`, and aligned.
             let is_old = unsafe { alias.read_volatile() } == old as $word;
             if is_old {
-                // SAFETY: By the function's requirement.
+                // SAFETY: As above, and valid for writing.
                 unsafe { alias.write_volatile(new as $word) };
             }
             is_old
@@ -514,21 +523,23 @@ unsafe fn replace_once(alias: NonNull<u8>, len: usize, old: u64, new: u64) -> bo
     }
 }
 
+/// Writes the low `len` bytes of `bytes` at `alias` in a single store.
+///
 /// # Safety
 ///
-/// `alias` is valid for writing `len` bytes, and aligned to it; `len` is 2, 4 or 8.
+/// `alias` is valid for writing `len` bytes and aligned to `len`, which is 2, 4 or 8.
 #[inline(always)]
 unsafe fn store_once(alias: NonNull<u8>, len: usize, bytes: u64) {
     let alias = alias.as_ptr();
 
-    // Volatile: harts fetch these bytes at any time, so that each must be one store. The kernel
-    // crate's `Atomic` would call a traced function from a stopped machine.
+    // Volatile, so that each is a single store: harts may fetch these bytes at any time. The
+    // `kernel` crate's `Atomic` would be a call of a traced function, on a stopped machine.
     match len {
-        // SAFETY: By the function's requirement.
+        // SAFETY: The caller guarantees that `alias` is valid for writing `len` bytes, and aligned.
         2 => unsafe { alias.cast::<u16>().write_volatile(bytes as u16) },
-        // SAFETY: By the function's requirement.
+        // SAFETY: As for 2 bytes.
         4 => unsafe { alias.cast::<u32>().write_volatile(bytes as u32) },
-        // SAFETY: By the function's requirement.
+        // SAFETY: As for 2 bytes; `len` is 8, the only other length that the caller may pass.
         _ => unsafe { alias.cast::<u64>().write_volatile(bytes) },
     }
 }

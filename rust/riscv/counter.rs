@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counters of events that happen often, on every CPU: a set for each.
+//! Per-CPU counters, for events that happen often on every CPU.
 
 use core::{
     arch::asm,
@@ -11,14 +11,14 @@ use kernel::bindings::NR_CPUS;
 
 use crate::tp;
 
-/// A CPU's counters, in cache lines of their own.
+/// The counters of one CPU, in cache lines of their own.
 #[repr(align(64))]
 struct Set<const N: usize>([UnsafeCell<u64>; N]);
 
 /// `N` counters for each CPU.
 ///
-/// Counting is one atomic instruction and no call: an event is never lost, whether the task is
-/// preempted or moved in between, and CPUs do not take cache lines from each other.
+/// Counting is one atomic instruction and not a call. No event is lost if the task is preempted or
+/// migrates, and CPUs do not share cache lines.
 ///
 /// # Examples
 ///
@@ -42,20 +42,20 @@ impl<const N: usize> Default for PerCpu<N> {
 }
 
 impl<const N: usize> PerCpu<N> {
-    /// Counters at 0.
+    /// Creates counters that are 0.
     pub const fn new() -> Self {
         PerCpu([const { Set([const { UnsafeCell::new(0) }; N]) }; NR_CPUS as usize])
     }
 
-    /// Counts an event on this CPU; one that there is no counter for is ignored. Any context.
+    /// Counts `event` on this CPU; does nothing if `event` is `N` or more. Any context.
     ///
-    /// Relaxed: each counter is a number of its own, and nothing is read through it.
+    /// Relaxed: the counters are independent, and no access depends on them.
     #[inline(always)]
     pub fn count(&self, event: usize) {
         let Some(first) = self.0[0].0.get(event) else {
             return;
         };
-        // From the first CPU's on, so that the address is a constant but for the CPU.
+        // An offset from the first CPU's counter, whose address is a constant.
         // SAFETY: CPU numbers are below `NR_CPUS`, and all sets are alike.
         let counter = unsafe { first.get().byte_add(tp::cpu() * size_of::<Set<N>>()) };
 
@@ -70,7 +70,7 @@ impl<const N: usize> PerCpu<N> {
         };
     }
 
-    /// How often an event was counted on a CPU; 0 for a CPU or an event that there is not.
+    /// The number of times that `event` was counted on `cpu`; 0 if one of them does not exist.
     pub fn read(&self, cpu: usize, event: usize) -> u64 {
         self.0
             .get(cpu)
@@ -79,7 +79,7 @@ impl<const N: usize> PerCpu<N> {
             .map_or(0, |counter| unsafe { counter.get().read_volatile() })
     }
 
-    /// How often an event was counted on all CPUs.
+    /// The number of times that `event` was counted, on all CPUs.
     pub fn sum(&self, event: usize) -> u64 {
         (0..NR_CPUS as usize).map(|cpu| self.read(cpu, event)).sum()
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! CPU hotplug states: code that runs whenever a CPU comes online or goes off.
+//! CPU hotplug states: callbacks that run whenever a CPU comes online or goes offline.
 //!
-//! A state is a [`State`] at a [`Slot`] of the state machine. While a [`Registration`] lives, the
+//! A state is a [`State`] at a [`Slot`] of the state machine. While a [`Registration`] exists, the
 //! state's [`up`](State::up) runs for every CPU that comes online and its [`down`](State::down) for
-//! every CPU that goes off. In which of the three sections the slot is decides where they run and
-//! what they may do, so that is in the types:
+//! every CPU that goes offline. The section of the slot, one of three, decides where they run and
+//! what they may do; it is part of the types:
 //!
 //! | section      | runs on                | interrupts | may sleep | `up` may fail |
 //! |--------------|------------------------|------------|-----------|---------------|
@@ -13,9 +13,9 @@
 //! | [`Starting`] | the CPU itself         | off        | no        | no            |
 //! | [`Online`]   | its own hotplug thread | on         | yes       | yes           |
 //!
-//! A CPU that comes online runs the states in the order of their slots, one that goes off in the
-//! reverse order. `down` never fails: the kernel stops with a `BUG()` if it does while its state is
-//! removed.
+//! A CPU that comes online runs the states in the order of their slots, one that goes offline in
+//! the reverse order. `down` cannot fail, since the kernel calls `BUG()` if it does while its state
+//! is removed.
 //!
 //! C header: [`include/linux/cpuhotplug.h`](srctree/include/linux/cpuhotplug.h)
 //!
@@ -91,9 +91,9 @@ pub use section::{
 };
 pub use slot::Slot;
 
-/// What runs when a CPU comes online and when it goes off.
+/// The callbacks of a hotplug state.
 ///
-/// A callback that is left out is not there: the state machine passes over it.
+/// Both callbacks are optional.
 #[vtable]
 pub trait State: 'static {
     /// Where the callbacks run: [`Prepare`], [`Starting`] or [`Online`].
@@ -102,44 +102,49 @@ pub trait State: 'static {
     /// The name in `/sys/devices/system/cpu/hotplug/states`, such as `driver:online`.
     const NAME: &'static CStr;
 
-    /// The CPU comes online. If this fails, what ran before it is undone by `down`, and the CPU
-    /// stays off.
+    /// Called when the CPU comes online. If it fails, the states before it are undone by their
+    /// `down`, and the CPU stays offline.
     fn up(_cpu: &Self::Section) -> <Self::Section as Section>::Outcome {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// The CPU goes off, or a later state failed, or the state is removed.
+    /// Called when the CPU goes offline, when a later state has failed, and when the state is
+    /// removed.
     fn down(_cpu: &Self::Section) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }
 
-/// Whether callbacks also run on the CPUs that are online when the state is set up, and when it is
-/// removed.
+/// Whether the callbacks also run for the CPUs that are online when the state is set up or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Calls {
-    /// `up` runs for each online CPU before the setup returns, `down` before the removal does.
+    /// `up` runs for each online CPU before the setup returns, `down` before the removal returns.
     OnlineCpusToo,
-    /// They run for CPUs that come and go only.
+    /// They run only for CPUs that come online or go offline.
     HotplugOnly,
 }
 
+/// The C callback for [`State::up`].
+///
 /// # Safety
 ///
-/// The caller is the hotplug core, on the CPU that `cpu` is the number of, in a state of the section
-/// `T::Section`.
+/// The caller is the hotplug core, running a state of the section `T::Section` for the CPU with the
+/// number `cpu`, where that section runs.
 unsafe extern "C" fn up<T: State>(cpu: c_uint) -> c_int {
-    // SAFETY: By the function's requirements.
+    // SAFETY: The hotplug core passes the number of an existing CPU, and calls this where callbacks
+    // of the section `T::Section` run. The token is dropped before this returns.
     let cpu = unsafe { T::Section::new(CpuId::from_u32_unchecked(cpu)) };
 
     T::up(&cpu).to_errno()
 }
 
+/// The C callback for [`State::down`].
+///
 /// # Safety
 ///
-/// As for [`up`].
+/// Those of [`up`].
 unsafe extern "C" fn down<T: State>(cpu: c_uint) -> c_int {
-    // SAFETY: As above.
+    // SAFETY: As in `up`.
     let cpu = unsafe { T::Section::new(CpuId::from_u32_unchecked(cpu)) };
 
     T::down(&cpu);
@@ -155,13 +160,13 @@ const fn callbacks<T: State>() -> (Callback, Callback) {
     )
 }
 
-/// Proof that no CPU comes online or goes off: this task holds `cpus_read_lock`.
+/// A token that shows that this task holds `cpus_read_lock`: no CPU comes online or goes offline.
 ///
-/// Others may hold it at the same time. Do not drop a [`Registration`] meanwhile, which takes it
-/// again and so may wait for a CPU that waits for you: use [`Registration::remove_locked`].
+/// Others may hold the lock at the same time. Do not drop a [`Registration`] while holding it,
+/// since that takes the lock again and can deadlock: use [`Registration::remove_locked`].
 ///
-/// It is lent to a function, not held by a guard, which could be leaked and would then keep CPUs
-/// from coming and going for good.
+/// It is passed to a closure and is not a guard, since a guard could be leaked, and would then
+/// exclude CPU hotplug for ever.
 ///
 /// # Examples
 ///
@@ -179,13 +184,15 @@ const fn callbacks<T: State>() -> (Callback, Callback) {
 pub struct CpusRead(NotThreadSafe);
 
 impl CpusRead {
-    /// Waits until no CPU is on its way, and keeps it so while `work` runs. Sleeps.
+    /// Acquires the lock, waiting for hotplug operations that are under way, calls `work`, and
+    /// releases it. Sleeps.
     ///
-    /// Not from a hotplug callback, and not twice in one task.
+    /// Not to be called from a hotplug callback, nor by a task that holds the lock.
     pub fn with<R>(work: impl FnOnce(&CpusRead) -> R) -> R {
-        // SAFETY: No requirements. Released below.
+        // SAFETY: `cpus_read_lock()` may be called where one may sleep, by a task that does not
+        // hold it, which this function's context demands. Released below.
         unsafe { bindings::rr_cpus_read_lock() };
-        // INVARIANT: Just locked, and `work` cannot keep what it is lent.
+        // INVARIANT: The lock was just taken, and `work` cannot keep the reference.
         let result = work(&CpusRead(NotThreadSafe));
 
         // SAFETY: Locked above, by this task.
@@ -193,9 +200,10 @@ impl CpusRead {
         result
     }
 
-    /// The same if it need not wait, else `None`; any context that may not sleep.
+    /// Like [`CpusRead::with`] if the lock can be acquired without waiting, else returns `None`.
+    /// Any context that may not sleep.
     pub fn try_with<R>(work: impl FnOnce(&CpusRead) -> R) -> Option<R> {
-        // SAFETY: No requirements. If it succeeds, released below.
+        // SAFETY: `cpus_read_trylock()` does not sleep. If it succeeds, the lock is released below.
         if !unsafe { bindings::rr_cpus_read_trylock() } {
             return None;
         }
@@ -207,12 +215,12 @@ impl CpusRead {
         Some(result)
     }
 
-    /// Empties a slot whose callbacks somebody else set up, without running them.
+    /// Empties a slot whose callbacks somebody else has set up, without running them.
     ///
     /// # Safety
     ///
-    /// Whoever set the callbacks up, in Rust or in C, agrees: nothing there breaks when they no
-    /// longer run, and they are not removed a second time.
+    /// The code that set the callbacks up, in Rust or in C, does not depend on them any more, and
+    /// does not remove them again.
     pub unsafe fn vacate<S: Section>(&self, slot: Slot<S>) -> Vacancy<'_, S> {
         // SAFETY: The lock is held. The number is that of a slot, hence within the state machine's
         // bounds; single callbacks are not run.
@@ -221,8 +229,8 @@ impl CpusRead {
     }
 }
 
-/// A slot that was taken from its owner and has to be filled before any CPU may move again, which
-/// the borrowed [`CpusRead`] takes care of.
+/// An empty slot that was taken from its owner, and must be filled before hotplug is possible
+/// again: it borrows the [`CpusRead`].
 #[must_use = "a CPU that comes online while the slot is empty lacks what ran there"]
 pub struct Vacancy<'cpus, S: Section> {
     cpus: &'cpus CpusRead,
@@ -230,7 +238,8 @@ pub struct Vacancy<'cpus, S: Section> {
 }
 
 impl<S: Section> Vacancy<'_, S> {
-    /// Sets up `T` there. No callback runs: those CPUs that are online have been through the state.
+    /// Sets up `T` in the slot. No callback runs: the CPUs that are online have been through the
+    /// state.
     ///
     /// # Errors
     ///
@@ -238,20 +247,20 @@ impl<S: Section> Vacancy<'_, S> {
     ///
     /// # Safety
     ///
-    /// That of [`Registration::new`].
+    /// Those of [`Registration::new`].
     pub unsafe fn fill<T: State<Section = S>>(self) -> Result<Registration<T>> {
-        // SAFETY: By the function's requirement.
+        // SAFETY: The caller guarantees that the result is removed before the code of `T` is freed.
         unsafe { Registration::new_locked(self.slot, Calls::HotplugOnly, self.cpus) }
     }
 
-    /// Leaves it to somebody else, such as C code, to fill the slot.
+    /// Leaves the slot empty, for somebody else, such as C code, to fill.
     pub fn give_up(self) {}
 }
 
-/// A [`State`] that is set up; removed when this is dropped.
+/// A [`State`] that is set up. Dropping it removes the state.
 ///
-/// Dropping it sleeps, waits for CPUs that are on their way, and runs `down` for every online CPU
-/// if it was set up with [`Calls::OnlineCpusToo`].
+/// Dropping it sleeps, waits for hotplug operations that are under way, and runs `down` for every
+/// online CPU if the state was set up with [`Calls::OnlineCpusToo`].
 ///
 /// # Invariants
 ///
@@ -262,7 +271,7 @@ pub struct Registration<T: State> {
     _state: PhantomData<fn() -> T>,
 }
 
-/// Why a state was not replaced, and the state as it was, if it could be put back.
+/// Why a state was not replaced, and the registration of the old state, if it could be restored.
 pub type NotReplaced<T> = (Error, Option<Registration<T>>);
 
 impl<T: State> Registration<T> {
@@ -270,24 +279,25 @@ impl<T: State> Registration<T> {
     ///
     /// # Errors
     ///
-    /// - `-EBUSY` if the slot has callbacks already.
-    /// - `-ENOSPC` if it is a dynamic one and there are no more.
-    /// - What `up` returned on an online CPU; then `down` has run on those before it.
+    /// - `-EBUSY` if the slot already has callbacks.
+    /// - `-ENOSPC` if the slot is dynamic and none is free.
+    /// - The error that `up` returned for an online CPU; then `down` has run for the CPUs before
+    ///   it.
     ///
     /// # Safety
     ///
-    /// What it returns is removed before the text of the module that `T` is in goes: it is not
-    /// leaked, as by `mem::forget()`. The kernel would go on calling that text.
+    /// The result is removed before the module with the code of `T` is unloaded: it must not be
+    /// leaked, as by `mem::forget()`, or the kernel would call code that was freed.
     ///
     /// # Context
     ///
-    /// Sleeps. The caller holds no [`CpusRead`], which is taken here.
+    /// Sleeps. The caller must not hold a [`CpusRead`], which is taken here.
     pub unsafe fn new(slot: Slot<T::Section>, calls: Calls) -> Result<Registration<T>> {
         let (up, down) = const { callbacks::<T>() };
 
-        // SAFETY: The callbacks are for single instances and take a CPU number; by the function's
-        // requirement they and the name stay until the registration is dropped. The slot is in the
-        // section of `T`.
+        // SAFETY: The callbacks are for single instances and take a CPU number. The caller
+        // guarantees that they and the name stay valid until the registration is dropped. The slot
+        // is in the section of `T`.
         let number = unsafe {
             __cpuhp_setup_state(
                 slot.number(),
@@ -301,7 +311,7 @@ impl<T: State> Registration<T> {
         Registration::done(slot, number, calls)
     }
 
-    /// The same for a caller that holds [`CpusRead`].
+    /// Like [`Registration::new`], for a caller that holds [`CpusRead`].
     ///
     /// # Errors
     ///
@@ -309,7 +319,7 @@ impl<T: State> Registration<T> {
     ///
     /// # Safety
     ///
-    /// That of [`Registration::new`].
+    /// Those of [`Registration::new`].
     pub unsafe fn new_locked(
         slot: Slot<T::Section>,
         calls: Calls,
@@ -331,8 +341,8 @@ impl<T: State> Registration<T> {
         Registration::done(slot, number, calls)
     }
 
-    /// `number` is what the setup returned: negative an error, positive the slot that was handed
-    /// out for a dynamic one.
+    /// The registration, or the error, for `number`, the return value of the setup: negative is an
+    /// error, positive the slot that was allocated for a dynamic one.
     fn done(slot: Slot<T::Section>, number: c_int, calls: Calls) -> Result<Registration<T>> {
         kernel::error::to_result(number)?;
         // INVARIANT: The setup succeeded.
@@ -362,7 +372,7 @@ impl<T: State> Registration<T> {
         core::mem::forget(self);
     }
 
-    /// Empties the slot without running anything, to fill it at once with something else.
+    /// Empties the slot without running callbacks, so that it can be filled with something else.
     pub fn vacate(self, cpus: &CpusRead) -> Vacancy<'_, T::Section> {
         let slot = self.slot;
 
@@ -371,29 +381,29 @@ impl<T: State> Registration<T> {
         unsafe { cpus.vacate(slot) }
     }
 
-    /// Puts `U` in the place of `T`, in one step: every CPU goes through either the one or the
-    /// other. No callback runs because of it; that is [`Calls::HotplugOnly`] from here on.
+    /// Replaces `T` with `U` in one step: every CPU runs the callbacks of one of them. Replacing
+    /// runs no callbacks, and the new registration is [`Calls::HotplugOnly`].
     ///
     /// # Errors
     ///
-    /// `-EBUSY` if somebody else took the slot in that moment: see [`NotReplaced`].
+    /// `-EBUSY` if somebody else took the slot meanwhile: see [`NotReplaced`].
     ///
     /// # Safety
     ///
-    /// That of [`Registration::new`], for `U`.
+    /// Those of [`Registration::new`], for `U`.
     pub unsafe fn replace<U: State<Section = T::Section>>(
         self,
         cpus: &CpusRead,
     ) -> Result<Registration<U>, NotReplaced<T>> {
         let slot = self.slot;
 
-        // The guard keeps CPUs from coming online in between. litmus: hotplug+replace
+        // `cpus` keeps CPUs from coming online in between. litmus: hotplug+replace
         //
-        // SAFETY: By the function's requirement.
+        // SAFETY: The caller guarantees that the result is removed before the code of `U` is freed.
         unsafe { self.vacate(cpus).fill::<U>() }.map_err(|error| {
             let back = Vacancy { cpus, slot };
 
-            // SAFETY: By that of whoever set up `self`, which it takes the place of.
+            // SAFETY: The result replaces `self`, for which the caller of `new` has guaranteed it.
             (error, unsafe { back.fill::<T>() }.ok())
         })
     }

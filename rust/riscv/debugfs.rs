@@ -2,9 +2,9 @@
 
 //! Files in debugfs that keep their module loaded while they are open.
 //!
-//! Used as [`kernel::debugfs`], whose files have no owner: there `rmmod` frees the code of a file
-//! that is open, and closing the file runs into it. The owner here is the module that makes the
-//! file, not the one of this crate.
+//! The interface is that of [`kernel::debugfs`]. Files there have no owner: `rmmod` can free the
+//! code of a file that is open, and closing the file then calls freed code. Here the owner is the
+//! module that creates the file, not the module of this crate.
 
 use core::{
     marker::{
@@ -31,10 +31,10 @@ mod entry;
 
 use entry::Entry;
 
-/// Data, and a directory at the root of debugfs whose files show it.
+/// Data, and a directory at the root of debugfs with files that show it.
 ///
-/// Dropping it removes the directory and all that is in it, waits for who reads or writes a file
-/// right now, and then drops the data.
+/// Dropping it removes the directory with all its files, waits for reads and writes of the files
+/// that are under way, and then drops the data.
 ///
 /// # Examples
 ///
@@ -76,19 +76,19 @@ pub struct Scope<T> {
 }
 
 impl<T> Scope<T> {
-    /// Makes the directory `name`, and has `fill` make the files in it. A file that cannot be made
-    /// is missing, as everywhere in debugfs.
+    /// Creates the directory `name`, and calls `fill` to create the files in it. A file that cannot
+    /// be created is left out without an error, as is usual for debugfs.
     ///
     /// # Errors
     ///
-    /// Those of `data`.
+    /// Those of the initialiser `data`.
     ///
     /// # Safety
     ///
-    /// - The scope is dropped before the text of the module that makes it goes: it is not leaked,
-    ///   as by `mem::forget()`. Who opens a file would run into that text.
-    /// - In a module's init function it is the last step that can fail: a module whose init function
-    ///   fails is freed even while a file is open.
+    /// - The scope is dropped before the module that creates it is unloaded: it must not be leaked,
+    ///   as by `mem::forget()`, or opening a file would call code that was freed.
+    /// - In a module's init function it is the last step that can fail, since a module whose init
+    ///   function fails is freed even while a file is open.
     pub unsafe fn dir<'a, E: 'a, F>(
         data: impl PinInit<T, E> + 'a,
         name: &'a CStr,
@@ -128,16 +128,17 @@ impl<T> Deref for Scope<T> {
     }
 }
 
-/// The directory of a [`Scope`], while it is filled. Its files may refer to what lives for `'data`.
+/// The directory of a [`Scope`] while its files are created. They may refer to data that lives for
+/// `'data`.
 pub struct ScopedDir<'data, 'dir> {
     entry: &'dir Entry,
-    // Contravariant: a shorter `'data` than the scope's will not do.
+    // Contravariant, so that a lifetime shorter than that of the scope is not accepted.
     _data: PhantomData<fn(&'data ())>,
 }
 
-// The methods are inlined, so that what has the owner in it is made in the caller's module.
+// The methods are inlined, so that the file operations with their owner are in the caller's module.
 impl<'data> ScopedDir<'data, '_> {
-    /// Makes a file that shows `data`.
+    /// Creates a file that shows `data`.
     #[inline]
     pub fn read_only_file<T>(&self, name: &CStr, data: &'data T)
     where
@@ -146,9 +147,9 @@ impl<'data> ScopedDir<'data, '_> {
         self.read_callback_file(name, data, &T::write);
     }
 
-    /// Makes a file that shows what `show` writes.
+    /// Creates a file that shows what `show` writes.
     ///
-    /// `show` is a function or a closure that captures nothing; others do not compile.
+    /// `show` must be a function or a closure that captures nothing, or it does not compile.
     #[inline]
     pub fn read_callback_file<T, F>(&self, name: &CStr, data: &'data T, _show: &'static F)
     where
@@ -158,9 +159,10 @@ impl<'data> ScopedDir<'data, '_> {
         entry::read_only::<T, F>(self.entry, name, data);
     }
 
-    /// Makes a file that shows what `show` writes, and takes what `take` reads.
+    /// Creates a file that shows what `show` writes; `take` reads what user space writes to it.
     ///
-    /// `show` and `take` are functions or closures that capture nothing; others do not compile.
+    /// `show` and `take` must be functions or closures that capture nothing, or it does not
+    /// compile.
     #[inline]
     pub fn read_write_callback_file<T, F, W>(
         &self,
@@ -176,9 +178,9 @@ impl<'data> ScopedDir<'data, '_> {
         entry::read_write::<T, F, W>(self.entry, name, data);
     }
 
-    /// Makes a file that takes what `take` reads.
+    /// Creates a write-only file; `take` reads what user space writes to it.
     ///
-    /// `take` is a function or a closure that captures nothing; others do not compile.
+    /// `take` must be a function or a closure that captures nothing, or it does not compile.
     #[inline]
     pub fn write_only_callback_file<T, W>(&self, name: &CStr, data: &'data T, _take: &'static W)
     where

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One edit of kernel text, and the way it may be written.
+//! An edit of kernel text, and the ways to write it safely.
 //!
-//! Plain logic, no machine: this file is also compiled and tested on the host.
+//! Plain logic without hardware access: this file is also compiled and tested on the host.
 
 use super::{
     emulate,
@@ -12,59 +12,63 @@ use super::{
     }, //
 };
 
-/// The most bytes one edit replaces: two 4-byte instructions, or one 8-byte literal.
+/// The maximum length of an edit in bytes: two 4-byte instructions, or one 8-byte literal.
 pub const MAX_LEN: usize = 8;
 
-/// The highest phase an edit can be in.
+/// The highest phase of an edit.
 pub const MAX_PHASE: u8 = 1;
 
 /// What the bytes of an edit are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
-    /// Instructions: harts may be executing them.
+    /// Instructions, which harts may be executing.
     Code,
-    /// A literal in text that instructions load from, as ftrace's ops pointer.
+    /// A literal in text that instructions load, such as ftrace's ops pointer.
     Literal,
 }
 
-/// Why an edit cannot be made at all, whatever is at its address.
+/// Why an edit is invalid, whatever is at its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadEdit {
     /// No bytes (`-ENODATA`).
     Empty,
     /// More than [`MAX_LEN`] bytes (`-EMSGSIZE`).
     TooLong,
-    /// The old and the new bytes differ in number, or the number is odd, or that of no whole
-    /// instructions: code in a kernel without compressed ones comes by 4 (`-EINVAL`).
+    /// The old and the new bytes differ in length, or the length is not a multiple of 2, or of 4
+    /// for code in a kernel without compressed instructions (`-EINVAL`).
     Uneven,
-    /// The address is odd, or one where no instruction can be (`-EADDRNOTAVAIL`).
+    /// The address is not a multiple of 2, or of 4 for code in a kernel without compressed
+    /// instructions (`-EADDRNOTAVAIL`).
     OddAddress,
-    /// There is no such phase (`-ECHRNG`).
+    /// The phase is greater than [`MAX_PHASE`] (`-ECHRNG`).
     NoSuchPhase,
 }
 
-/// The cheapest way to write one edit that is safe while other harts run it.
+/// How an edit is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
     /// One naturally aligned store of 2, 4 or 8 bytes.
     ///
-    /// Ziccif makes an instruction fetch of 2 or 4 naturally aligned bytes atomic, so that a hart
-    /// runs the old instruction or the new one.
+    /// Safe while other harts execute the text: Ziccif makes an instruction fetch of 2 or 4
+    /// naturally aligned bytes atomic, so that a hart runs either the old or the new instruction.
     Store,
-    /// A 4-byte instruction that is not fetched at once, where the old or the new one is a
-    /// breakpoint or a `nop`: [`Edit::stand_in`] in the first parcel, then the second parcel, then
-    /// the first, with an icache flush between. Not without compressed instructions, of which the
-    /// stand-in is one.
+    /// Three steps: [`Edit::stand_in`] in the first parcel, then the second parcel, then the first,
+    /// with an icache flush in between.
+    ///
+    /// Safe while other harts execute the text, for a 4-byte instruction that is not fetched
+    /// atomically, if the old or the new one is a breakpoint or a `nop`. Not in a kernel without
+    /// compressed instructions: the breakpoint is `c.ebreak`, which is one.
     Parcels,
-    /// Only while every other hart is stopped; or, if [`Edit::can_guard`], by a breakpoint as above
-    /// whose handler runs the old instructions, and once no task is between these.
+    /// Only while all other harts are stopped. If [`Edit::can_guard`], also in the three steps
+    /// above, with a breakpoint whose handler emulates the old instructions, and a wait until no
+    /// task is between them.
     Stop,
 }
 
-/// An edit of kernel text: at `addr`, where `old` is now, shall be `new`.
+/// An edit of kernel text: replaces the bytes `old` at `addr` with `new`.
 ///
-/// 32 bytes, so that a batch of many stays small.
+/// No larger than 32 bytes, since a batch can have many.
 ///
 /// # Invariants
 ///
@@ -80,7 +84,7 @@ pub struct Edit {
     phase: u8,
     kind: Kind,
     way: Way,
-    /// Whether harts fetch an aligned instruction of 4 bytes at once.
+    /// Whether harts fetch an aligned 4-byte instruction atomically.
     atomic_fetch: bool,
 }
 
@@ -97,16 +101,16 @@ fn pack(bytes: &[u8]) -> u64 {
     u64::from_le_bytes(word)
 }
 
-/// Whether `bytes` begin with an instruction that accesses memory.
+/// Whether the first instruction in `bytes` accesses memory.
 #[inline(always)]
 fn accesses_memory(bytes: u64) -> bool {
     let funct3 = bytes >> 13 & 7;
 
     match bytes & 3 {
-        // All but `c.addi4spn`.
+        // All except `c.addi4spn`.
         0 => funct3 != 0,
         1 => false,
-        // All but `c.slli`, and but `c.jr`, `c.mv`, `c.add` and `c.ebreak`.
+        // All except `c.slli`, `c.jr`, `c.mv`, `c.add` and `c.ebreak`.
         2 => funct3 & 3 != 0,
         // LOAD, LOAD-FP, STORE, STORE-FP and AMO.
         _ => matches!(bytes & 0x7f, 0x03 | 0x07 | 0x23 | 0x27 | 0x2f),
@@ -114,7 +118,7 @@ fn accesses_memory(bytes: u64) -> bool {
 }
 
 impl Edit {
-    /// An edit that replaces `old` by `new` at `addr`.
+    /// Creates an edit that replaces `old` with `new` at `addr`.
     ///
     /// # Errors
     ///
@@ -151,11 +155,12 @@ impl Edit {
         ))
     }
 
-    /// As [`Edit::new`] for a number of bytes that is right: `len` is 2, 4, 6 or 8, and the bytes of
-    /// the words beyond it are zero; `addr` is even, `phase` exists.
+    /// Like [`Edit::new`], for checked arguments: `len` is 2, 4, 6 or 8, the bytes of the words
+    /// from `len` on are zero, `addr` is even, and `phase` is at most [`MAX_PHASE`].
     #[inline(always)]
     fn of_words(addr: usize, old: u64, new: u64, len: usize, phase: u8, kind: Kind) -> Edit {
-        // INVARIANT: By the function's requirements.
+        // INVARIANT: The caller has checked `addr`, `len` and `phase`, and passes words whose bytes
+        // from `len` on are zero.
         Edit {
             addr,
             old,
@@ -168,11 +173,11 @@ impl Edit {
         }
     }
 
-    /// An edit that makes the 2, 4 or 8 naturally aligned bytes at `addr`, now the lowest of `old`,
-    /// `new`.
+    /// Creates an edit that replaces the 2, 4 or 8 naturally aligned bytes at `addr`, the lowest
+    /// ones of `old`, with `new`.
     ///
-    /// `None` for any other number, any other address, a phase that there is not, or what no
-    /// instruction is as short as.
+    /// Returns `None` for another length, another alignment or a phase above [`MAX_PHASE`], and for
+    /// code that is shorter than the shortest instruction.
     #[inline(always)]
     pub fn aligned(
         addr: usize,
@@ -184,7 +189,7 @@ impl Edit {
         if phase > MAX_PHASE {
             return None;
         }
-        // A length that is known is what makes this quick.
+        // A constant `len` makes the compiled code faster.
         let edit = |len: usize, new| {
             (addr % len == 0).then(|| {
                 let old = old() & u64::MAX >> (u64::BITS as usize - 8 * len);
@@ -237,13 +242,13 @@ impl Edit {
         self.phase
     }
 
-    /// What its bytes are.
+    /// What the bytes are.
     #[inline(always)]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Whether it replaces more than one instruction, so that a task may be between two of them.
+    /// Whether the edit replaces several instructions, so that a task may be between two of them.
     #[inline(always)]
     pub fn is_splittable(&self) -> bool {
         self.kind == Kind::Code && self.way == Way::Stop && {
@@ -253,11 +258,13 @@ impl Edit {
         }
     }
 
-    /// Whether a breakpoint on its head can stand in for its old instructions: its handler can run
-    /// them, nobody comes back to the middle of them later, and the head is fetched at once.
+    /// Whether a breakpoint on the head can stand in for the old instructions: its handler can
+    /// emulate them, nothing returns or jumps into the middle of them later, and the head is
+    /// fetched atomically.
     ///
-    /// A call that is not the last of them does come back: what it calls may sleep, so that nobody
-    /// waits for it, and returns between the new instructions.
+    /// A call that is not the last instruction returns to the middle of them. The function that it
+    /// calls may sleep, so that nothing waits for it, and would return between the new
+    /// instructions.
     #[inline(always)]
     pub fn can_guard(&self) -> bool {
         self.kind == Kind::Code
@@ -272,7 +279,7 @@ impl Edit {
         self.way
     }
 
-    /// Whether a breakpoint comes or goes, so that a hart can be in its trap.
+    /// Whether the edit adds or removes a breakpoint, so that a hart can be in its handler.
     #[inline(always)]
     pub fn has_breakpoint(&self) -> bool {
         let begins = |bytes: u64| bytes as u16 == C_EBREAK || bytes as u32 == EBREAK as u32;
@@ -280,15 +287,19 @@ impl Edit {
         self.kind == Kind::Code && (begins(self.old) | begins(self.new))
     }
 
-    /// Whether an instruction that accesses memory comes or goes: a hart can be in the handler of
-    /// its misaligned access, which reads the instruction again, parcel by parcel.
+    /// Whether the edit adds or removes an instruction that accesses memory, so that a hart can be
+    /// in the handler of its misaligned access, which reads the instruction again, parcel by
+    /// parcel.
     #[inline(always)]
     pub fn has_access(&self) -> bool {
         self.kind == Kind::Code && (accesses_memory(self.old) | accesses_memory(self.new))
     }
 
-    /// Where harts fetch an aligned 4-byte instruction in two parcels, what else would be a
-    /// [`Way::Store`] may not be one: between a `nop` and an `ebreak`, say, is an `ecall`.
+    /// Adapts the edit to harts that fetch an aligned 4-byte instruction in two parcels.
+    ///
+    /// There [`Way::Store`] is not safe if both parcels change, since a hart may execute the first
+    /// parcel of one instruction with the second of the other: of a `nop` and an `ebreak`, for
+    /// instance, that makes an `ecall`.
     pub fn without_ziccif(&mut self) {
         let changed = self.old ^ self.new;
         let in_one_parcel = changed >> 16 == 0 || changed as u16 == 0;
@@ -299,17 +310,18 @@ impl Edit {
         }
     }
 
-    /// The number of bytes that [`Edit::stand_in`] is in the place of. It is one store: all
-    /// instructions are aligned to it.
+    /// The length in bytes of the head, the part that [`Edit::stand_in`] replaces. All instructions
+    /// are aligned to it, so that the head is written in one store.
     #[inline(always)]
     pub fn head_len(&self) -> usize {
         ALIGN
     }
 
-    /// What the head is while the rest changes: harmless with the old rest and with the new one.
+    /// The temporary content of the head while the tail is written: it is safe to execute with the
+    /// old tail and with the new one.
     ///
-    /// Of `nop` (`addi x0, x0, 0`), all but the opcode and the destination is in the second parcel:
-    /// with any other it is a hint.
+    /// A breakpoint, or the first parcel of a `nop` (`addi x0, x0, 0`): that has the opcode and the
+    /// destination, and with any second parcel it is a hint, which does nothing.
     #[inline(always)]
     pub fn stand_in(&self) -> u32 {
         let one_is = |insn| self.old == insn || self.new == insn;
@@ -324,7 +336,7 @@ impl Edit {
     }
 }
 
-/// What addresses and lengths are multiples of.
+/// The alignment in bytes of addresses and lengths.
 #[inline(always)]
 fn align(kind: Kind) -> usize {
     match kind {
@@ -333,7 +345,7 @@ fn align(kind: Kind) -> usize {
     }
 }
 
-/// For a 4-byte instruction that is not fetched at once.
+/// The way to write a 4-byte instruction that is not fetched atomically.
 #[inline(always)]
 fn by_parcels(old: u64, new: u64) -> Way {
     if ALIGN == 2 && [old, new].iter().any(|&insn| insn == EBREAK || insn == NOP) {
@@ -355,8 +367,8 @@ fn way(addr: usize, old: u64, new: u64, len: usize, kind: Kind) -> Way {
     let whole_by_whole = whole(old) & whole(new);
 
     match len {
-        // The first parcel of a longer instruction may become a breakpoint and back: what follows
-        // it stays, so a hart sees the breakpoint or the whole instruction.
+        // The first parcel of a longer instruction may be replaced with a breakpoint and restored:
+        // the rest does not change, so a hart sees the breakpoint or the whole instruction.
         2 if whole_by_whole || old == u64::from(C_EBREAK) || new == u64::from(C_EBREAK) => {
             Way::Store
         }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Running a few instructions on a saved set of registers.
+//! Emulation of a few instructions on a saved set of registers.
 //!
-//! What text patching replaces while a breakpoint stands in front of it: calls, jumps, `nop`s and
-//! loads of constants. No memory accesses, no branches.
+//! It covers the instructions that text patching replaces behind a breakpoint: calls, jumps,
+//! `nop`s and loads of constants. No memory accesses, no branches.
 //!
-//! Plain logic, no machine: this file is also compiled and tested on the host. All of it is
-//! inlined, since it runs where nothing that is traced may be called.
+//! Plain logic without hardware access: this file is also compiled and tested on the host. All of
+//! it is inlined, since it runs where traced functions must not be called.
 
 use super::insn::{
     insn_len,
@@ -15,15 +15,15 @@ use super::insn::{
     Reg, //
 };
 
-/// The general-purpose registers of a context that was interrupted.
+/// The general-purpose registers of an interrupted context.
 pub trait Registers {
     /// The value of `reg`; 0 for `x0`.
     fn get(&self, reg: Reg) -> u64;
-    /// Sets `reg`; nothing for `x0`.
+    /// Sets `reg`; does nothing for `x0`.
     fn set(&mut self, reg: Reg, value: u64);
 }
 
-/// What can be run here.
+/// An instruction that can be emulated.
 #[derive(Clone, Copy)]
 enum Op {
     Nop,
@@ -35,9 +35,9 @@ enum Op {
     Move(Reg, Reg),
     /// `rd = pc + imm * 4096`
     Auipc(Reg, i32),
-    /// `rd` gets the address after it, `pc + offset` is next
+    /// `rd` = the address of the next instruction; jump to `pc + offset`
     Jal(Reg, i32),
-    /// `rd` gets the address after it, `rs1 + offset` is next
+    /// `rd` = the address of the next instruction; jump to `rs1 + offset`
     Jalr(Reg, Reg, i32),
 }
 
@@ -63,7 +63,7 @@ fn op(insn: Insn) -> Option<Op> {
             _ => None,
         };
     }
-    // Bit 12 is the sign, bits 6 to 2 are the rest.
+    // Bit 12 is the sign, bits 6 to 2 are the low bits.
     let imm = ((bits << 19) as i32 >> 31) << 5 | (bits >> 2 & 31) as i32;
     let rs2 = reg(bits >> 2)?;
 
@@ -88,7 +88,7 @@ fn reg(bits: u32) -> Option<Reg> {
     Reg::new((bits & 31) as u8)
 }
 
-/// The instruction that is at `offset` of the `len` bytes of `code`, if a whole one is there.
+/// The instruction at `offset` in the `len` bytes of `code`; `None` if there is no complete one.
 #[inline(always)]
 fn insn_at(code: u64, len: usize, offset: usize) -> Option<Insn> {
     let rest = code >> (8 * offset);
@@ -100,7 +100,7 @@ fn insn_at(code: u64, len: usize, offset: usize) -> Option<Insn> {
     }
 }
 
-/// Whether [`run`] can run all of `code`, `len` bytes of whole instructions.
+/// Whether [`run`] can emulate all of `code`, which is `len` bytes of whole instructions.
 #[inline(always)]
 pub fn can_run(code: u64, len: usize) -> bool {
     let mut offset = 0;
@@ -114,10 +114,10 @@ pub fn can_run(code: u64, len: usize) -> bool {
     true
 }
 
-/// Whether `code`, which [`can_run`], may lead back into its own middle: by a call that is not its
-/// last instruction, since that returns there, or by a jump to there.
+/// Whether control flow may come back to the middle of `code`, for which [`can_run`] is true: by a
+/// call that is not its last instruction, which returns there, or by a jump.
 ///
-/// Where a register leads is not known.
+/// The targets of indirect jumps are not known, and are not considered.
 #[inline(always)]
 pub fn comes_back(code: u64, len: usize) -> bool {
     let mut offset = 0;
@@ -141,10 +141,11 @@ pub fn comes_back(code: u64, len: usize) -> bool {
     false
 }
 
-/// Runs `code`, `len` bytes at `pc`, on `regs`. Returns the address to go on at: that after the
-/// code, or where it jumps to.
+/// Emulates `code`, `len` bytes at `pc`, on `regs`. Returns the address to continue at: the one
+/// after the code, or a jump target.
 ///
-/// `None` if it cannot; then `regs` may have changed. [`can_run`] tells beforehand.
+/// Returns `None` if an instruction cannot be emulated; then `regs` may have changed. [`can_run`]
+/// checks for that beforehand.
 #[inline(always)]
 pub fn run(code: u64, len: usize, pc: u64, regs: &mut impl Registers) -> Option<u64> {
     let mut offset = 0;
@@ -176,7 +177,7 @@ pub fn run(code: u64, len: usize, pc: u64, regs: &mut impl Registers) -> Option<
                 return Some(here.wrapping_add(i64::from(by) as u64));
             }
             Op::Jalr(rd, rs1, by) => {
-                // The address first: `rd` may be `rs1`.
+                // The target first: `rd` may be `rs1`.
                 let to = regs.get(rs1).wrapping_add(i64::from(by) as u64) & !1;
                 regs.set(rd, next);
                 return Some(to);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The edits whose breakpoints are dealt with, as the handler of breakpoints sees them.
+//! The table of in-flight edits, for the breakpoint handler.
 
 use core::marker::PhantomData;
 
@@ -13,20 +13,20 @@ use crate::{
     edit::Edit, //
 };
 
-/// A table of edits that the handler can look at.
+/// A table of in-flight edits, for the breakpoint handler to look up.
 ///
 /// # Invariants
 ///
-/// `table` is the place and the number of edits that live for `'e`.
+/// `table` holds the address and the number of edits that live for `'e`.
 pub struct Table<'e> {
     table: bindings::rr_guarded,
     _edits: PhantomData<&'e [Edit]>,
 }
 
 impl<'e> Table<'e> {
-    /// The table of `edits`, which are in the order of their addresses.
+    /// Creates a table of `edits`, which are sorted by address.
     pub fn new(edits: &'e [Edit]) -> Table<'e> {
-        // INVARIANT: The parts of a slice that lives for `'e`.
+        // INVARIANT: The pointer and the length of a slice that lives for `'e`.
         Table {
             table: bindings::rr_guarded {
                 edits: edits.as_ptr().cast(),
@@ -37,23 +37,25 @@ impl<'e> Table<'e> {
     }
 }
 
-/// Lets the handler see the edits of `table`, before any of their breakpoints is written.
+/// Makes the edits of `table` visible to the breakpoint handler. To be called before any of their
+/// breakpoints is written.
 ///
 /// # Safety
 ///
-/// No other table is published. `table` stays in its place, and its edits stay, until
-/// [`withdraw`] has returned.
+/// No other table is published. `table` is not moved, and its edits stay valid, until [`withdraw`]
+/// has returned.
 pub unsafe fn publish(table: &Table<'_>) {
-    // SAFETY: `table` is valid; by the function's requirement it stays until it is withdrawn.
+    // SAFETY: `rr_guard_publish()` requires that no other table is published, and that `table` is
+    // valid until `rr_guard_withdraw()` has returned. The caller guarantees both.
     unsafe { bindings::rr_guard_publish(&table.table) };
     adversary::at(Point::Published);
 }
 
-/// Ends what [`publish`] began: afterwards no CPU looks at the table any more.
+/// Withdraws the table that [`publish`] published. When this returns, no CPU reads it any more.
 ///
-/// Waits twice for every CPU to have interrupts on. First for those that have run into a breakpoint
-/// of the table and have yet to look for it; then, once the handler finds no table, for those that
-/// have run into any other breakpoint and were looking.
+/// Waits twice until every CPU has had interrupts on: first for CPUs that have hit a breakpoint of
+/// the table and have not looked it up yet; then, with the table withdrawn, for CPUs that have hit
+/// another breakpoint and are still searching the table.
 ///
 /// # Safety
 ///
@@ -65,15 +67,16 @@ pub unsafe fn publish(table: &Table<'_>) {
 /// Interrupts on; waits for IPIs.
 pub unsafe fn withdraw() {
     adversary::at(Point::Unguarded);
-    // SAFETY: By the function's requirements.
+    // SAFETY: `rr_guard_withdraw()` requires that no CPU fetches a breakpoint of the edits any
+    // more, and that `cpus_read_lock` is held. The caller guarantees both.
     unsafe { bindings::rr_guard_withdraw() };
 }
 
-/// The edits that are published now; none where there is no table.
+/// The edits of the published table; empty if no table is published.
 ///
 /// # Safety
 ///
-/// Interrupts are off, and have been since this CPU ran into a breakpoint. They stay off for `'a`.
+/// Interrupts are off, and have been since this CPU hit a breakpoint. They stay off for `'a`.
 #[inline(always)]
 pub unsafe fn published<'a>() -> &'a [Edit] {
     // SAFETY: It may be called in any context.
@@ -84,14 +87,15 @@ pub unsafe fn published<'a>() -> &'a [Edit] {
     }
     // SAFETY: By the requirements of `publish`, the table and its edits are there until `withdraw`
     // returns. That waits, after no CPU can find the table any more, until this CPU has had
-    // interrupts on, which by the function's requirement is after `'a`.
+    // interrupts on, which the caller guarantees not to be before the end of `'a`.
     unsafe { core::slice::from_raw_parts((*table).edits.cast(), (*table).count) }
 }
 
-/// Waits until every task has switched voluntarily, or was idle or in user space.
+/// `synchronize_rcu_tasks()`: waits until every task has switched voluntarily, or was idle or in
+/// user space.
 ///
-/// Context: sleeps, for some tens of milliseconds. The caller is in no read-side section of any
-/// RCU.
+/// Context: sleeps, for some tens of milliseconds. The caller is in no read-side critical section
+/// of any flavour of RCU.
 ///
 /// C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 pub fn synchronise_tasks() {

@@ -2,7 +2,7 @@
 
 //! RISC-V instruction encoding and decoding.
 //!
-//! Plain arithmetic, no machine: this file is also compiled and tested on the host.
+//! Plain logic without hardware access: this file is also compiled and tested on the host.
 //!
 //! Reference: The RISC-V Instruction Set Manual, Volume I, chapters "RV32I" and "C".
 //!
@@ -17,8 +17,9 @@
 //! # Ok::<(), insn::OutOfRange>(())
 //! ```
 
-/// What the addresses and the lengths of instructions are multiples of, in the kernel that this is
-/// built for: without `CONFIG_RISCV_ISA_C` there are none of 2 bytes, and harts may know of none.
+/// The alignment in bytes of instructions, and the unit of their lengths, in the kernel that this
+/// is built for. Without `CONFIG_RISCV_ISA_C` there are no 2-byte instructions, and harts may not
+/// support them.
 pub const ALIGN: usize = if cfg!(CONFIG_RISCV_ISA_C) { 2 } else { 4 };
 
 /// A general-purpose register, `x0` to `x31`.
@@ -66,7 +67,7 @@ impl Reg {
     }
 }
 
-/// An offset that an instruction cannot hold: too far, or odd where it must be even.
+/// The error for an offset that an instruction cannot encode: out of range, or odd.
 ///
 /// In the kernel this is reported as `-ERANGE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +84,7 @@ pub struct Insn {
     len: u8,
 }
 
-/// What an instruction is, as far as text patching has to know.
+/// A decoded instruction, as far as text patching needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decoded {
     /// `jal rd, offset`; the offset is in bytes.
@@ -152,7 +153,7 @@ impl Insn {
         self.len as usize
     }
 
-    /// What the instruction is.
+    /// Decodes the instruction.
     pub const fn decode(self) -> Decoded {
         let w = self.bits;
 
@@ -249,8 +250,8 @@ pub const fn jalr(rd: Reg, rs1: Reg, offset: i64) -> Result<Insn, OutOfRange> {
     })
 }
 
-/// Encodes the pair `auipc scratch, hi; jalr rd, lo(scratch)` that goes `offset` bytes from the
-/// `auipc`.
+/// Encodes the pair `auipc scratch, hi; jalr rd, lo(scratch)`, which jumps to `offset` bytes from
+/// the `auipc`.
 ///
 /// # Errors
 ///

@@ -1,41 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The core of the rendezvous: where CPUs meet, and with which orderings.
+//! The protocol of the rendezvous: arrival and release of the CPUs, and their memory orderings.
 //!
-//! Plain logic: `rust/tests/loom/` runs it, this very file, under a model checker.
+//! Plain logic without hardware access: `rust/tests/loom/` runs this file under a model checker.
 
-/// The counter that CPUs meet at. It counts arrivals, and one step more is the release.
+/// A counter of the CPUs that have arrived. One more increment releases them.
 pub trait Counter {
-    /// Counts this CPU in and returns how many are there, this one included.
+    /// Counts this CPU and returns the number of CPUs that have arrived, including this one.
     ///
-    /// Fully ordered: a waiter's earlier accesses are before the master's work (release), and the
-    /// master's work is after all of them (acquire).
+    /// Fully ordered: a waiter's earlier accesses are ordered before the master's work (release),
+    /// and the master's work is ordered after all of them (acquire).
     fn arrive(&self) -> u32;
 
-    /// Lets the waiters go, after (release) everything the master did.
+    /// Releases the waiters. Everything that the master did is ordered before (release).
     fn release(&self);
 
-    /// The count now; what follows is after (acquire) what came before the release, if it is seen.
+    /// Reads the count. If that shows the release, later accesses are ordered after what the master
+    /// did (acquire).
     fn look(&self) -> u32;
 
-    /// Called between two looks.
+    /// Called between two reads of the count.
     fn relax();
 }
 
-/// A counter that those who are there can also [`gather`] at. Relaxed: see there.
+/// A counter for [`gather`]. Its operations are relaxed, as explained there.
 pub trait Roll: Counter {
-    /// Counts this CPU in.
+    /// Counts this CPU.
     fn join(&self);
 
-    /// How many CPUs have been counted in.
+    /// The number of CPUs that have been counted.
     fn joined(&self) -> u32;
 }
 
-/// Returns when `online` CPUs are on the `roll`.
+/// Waits until `online` CPUs have called this with the same `roll`.
 ///
-/// Nothing is read or written on the strength of it, and so it orders nothing: it is about who can
-/// still be waited for. Before it a CPU may wait for others to answer an IPI, and they must be able
-/// to; after it, it needs nobody until it has arrived, and all can turn interrupts off.
+/// It makes it safe to turn interrupts off. Before it, a CPU may still be waiting for others to
+/// answer an IPI, so their interrupts must be on; after it, no CPU waits for another until it has
+/// arrived. No access depends on it, so relaxed suffices.
 #[inline(always)]
 pub fn gather<R: Roll>(roll: &R, online: u32) {
     roll.join();
@@ -44,12 +45,14 @@ pub fn gather<R: Roll>(roll: &R, online: u32) {
     }
 }
 
-/// The rendezvous itself: returns on every CPU when `work` has run on the last one to arrive.
+/// Waits until `online` CPUs have called this; the last to arrive runs `work`, then releases the
+/// others.
 ///
-/// The result is the CPU's place in the order of arrival, from 1; `online` is the master's.
+/// Returns the position of this CPU in the order of arrival, from 1. That of the CPU that ran
+/// `work`, the master, is `online`.
 #[inline(always)]
 pub fn meet<C: Counter>(counter: &C, online: u32, work: impl FnOnce()) -> u32 {
-    // Full: the last arrival must be after all others', and its work after it.
+    // Fully ordered: the last arrival is after all others, and the master's work is after it.
     // litmus: rendezvous+arrive
     let place = counter.arrive();
 
@@ -58,8 +61,8 @@ pub fn meet<C: Counter>(counter: &C, online: u32, work: impl FnOnce()) -> u32 {
         // Release, pairs with the acquire in `look`. litmus: rendezvous+release+acquire
         counter.release();
     } else {
-        // Acquire, pairs with `release`: what the CPU fetches after its `fence.i`, and what it
-        // reads, is what the master left. `atomic_read()` is no acquire.
+        // Acquire, pairs with `release`: after its `fence.i` the CPU fetches and reads what the
+        // master has written. `atomic_read()` is not an acquire.
         // litmus: rendezvous+release+acquire
         while counter.look() <= online {
             C::relax();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Interrupts that each hart has of its own, and enables for itself.
+//! Per-CPU interrupts, which each hart enables for itself.
 //!
 //! C header: [`include/linux/interrupt.h`](srctree/include/linux/interrupt.h)
 
@@ -28,7 +28,7 @@ pub enum Local {
     External = 9,
 }
 
-/// What makes an interrupt fire: `IRQ_TYPE_*`.
+/// The trigger type of an interrupt: `IRQ_TYPE_*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trigger(u32);
 
@@ -48,31 +48,32 @@ pub struct Trigger(u32);
 pub struct PercpuIrq(NonZeroU32);
 
 impl PercpuIrq {
-    /// The interrupt, if there is a handler for it. May sleep.
+    /// Returns the interrupt, or `None` if the kernel does not use it. May sleep.
     pub fn find(local: Local) -> Option<PercpuIrq> {
-        // SAFETY: No requirements.
+        // SAFETY: `irq_find_matching_fwnode()` takes a mutex, so it may be called where one may
+        // sleep, which this function's context demands. `irq_find_mapping()` takes any number.
         NonZeroU32::new(unsafe { bindings::rr_intc_irq(local as u32) }).map(PercpuIrq)
     }
 
-    /// Its number in `/proc/interrupts`.
+    /// The interrupt's number in `/proc/interrupts`.
     pub fn number(self) -> u32 {
         self.0.get()
     }
 
-    /// What makes it fire, as its controller was told. Any context.
+    /// The trigger type that its controller was configured with. Any context.
     pub fn trigger(self) -> Trigger {
         // SAFETY: Any number may be asked for.
         Trigger(unsafe { bindings::rr_irq_trigger(self.0.get()) })
     }
 
-    /// Enables it on this CPU. To enable it twice is no error.
+    /// Enables the interrupt on this CPU. Enabling it twice is not an error.
     #[inline]
     pub fn enable(self, _here: &impl Here, trigger: Trigger) {
         // SAFETY: A hart-local interrupt, on a CPU that this code does not leave.
         unsafe { enable_percpu_irq(self.0.get(), trigger.0) };
     }
 
-    /// Disables it on this CPU, which then misses what it is for.
+    /// Disables the interrupt on this CPU, which then does not receive it.
     #[inline]
     pub fn disable(self, _here: &impl Here) {
         // SAFETY: As above.

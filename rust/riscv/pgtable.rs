@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Walking RISC-V page tables: Sv39, Sv48 and Sv57.
+//! Walks of RISC-V page tables: Sv39, Sv48 and Sv57.
 //!
-//! Plain logic over a [`Tables`] that reads entries: this file is also compiled and tested on the
-//! host.
+//! Plain logic without hardware access; a [`Tables`] reads the entries. This file is also compiled
+//! and tested on the host.
 //!
 //! Reference: The RISC-V Instruction Set Manual, Volume II, chapters "Sv39", "Sv48", "Sv57",
 //! "Svnapot" and "Svpbmt".
@@ -34,7 +34,7 @@ impl Pte {
     const A: u64 = 1 << 6;
     const D: u64 = 1 << 7;
 
-    /// The page protection with which the kernel may read, and no more.
+    /// The page protection of a page that the kernel may only read.
     pub const KERNEL_READ: u64 = Self::V | Self::R | Self::G | Self::A;
 
     /// An entry that maps nothing.
@@ -79,16 +79,16 @@ impl Pte {
     }
 }
 
-/// Where page-table entries are read from.
+/// A source of page-table entries.
 pub trait Tables {
     /// Reads the entry at the physical address `phys`.
     fn read(&self, phys: u64) -> Pte;
 }
 
-/// What a walk found.
+/// The result of a page-table walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// An entry as it would be if the address were mapped by a page of 4 KiB.
+    /// The entry as it would be if the address were mapped by a page of 4 KiB.
     pub pte: Pte,
     /// The physical address of the entry itself.
     pub slot: u64,
@@ -97,13 +97,14 @@ pub struct Found {
 }
 
 impl Found {
-    /// What a walk would find for `to`, if this was found for `from` and one large page maps both.
+    /// The result of a walk for `to`, given this result for `from`; `None` unless one large page
+    /// maps both.
     pub fn beside(&self, from: usize, to: usize) -> Option<Found> {
         let (from, to) = (from as u64 >> PAGE_SHIFT, to as u64 >> PAGE_SHIFT);
         let bits = INDEX_BITS * self.level;
         let below = (1 << bits) - 1;
 
-        // At the lowest level even the next page has an entry of its own.
+        // At the lowest level each page has an entry of its own.
         (self.level > 0 && from >> bits == to >> bits).then_some(Found {
             pte: Pte(self.pte.bits() & !(below << 10) | (to & below) << 10),
             ..*self
@@ -113,8 +114,8 @@ impl Found {
 
 /// Walks from the table at the physical address `root` to the entry for `addr`.
 ///
-/// `levels` is 3 for Sv39, 4 for Sv48, 5 for Sv57. Returns the last entry on the way, a leaf or an
-/// invalid entry of the lowest level; `None` when the way ends above it.
+/// `levels` is 3 for Sv39, 4 for Sv48, 5 for Sv57. Returns the leaf entry, or the invalid entry at
+/// the lowest level; `None` if the walk ends at an invalid entry of a higher level.
 pub fn walk(tables: &impl Tables, root: u64, levels: u32, addr: usize) -> Option<Found> {
     let vpn = addr as u64 >> PAGE_SHIFT;
     let mut table = root;
@@ -139,7 +140,7 @@ pub fn walk(tables: &impl Tables, root: u64, levels: u32, addr: usize) -> Option
     None
 }
 
-/// The entry for the one page `vpn` of the larger mapping that `pte` may be.
+/// The entry for the single page `vpn`, where `pte` may map a larger range.
 fn page_of(pte: Pte, level: u32, vpn: u64) -> Pte {
     let below = if level == 0 && pte.bits() & NAPOT != 0 {
         NAPOT_PAGES - 1
@@ -147,6 +148,6 @@ fn page_of(pte: Pte, level: u32, vpn: u64) -> Pte {
         (1 << (INDEX_BITS * level)) - 1
     };
 
-    // The low bits of a superpage's PPN are zero, those of a Svnapot one hold its size.
+    // The low bits of a superpage's PPN are zero, those of a Svnapot mapping's encode its size.
     Pte((pte.bits() & !NAPOT & !(below << 10)) | (vpn & below) << 10)
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! From the edits of a batch to the order and the strategy in which they are written.
+//! Planning a batch: the order of its edits, and the strategy to write them with.
 //!
-//! Plain logic, no machine: this file is also compiled and tested on the host.
+//! Plain logic without hardware access: this file is also compiled and tested on the host.
 
 use super::edit::{
     Edit,
@@ -13,16 +13,16 @@ use super::edit::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Strategy {
-    /// Every edit written while all harts run, then one icache flush.
+    /// Writes all edits while all harts run, then flushes the icaches once.
     Live,
-    /// As [`Strategy::Live`], phase after phase, with an icache flush after each.
+    /// Like [`Strategy::Live`], one phase after the other, with an icache flush after each.
     Phased,
-    /// Every other hart stopped, one writes.
+    /// Stops all harts; one of them writes.
     Rendezvous,
-    /// As [`Strategy::Live`] behind a breakpoint, once no task is between two instructions that
-    /// are both replaced.
+    /// Like [`Strategy::Live`], with breakpoints in front of instructions that are replaced
+    /// together, and a wait until no task is between two of them.
     ///
-    /// Stopping the machine is no help to a task that was preempted there: it would go on in the
+    /// Stopping the machine does not help a task that was preempted there: it would resume in the
     /// middle of the new code.
     Guarded,
 }
@@ -30,30 +30,31 @@ pub enum Strategy {
 /// Why a batch cannot be planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadPlan {
-    /// Two edits touch the same byte, the second of them at this address (`-EEXIST`).
+    /// Two edits touch the same byte; the second of them is at this address (`-EEXIST`).
     Overlap(usize),
-    /// The strategy that was asked for is not safe for the edit at this address (`-EOPNOTSUPP`).
+    /// The requested strategy, or every strategy, is unsafe for the edit at this address
+    /// (`-EOPNOTSUPP`).
     Unsafe(usize),
 }
 
-/// What becomes of edits that replace more than one instruction.
+/// How edits that replace more than one instruction are handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pairs {
-    /// They are refused: a task can be between two of the instructions.
+    /// They are refused: a task may be between two of the instructions.
     Refused,
-    /// [`Strategy::Guarded`], or they are refused.
+    /// They are written with [`Strategy::Guarded`], and refused where that is not possible.
     Guarded,
-    /// [`Strategy::Rendezvous`], under which a task that is between them goes on in the middle of
-    /// the new ones. For tests that see that.
+    /// They are written with [`Strategy::Rendezvous`], so that a task between two of the
+    /// instructions resumes in the middle of the new ones. For tests that look for this.
     Torn,
 }
 
-/// What can become of such edits in a kernel with or without our `hooks`, `CONFIG_TASKS_RCU` and
+/// The [`Pairs`] of a kernel, by whether it has our `hooks`, `CONFIG_TASKS_RCU` and
 /// `CONFIG_PREEMPTION`.
 ///
-/// Without the first, nobody hears of our breakpoints. Without the second,
-/// `synchronize_rcu_tasks()` is `synchronize_rcu()`, and only where no task is preempted does that
-/// wait for all that are between two instructions.
+/// Without the hooks, our breakpoints have no handler. Without `CONFIG_TASKS_RCU`,
+/// `synchronize_rcu_tasks()` is `synchronize_rcu()`, which waits for all tasks that are between two
+/// instructions only if no task can be preempted there.
 pub const fn pairs(hooks: bool, tasks_rcu: bool, preemption: bool) -> Pairs {
     if hooks && (tasks_rcu || !preemption) {
         Pairs::Guarded
@@ -62,8 +63,8 @@ pub const fn pairs(hooks: bool, tasks_rcu: bool, preemption: bool) -> Pairs {
     }
 }
 
-/// Puts the edits in the order of their addresses and finds the cheapest strategy that is safe for
-/// all of them, or checks that `wanted` is.
+/// Sorts the edits by address and returns the cheapest strategy that is safe for all of them, or
+/// `wanted` if that is safe.
 ///
 /// # Errors
 ///
@@ -80,7 +81,7 @@ pub fn plan(
         Some(pair[1].addr())
     };
 
-    // Those that the kernel queues are in order.
+    // Edits that the kernel queues are usually sorted already.
     if overlap(edits).is_some() {
         edits.sort_unstable_by_key(Edit::addr);
         if let Some(addr) = overlap(edits) {
@@ -112,7 +113,7 @@ pub fn plan(
         (Some(Strategy::Guarded), _) => Err(BadPlan::Unsafe(first_addr(edits))),
         (Some(Strategy::Rendezvous), _) | (None, Some(_)) => Ok(Strategy::Rendezvous),
         (Some(_), Some(edit)) => Err(BadPlan::Unsafe(edit.addr())),
-        // Leaving out the flush between two phases is what may not be asked for.
+        // `Live` has no flush between two phases.
         (Some(Strategy::Live), None) if phases => Err(BadPlan::Unsafe(
             edits
                 .iter()
@@ -125,11 +126,11 @@ pub fn plan(
     }
 }
 
-/// Whether all that is not written live can be guarded.
+/// [`Strategy::Guarded`], if all edits that cannot be written live can be guarded.
 fn guarded(edits: &[Edit]) -> Result<Strategy, BadPlan> {
     let last = edits.iter().map(Edit::phase).max();
 
-    // What is written early may have to be taken back, when a task can be in the new code.
+    // An earlier phase may have to be rolled back, at a time when a task may be in its new code.
     match edits
         .iter()
         .find(|edit| edit.way() == Way::Stop && (!edit.can_guard() || Some(edit.phase()) != last))
@@ -143,9 +144,9 @@ fn first_addr(edits: &[Edit]) -> usize {
     edits.first().map_or(0, Edit::addr)
 }
 
-/// The pages that the edits touch, each once, ascending.
+/// Iterates over the addresses of the pages that the edits touch, each once, in ascending order.
 ///
-/// `edits` must be in the order of their addresses, as [`plan`] leaves them.
+/// `edits` must be sorted by address, as [`plan`] leaves them.
 pub fn pages(edits: &[Edit], page_size: usize) -> impl Iterator<Item = usize> + '_ {
     let page = move |addr: usize| addr & !(page_size - 1);
     let mut rest = edits.iter();

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Writing kernel text in place of the kernel.
+//! Providers: writers of kernel text that the kernel calls instead of its own C code.
 //!
-//! Only with our hooks in the kernel. What ftrace, kprobes, jump labels, BPF and alternatives
-//! write goes to a [`Provider`] from [`Registration::new`] until the registration is dropped.
+//! Only in a kernel with our hooks. While a [`Registration`] exists, ftrace, kprobes, jump labels,
+//! BPF and alternatives write through its [`Provider`].
 //!
-//! C header: `arch/riscv/include/asm/text-patching.h`, as the hook series leaves it.
+//! C header: `arch/riscv/include/asm/text-patching.h`, with the hook series applied.
 
 use core::{
     cell::UnsafeCell,
@@ -34,24 +34,24 @@ use crate::{
     text_lock::TextLock, //
 };
 
-/// The provider has changed nothing: the kernel shall write itself.
+/// The provider declines a write, and has changed nothing: the kernel falls back to its C code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Declined;
 
-/// What became of the queue.
+/// The result of [`Provider::sync`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Synced {
-    /// There was nothing in it.
+    /// The queue was empty.
     Empty,
-    /// All of it, and all written before, is visible to every CPU.
+    /// All queued edits, and everything written before, are visible to all CPUs.
     Everywhere,
-    /// All of it is written by the kernel's own means: flush.
+    /// All queued edits were written, by the C fallback: the caller has to flush.
     Flush,
-    /// Some of it could not be written by any means.
+    /// Some queued edits could not be written, not even by the C fallback.
     Lost(Error),
 }
 
-/// The kernel's own way to write, for what a provider cannot.
+/// The kernel's own function for writing text, for writes that the provider cannot do itself.
 #[derive(Clone, Copy)]
 pub struct Kernel<'a>(&'a riscv_patch_provider);
 
@@ -60,45 +60,47 @@ impl Kernel<'_> {
     ///
     /// # Errors
     ///
-    /// `-EFAULT` if there is no memory at `addr`.
+    /// `-EFAULT` if there is no memory at `addr`; `-ENODEV` if the kernel has set no fallback.
     ///
     /// # Safety
     ///
-    /// The kernel's user that the provider is called for wants `bytes` at `addr`, which it owns.
+    /// The kernel's user on whose behalf the provider is called wants `bytes` at `addr`, and owns
+    /// that memory.
     pub unsafe fn write(&self, addr: usize, bytes: &[u8]) -> Result {
         let fallback = self.0.fallback.ok_or(ENODEV)?;
         let addr = core::ptr::with_exposed_provenance_mut(addr);
 
-        // SAFETY: The kernel set it when it registered us. `text_mutex` is held, as `Kernel` is
-        // only lent to a provider that is being called. By the function's requirement it may be
-        // written there.
+        // SAFETY: The kernel set `fallback` when it registered the provider. It has to be called
+        // under `text_mutex`, which is held, as a `Kernel` is only lent to a provider that is being
+        // called. The caller guarantees that `bytes` may be written at `addr`.
         to_result(unsafe { fallback(addr, bytes.as_ptr().cast(), bytes.len()) })
     }
 }
 
-/// Writes kernel text.
+/// A writer of kernel text that the kernel calls.
 ///
-/// All methods but [`Provider::breakpoint`] are called under `text_mutex`, one at a time, and may
-/// sleep. Addresses and bytes are those of the kernel's own users, who answer for what the code
-/// does that results.
+/// All methods except [`Provider::breakpoint`] are called under `text_mutex`, one at a time, and
+/// may sleep. Addresses and bytes come from the kernel's own users, who are responsible for the
+/// resulting code.
 ///
-/// Every method but [`Provider::queue`] first writes what is queued.
+/// All methods that write, except [`Provider::queue`], first write what is queued.
 ///
-/// The methods that get an address are `unsafe`, since they write there. Their caller is the kernel.
+/// Methods with an address are `unsafe`, since they write there. They are called by the kernel.
 ///
 /// # Safety
 ///
-/// - A method that does not decline has written, or for [`Provider::queue`] will have by the next
-///   [`Provider::sync`], just these bytes there, as visibly as it says: the kernel's users run them,
-///   and free what they have replaced. One that declines has changed nothing.
-/// - [`Provider::breakpoint`] does not lock, sleep, or call what is traced or probed. If it says that
-///   the breakpoint was dealt with, `regs` is where the task may go on.
+/// - A method that does not decline has written exactly the bytes it was given, with the visibility
+///   that it documents; for [`Provider::queue`] this holds after the next [`Provider::sync`]. The
+///   kernel's users execute them, and free the code that they replaced. A method that declines has
+///   changed nothing.
+/// - [`Provider::breakpoint`] does not lock, sleep, or call functions that are traced or probed. If
+///   it returns `true`, the task may continue with `regs`.
 pub unsafe trait Provider: Send + Sized + 'static {
-    /// Writes `bytes` at `addr`: visible to this CPU, or `everywhere`.
+    /// Writes `bytes` at `addr`, visible to all CPUs if `everywhere`, else to this CPU only.
     ///
     /// # Safety
     ///
-    /// A user in the kernel wants `bytes` at `addr`, which it owns.
+    /// A user in the kernel wants `bytes` at `addr`, and owns that memory.
     unsafe fn write(
         &mut self,
         kernel: Kernel<'_>,
@@ -107,11 +109,11 @@ pub unsafe trait Provider: Send + Sized + 'static {
         everywhere: bool,
     ) -> Result<(), Declined>;
 
-    /// Makes `len` bytes at `addr` `byte`, visible everywhere.
+    /// Fills `len` bytes at `addr` with `byte`, visible to all CPUs.
     ///
     /// # Safety
     ///
-    /// As for [`Provider::write`].
+    /// Those of [`Provider::write`].
     unsafe fn set(
         &mut self,
         kernel: Kernel<'_>,
@@ -120,11 +122,12 @@ pub unsafe trait Provider: Send + Sized + 'static {
         len: usize,
     ) -> Result<(), Declined>;
 
-    /// Writes `bytes` at `addr` so that no CPU runs a mixture of old and new, visible everywhere.
+    /// Writes `bytes` at `addr`, visible to all CPUs, so that no CPU executes a mixture of old and
+    /// new bytes.
     ///
     /// # Safety
     ///
-    /// As for [`Provider::write`].
+    /// Those of [`Provider::write`].
     unsafe fn patch(
         &mut self,
         kernel: Kernel<'_>,
@@ -133,12 +136,13 @@ pub unsafe trait Provider: Send + Sized + 'static {
         lock: &TextLock,
     ) -> Result<(), Declined>;
 
-    /// Writes `bytes` at `addr` by the next [`Provider::sync`]; what is `first` is visible
-    /// everywhere before anything that is not is written.
+    /// Queues a write of `bytes` at `addr`, to be done by the next [`Provider::sync`].
+    ///
+    /// Writes that are `first` are visible to all CPUs before any other queued write is done.
     ///
     /// # Safety
     ///
-    /// As for [`Provider::write`], and until the next [`Provider::sync`].
+    /// Those of [`Provider::write`], until the next [`Provider::sync`].
     unsafe fn queue(
         &mut self,
         kernel: Kernel<'_>,
@@ -147,17 +151,18 @@ pub unsafe trait Provider: Send + Sized + 'static {
         first: bool,
     ) -> Result<(), Declined>;
 
-    /// Writes what is queued.
+    /// Does all queued writes.
     fn sync(&mut self, kernel: Kernel<'_>) -> Synced;
 
-    /// Whether the breakpoint at `regs` is ours, and was dealt with.
+    /// Handles the breakpoint that was hit with `regs`, if it is one of ours. Returns whether it
+    /// was.
     ///
-    /// Called in any context, as an NMI is: it must not lock or call what is traced, and is in
-    /// `.kprobes.text` with all that it calls.
+    /// Called in any context, like an NMI handler: it must not lock or call traced functions, and
+    /// must be in `.kprobes.text`, with everything that it calls.
     ///
     /// # Safety
     ///
-    /// Called by the handler of the breakpoint exception, with interrupts off since the trap.
+    /// The caller is the handler of the breakpoint exception, with interrupts off since the trap.
     unsafe fn breakpoint(regs: &mut pt_regs) -> bool;
 }
 
@@ -167,31 +172,31 @@ struct Inner<P> {
     provider: UnsafeCell<P>,
 }
 
-/// A provider that the kernel calls until this is dropped.
+/// A registered provider. Dropping it unregisters the provider.
 ///
 /// # Invariants
 ///
 /// The pointer comes from [`KBox::into_raw`], is ours, and its `ops` are registered.
 pub struct Registration<P: Provider>(NonNull<Inner<P>>);
 
-// SAFETY: Dropping it, which is all one can do with it, may be done by any task; so may dropping
-// `P`.
+// SAFETY: All that can be done with it is to drop it, which any task may do; `P` is dropped with
+// it, and is `Send`.
 unsafe impl<P: Provider> Send for Registration<P> {}
 
 // SAFETY: A shared reference gives access to nothing.
 unsafe impl<P: Provider> Sync for Registration<P> {}
 
 impl<P: Provider> Registration<P> {
-    /// Has the kernel call `provider`.
+    /// Registers `provider` with the kernel.
     ///
     /// # Errors
     ///
-    /// `-EBUSY` if there is a provider already, `-ENOMEM` without memory.
+    /// `-EBUSY` if a provider is registered already, `-ENOMEM` if there is no memory.
     ///
     /// # Safety
     ///
-    /// What it returns is dropped before the text of the module that `P` is in goes: it is not
-    /// leaked, as by `mem::forget()`. The kernel would go on calling that text.
+    /// The result is dropped before the module with the code of `P` is unloaded: it must not be
+    /// leaked, as by `mem::forget()`, or the kernel would call code that was freed.
     ///
     /// # Context
     ///
@@ -213,9 +218,10 @@ impl<P: Provider> Registration<P> {
             GFP_KERNEL,
         )?;
 
-        // SAFETY: `inner` stays where it is, and `ops` is all set, until it is unregistered, which
-        // by the function's requirement is before the functions go. The kernel publishes it under
-        // `text_mutex`. litmus: provider+publish
+        // SAFETY: `riscv_patch_provider_register()` requires that `ops` is initialised, and valid
+        // together with its functions until it is unregistered: `inner` is a box, and the caller
+        // guarantees that the registration is dropped before the module is unloaded. The kernel
+        // publishes `ops` under `text_mutex`. litmus: provider+publish
         to_result(unsafe { bindings::riscv_patch_provider_register(inner.ops.get()) })?;
 
         // INVARIANT: Just registered; `into_raw` never returns null.
@@ -227,7 +233,8 @@ impl<P: Provider> Registration<P> {
 
 impl<P: Provider> Drop for Registration<P> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant. On return nobody calls us any more.
+        // SAFETY: By the type invariant `ops` is registered, and the box is ours. When
+        // `riscv_patch_provider_unregister()` returns, the kernel does not call us any more.
         unsafe {
             bindings::riscv_patch_provider_unregister((*self.0.as_ptr()).ops.get());
             drop(KBox::from_raw(self.0.as_ptr()));
@@ -235,7 +242,7 @@ impl<P: Provider> Drop for Registration<P> {
     }
 }
 
-/// The provider that a callback is for, and the kernel's own way.
+/// The provider that a callback is for, and the kernel's fallback.
 ///
 /// # Safety
 ///
@@ -261,13 +268,15 @@ fn answer(result: Result<(), Declined>) -> c_int {
 ///
 /// `bytes` is valid for reads of `len` bytes for `'a`.
 unsafe fn slice<'a>(bytes: *const c_void, len: usize) -> &'a [u8] {
-    // SAFETY: By the function's requirement.
+    // SAFETY: The caller guarantees that `bytes` is valid for reads of `len` bytes for `'a`.
     unsafe { core::slice::from_raw_parts(bytes.cast(), len) }
 }
 
+/// The C callback for [`Provider::write`].
+///
 /// # Safety
 ///
-/// As for [`called`], for the time of the call; `bytes` is valid for reads of `len` bytes.
+/// Those of [`called`], for the duration of the call; `bytes` is valid for reads of `len` bytes.
 unsafe extern "C" fn write<P: Provider>(
     ops: *mut riscv_patch_provider,
     addr: *mut c_void,
@@ -275,54 +284,62 @@ unsafe extern "C" fn write<P: Provider>(
     len: usize,
     everywhere: bool,
 ) -> c_int {
-    // SAFETY: By the function's requirements.
+    // SAFETY: The kernel passes the `ops` that it was given by `Registration::new`, and holds
+    // `text_mutex` until this returns.
     let (provider, kernel) = unsafe { called::<P>(ops) };
-    // SAFETY: As above.
+    // SAFETY: The kernel passes `len` readable bytes.
     let bytes = unsafe { slice(bytes, len) };
 
-    // SAFETY: The kernel calls, for one of its users.
+    // SAFETY: The kernel calls this for one of its users, which owns the memory.
     answer(unsafe { provider.write(kernel, addr.addr(), bytes, everywhere) })
 }
 
+/// The C callback for [`Provider::set`].
+///
 /// # Safety
 ///
-/// As for [`called`], for the time of the call.
+/// Those of [`called`], for the duration of the call.
 unsafe extern "C" fn set<P: Provider>(
     ops: *mut riscv_patch_provider,
     addr: *mut c_void,
     byte: u8,
     len: usize,
 ) -> c_int {
-    // SAFETY: By the function's requirements.
+    // SAFETY: As in `write`.
     let (provider, kernel) = unsafe { called::<P>(ops) };
 
-    // SAFETY: The kernel calls, for one of its users.
+    // SAFETY: As in `write`.
     answer(unsafe { provider.set(kernel, addr.addr(), byte, len) })
 }
 
+/// The C callback for [`Provider::patch`].
+///
 /// # Safety
 ///
-/// As for [`write`]; the caller holds `cpus_read_lock`, too.
+/// Those of [`write`]; the caller also holds `cpus_read_lock`.
 unsafe extern "C" fn patch<P: Provider>(
     ops: *mut riscv_patch_provider,
     addr: *mut c_void,
     bytes: *const c_void,
     len: usize,
 ) -> c_int {
-    // SAFETY: By the function's requirements.
+    // SAFETY: As in `write`.
     let (provider, kernel) = unsafe { called::<P>(ops) };
-    // SAFETY: By the function's requirements.
+    // SAFETY: As in `write`.
     let bytes = unsafe { slice(bytes, len) };
-    // SAFETY: By the function's requirements, both locks are held.
+    // SAFETY: The callers of `patch_text()` hold `text_mutex` and `cpus_read_lock` until it
+    // returns.
     let lock = unsafe { TextLock::held_by_caller() };
 
-    // SAFETY: The kernel calls, for one of its users.
+    // SAFETY: As in `write`.
     answer(unsafe { provider.patch(kernel, addr.addr(), bytes, &lock) })
 }
 
+/// The C callback for [`Provider::queue`].
+///
 /// # Safety
 ///
-/// As for [`write`].
+/// Those of [`write`].
 unsafe extern "C" fn queue<P: Provider>(
     ops: *mut riscv_patch_provider,
     addr: *mut c_void,
@@ -330,20 +347,22 @@ unsafe extern "C" fn queue<P: Provider>(
     len: usize,
     first: bool,
 ) -> c_int {
-    // SAFETY: By the function's requirements.
+    // SAFETY: As in `write`.
     let (provider, kernel) = unsafe { called::<P>(ops) };
-    // SAFETY: By the function's requirements.
+    // SAFETY: As in `write`.
     let bytes = unsafe { slice(bytes, len) };
 
-    // SAFETY: The kernel calls, for one of its users, and syncs before the text goes.
+    // SAFETY: As in `write`; the kernel calls `sync` before the text is freed.
     answer(unsafe { provider.queue(kernel, addr.addr(), bytes, first) })
 }
 
+/// The C callback for [`Provider::sync`].
+///
 /// # Safety
 ///
-/// As for [`called`], for the time of the call.
+/// Those of [`called`], for the duration of the call.
 unsafe extern "C" fn sync<P: Provider>(ops: *mut riscv_patch_provider) -> c_int {
-    // SAFETY: By the function's requirements.
+    // SAFETY: As in `write`.
     let (provider, kernel) = unsafe { called::<P>(ops) };
 
     match provider.sync(kernel) {
@@ -354,14 +373,17 @@ unsafe extern "C" fn sync<P: Provider>(ops: *mut riscv_patch_provider) -> c_int 
     }
 }
 
+/// The C callback for [`Provider::breakpoint`].
+///
 /// # Safety
 ///
-/// The caller is the handler of the breakpoint exception, with interrupts off since the trap. `regs`
-/// points to the registers of the context that ran into it, which nobody else uses until this
+/// The caller is the handler of the breakpoint exception, with interrupts off since the trap.
+/// `regs` points to the registers of the context that hit it, and nobody else uses them until this
 /// returns.
 #[link_section = ".kprobes.text"]
 unsafe extern "C" fn breakpoint<P: Provider>(regs: *mut pt_regs) -> bool {
     adversary::at(Point::Trapped);
-    // SAFETY: By the function's requirements.
+    // SAFETY: The caller is the handler of the breakpoint exception. It passes valid registers,
+    // which nobody else uses until this returns.
     unsafe { P::breakpoint(&mut *regs) }
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The rendezvous: every CPU stops, the last to arrive works, all leave together.
+//! The rendezvous: all CPUs stop; the last to arrive writes, then releases the others.
 //!
-//! It takes three waits for the slowest CPU: until all are gathered, until all have arrived with
-//! interrupts off, until the work is done. (`stop_machine()` makes it five.)
+//! Every CPU waits three times for the slowest one: until all have gathered, until all have arrived
+//! with interrupts off, and until the work is done. (With `stop_machine()`, in a kernel without our
+//! hooks, it is five times.)
 //!
-//! The last, because only then is nobody still running what the master is about to replace. There
-//! is no IPI inside: interrupts are off, so a flush on another hart that is itself an IPI would
-//! never be answered. Each CPU instead flushes for itself, on its way out.
+//! The last CPU to arrive is the master because only then does no other CPU still execute the text
+//! that it replaces. The master sends no IPIs: since interrupts are off, a remote flush that is an
+//! IPI would never be answered. Instead each CPU runs `fence.i` itself before it continues.
 
 use core::{
     cell::UnsafeCell,
@@ -45,7 +46,7 @@ use crate::{
     time::Ticks, //
 };
 
-/// A [`Counter`] of the running kernel.
+/// A [`Counter`] that is the kernel's `atomic_t`.
 struct KernelCounter(Opaque<atomic_t>);
 
 // SAFETY: All accesses are atomic.
@@ -92,12 +93,14 @@ impl Counter for KernelCounter {
 
     #[inline(always)]
     fn relax() {
-        // SAFETY: No requirements.
+        // SAFETY: `cpu_relax()` may be called in any context.
         unsafe { bindings::rr_cpu_relax() }
     }
 }
 
-/// Keeps interrupts off on this CPU. Unknown to lockdep, whose functions may be what is patched.
+/// A guard that keeps interrupts off on this CPU.
+///
+/// It does not tell lockdep, whose functions may be the text that is patched.
 struct InterruptsOff {
     flags: usize,
     _here: NotThreadSafe,
@@ -107,7 +110,8 @@ impl InterruptsOff {
     #[inline(always)]
     fn new() -> Self {
         InterruptsOff {
-            // SAFETY: No requirements. Undone when the result is dropped.
+            // SAFETY: `arch_local_irq_save()` may be called in any context. `drop` restores the
+            // flags on the same CPU, since the guard cannot be sent and the task cannot migrate.
             flags: unsafe { bindings::rr_irq_save() },
             _here: NotThreadSafe,
         }
@@ -122,20 +126,23 @@ impl Drop for InterruptsOff {
     }
 }
 
-/// Proof that all CPUs have met: the others only wait, with interrupts off, for the one that has
-/// this, and each runs `fence.i` before it goes on.
+/// A token that exists only on the master of a rendezvous: all other CPUs only wait for it, with
+/// interrupts off, and each of them runs `fence.i` before it continues.
 ///
-/// (A [`Stopped`](crate::stop_machine::Stopped) says less: there every CPU runs what it likes, and
-/// goes on with what it has fetched.)
+/// ([`Stopped`](crate::stop_machine::Stopped) guarantees less: every CPU runs a function of its own
+/// choice, and continues with the instructions that it has fetched.)
 pub struct Met<'a> {
     _scope: PhantomData<&'a ()>,
     _here: NotThreadSafe,
 }
 
 impl Met<'_> {
+    /// Creates the token.
+    ///
     /// # Safety
     ///
-    /// What the type says is so for as long as the result exists.
+    /// All other CPUs wait with interrupts off for as long as the result exists, and run `fence.i`
+    /// before they continue.
     #[inline(always)]
     unsafe fn new() -> Self {
         Met {
@@ -145,18 +152,18 @@ impl Met<'_> {
     }
 }
 
-/// What is done at a rendezvous.
+/// The work that is done at a rendezvous.
 ///
 /// # Implementing
 ///
-/// What [`Stop`](crate::stop_machine::Stop) says holds: it runs with interrupts off while everybody
-/// waits. Mark it `#[inline(always)]`, so that it ends up in `.kprobes.text`.
+/// The rules of [`Stop`](crate::stop_machine::Stop) apply: `master` runs with interrupts off while
+/// all CPUs wait. Mark it `#[inline(always)]`, so that it is placed in `.kprobes.text`.
 pub trait Work {
     /// Runs on the last CPU to arrive, while all others wait.
     fn master(&mut self, met: &Met<'_>);
 }
 
-/// How long the CPUs were held.
+/// How many CPUs were stopped, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Held {
     /// Nanoseconds from the first arrival to the release.
@@ -165,6 +172,7 @@ pub struct Held {
     pub cpus: u32,
 }
 
+/// The state of one rendezvous, which all CPUs share.
 struct Meeting<W> {
     gathered: KernelCounter,
     counter: KernelCounter,
@@ -176,8 +184,8 @@ struct Meeting<W> {
 }
 
 // SAFETY: `first` is written only by the CPU that arrived first, `done` and `work` only by the
-// master before its release; all are read after `stop_machine` has returned. The master may be any
-// CPU, hence `Send`.
+// master before its release; all are read after `run_in_stoppers` has returned. The master may be
+// any CPU, hence `Send`.
 unsafe impl<W: Send> Sync for Meeting<W> {}
 
 impl<W: Work + Send> InStopper for Meeting<W> {
@@ -192,28 +200,29 @@ impl<W: Work + Send> InStopper for Meeting<W> {
         let arrived = Ticks::now();
 
         let place = meet(&self.counter, online, || {
-            // SAFETY: All CPUs have arrived here, with interrupts off, and wait for the release. The
-            // `fence.i` is below.
+            // SAFETY: All other CPUs have arrived here with interrupts off, and wait for the
+            // release. They run the `fence.i` below.
             let met = unsafe { Met::new() };
 
-            // SAFETY: Only the master gets here, and nobody else looks before the release.
+            // SAFETY: Only the master runs this, and no other CPU accesses `work` before the
+            // release.
             unsafe { (*self.work.get()).master(&met) };
             // SAFETY: As above.
             unsafe { *self.done.get() = Ticks::now() };
         });
 
         if place == 1 {
-            // SAFETY: Only one CPU is the first, and nobody looks before all have left.
+            // SAFETY: Only one CPU arrived first, and `first` is not read before all have left.
             unsafe { *self.first.get() = arrived };
         }
         fence::instructions_here();
     }
 }
 
-/// Stops every online CPU, lets the last to arrive do `work`, and has every CPU run `fence.i`
-/// before it goes on.
+/// Stops all online CPUs and runs `work` on the last to arrive. Every CPU runs `fence.i` before it
+/// continues.
 ///
-/// Returns `work` and how long the CPUs were held.
+/// Returns `work`, and how long the CPUs were stopped.
 ///
 /// # Errors
 ///
@@ -236,7 +245,7 @@ pub fn rendezvous<W: Work + Send>(work: W, lock: &TextLock) -> Result<(W, Held)>
 
     let held = Held {
         nanoseconds: meeting.done.into_inner().since(meeting.first.into_inner()),
-        // The counter stands at one more than the number of arrivals.
+        // The release has added one to the number of arrivals.
         cpus: meeting.counter.look() - 1,
     };
     Ok((meeting.work.into_inner(), held))

@@ -1,36 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What RISC-V Linux needs in Rust and the `kernel` crate does not have.
+//! Rust abstractions for RISC-V Linux that the `kernel` crate does not have.
 //!
-//! The crate is built into `rust_riscv.ko`; other modules use it with `--extern riscv`. One file
-//! is one concept:
+//! The crate is built into `rust_riscv.ko`; other modules use it with `--extern riscv`. Each file
+//! holds one concept:
 //!
 //! - [`insn`]: encoding and decoding of instructions;
 //! - [`edit`], [`plan`]: an edit of kernel text, and the order and strategy of a batch of them;
-//! - [`emulate`]: running a few instructions on a saved set of registers;
-//! - [`text`]: which addresses are kernel text, and keeping them so;
-//! - [`text_lock`]: keeping others from writing it;
-//! - [`provider`]: writing it in place of the kernel, where the kernel has our hooks;
-//! - [`pgtable`]: walking page tables;
-//! - [`window`]: writable aliases of text that close themselves;
-//! - [`batch`]: verify every edit, then write;
-//! - [`mod@stop_machine`], [`rendezvous`]: stopping every CPU, and meeting there;
-//! - [`meet`]: the core of the rendezvous;
-//! - [`barrier`]: barriers that the `kernel` crate lacks, and the patterns they are for;
-//! - [`fence`]: instruction and translation caches, of this hart and of all;
+//! - [`emulate`]: emulation of a few instructions on a saved set of registers;
+//! - [`text`]: which addresses are kernel text, and pinning the modules that it belongs to;
+//! - [`text_lock`]: the lock that excludes other writers of kernel text;
+//! - [`provider`]: writers that the kernel calls instead of its C code, if it has our hooks;
+//! - [`pgtable`]: page-table walks;
+//! - [`window`]: temporary writable mappings of text;
+//! - [`guards`]: the table of in-flight edits, for the breakpoint handler;
+//! - [`batch`]: verifying and writing a batch of edits;
+//! - [`mod@stop_machine`], [`rendezvous`]: stopping all CPUs, and writing on the last to arrive;
+//! - [`meet`]: the protocol of the rendezvous;
+//! - [`barrier`]: barriers that the `kernel` crate does not have, and patterns that use them;
+//! - [`fence`]: flushes of instruction caches and TLBs;
 //! - [`cpuhp`]: CPU hotplug states;
-//! - [`percpu_irq`], [`irq_work`]: interrupts that a CPU has of its own, and sends itself;
-//! - [`sbi`]: calls of the firmware;
-//! - [`symbol`]: naming kernel text in the log;
+//! - [`percpu_irq`], [`irq_work`]: per-CPU interrupts, and IPIs of a CPU to itself;
+//! - [`sbi`]: SBI calls to the firmware;
+//! - [`symbol`]: symbol names for addresses in the log;
 //! - [`debugfs`]: files in debugfs that keep their module loaded while they are open;
 //! - [`thread`]: two kernel threads on two CPUs, for tests and samples;
 //! - [`fault`], [`user_fault`]: forbidden accesses of user mode, and reporting them;
-//! - [`counter`]: counters for each CPU;
+//! - [`counter`]: per-CPU counters;
 //! - [`adversary`]: delays at named points, for tests;
 //! - [`tp`]: the current task and CPU;
 //! - [`time`]: the `time` CSR.
 //!
-//! The first four, [`pgtable`] and [`fault`] are plain logic, also tested on the host.
+//! [`insn`], [`edit`], [`plan`], [`emulate`], [`pgtable`] and [`fault`] are plain logic, which is
+//! also tested on the host.
 
 use core::borrow::Borrow;
 
@@ -84,7 +86,7 @@ module! {
         },
         adversary_seed: u64 {
             default: 0,
-            description: "Where the random numbers of adversary_us begin",
+            description: "Seed of the random delays of adversary_us",
         },
     },
 }
@@ -97,11 +99,11 @@ impl kernel::Module for RustRiscv {
         let seed = parameter::<u64>(module_parameters::adversary_seed.value());
 
         if longest_us > adversary::MOST_US {
-            pr_err!("adversary_us: {} at the most\n", adversary::MOST_US);
+            pr_err!("adversary_us is greater than {}\n", adversary::MOST_US);
             return Err(EINVAL);
         }
         if longest_us > 0 && cfg!(not(CONFIG_KUNIT)) {
-            pr_err!("adversary_us: only in a kernel with CONFIG_KUNIT\n");
+            pr_err!("adversary_us needs CONFIG_KUNIT\n");
             return Err(errno(kernel::bindings::EOPNOTSUPP));
         }
         if longest_us > 0 {
@@ -112,14 +114,14 @@ impl kernel::Module for RustRiscv {
     }
 }
 
-/// The error whose number is `number`, as C spells it: positive.
+/// The error with the errno `number`, which is positive, as in C.
 ///
-/// For those that the `kernel` crate of Linux 7.2 does not declare.
+/// For errors that the `kernel` crate of Linux 7.2 does not declare.
 pub fn errno(number: u32) -> Error {
     Error::from_errno(-(number as c_int))
 }
 
-/// The value of a module parameter, which Linux 7.2 lends and 7.3 copies.
+/// The value of a module parameter, which Linux 7.2 returns by reference and 7.3 by value.
 pub fn parameter<T: Copy>(value: impl Borrow<T>) -> T {
     *value.borrow()
 }
@@ -127,12 +129,12 @@ pub fn parameter<T: Copy>(value: impl Borrow<T>) -> T {
 /// The number of CPUs that are online now. Any context.
 #[inline(always)]
 pub fn online_cpus() -> u32 {
-    // SAFETY: No requirements.
+    // SAFETY: `num_online_cpus()` only reads an atomic, in any context.
     unsafe { bindings::rr_num_online_cpus() }
 }
 
-/// Whether one more line about refused edits may go to the log now.
+/// Whether the rate limit allows another log line about refused edits.
 pub fn may_log() -> bool {
-    // SAFETY: No requirements.
+    // SAFETY: `__ratelimit()` may be called in any context: it only tries to take its lock.
     unsafe { bindings::rr_ratelimit() }
 }

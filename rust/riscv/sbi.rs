@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Calls of the SBI implementation, the firmware below: IPIs, remote fences, the state of a hart.
+//! SBI calls to the firmware: IPIs, remote fences, the state of a hart.
 //!
 //! C header: [`arch/riscv/include/asm/sbi.h`](srctree/arch/riscv/include/asm/sbi.h)
 
@@ -37,7 +37,7 @@ pub use harts::{
 };
 
 impl From<SbiError> for Error {
-    /// As `sbi_err_map_linux_errno()` does it, but for what that has no number for: there it is
+    /// Maps errors as `sbi_err_map_linux_errno()` does, except for those that it maps to
     /// `-ENOTSUPP`, which user space does not know.
     fn from(error: SbiError) -> Error {
         match error {
@@ -68,34 +68,35 @@ pub enum Extension {
     Hsm = 0x0048_534D,
 }
 
-/// Calls `function` of `extension`, and returns what it left in `a1`.
+/// Calls `function` of `extension`, and returns the value that it left in `a1`.
 ///
 /// # Safety
 ///
-/// The call does nothing to this system that breaks it.
+/// The call has no effect that violates memory safety of the running kernel.
 unsafe fn call(extension: Extension, function: c_int, args: [usize; 4]) -> Result<usize, SbiError> {
     let [a, b, c, d] = args.map(|arg| arg as c_ulong);
 
-    // SAFETY: By the function's requirement.
+    // SAFETY: `__sbi_ecall()` may be called in any context; the caller guarantees that the effect
+    // of this call does not violate memory safety.
     let ret = unsafe { bindings::__sbi_ecall(a, b, c, d, 0, 0, function, extension as c_int) };
     SbiError::check(ret.error)?;
     Ok(ret.value as usize)
 }
 
-/// Whether the firmware has an extension. Any context.
+/// Whether the firmware implements an extension. Any context.
 pub fn has(extension: Extension) -> bool {
-    // SAFETY: Only asks.
+    // SAFETY: `sbi_probe_extension()` only queries the firmware, in any context.
     unsafe { bindings::sbi_probe_extension(extension as c_int) > 0 }
 }
 
 /// Whether this kernel's IPIs are sent by SBI, not by an interrupt controller such as the IMSIC.
 pub fn delivers_ipis() -> bool {
-    // SAFETY: No requirements.
+    // SAFETY: `riscv_use_sbi_for_rfence()` only tests a static key, in any context.
     unsafe { bindings::rr_sbi_delivers_ipis() }
 }
 
 impl HartId {
-    /// The hart of a CPU; `None` if that has none.
+    /// The hart of a CPU; `None` if the CPU has no hart.
     pub fn of(cpu: CpuId) -> Option<HartId> {
         // SAFETY: A CPU number is less than the length of the array, which is written only at boot.
         let hart = unsafe { bindings::rr_hart_of(cpu.as_u32()) } as usize;
@@ -104,23 +105,23 @@ impl HartId {
     }
 }
 
-/// Sends each of `harts` an IPI: sets its `sip.SSIP`. Any context.
+/// Sends an IPI to each of `harts`, which sets its `sip.SSIP`. Any context.
 ///
-/// A hart that gets one for no reason looks for what it was told, finds nothing, and goes on.
+/// An IPI without a message is harmless: the hart finds no message, and continues.
 ///
 /// # Errors
 ///
-/// `-EINVAL` if one of the harts does not exist, though some firmware (OpenSBI 1.6) leaves that one
-/// out instead; `-EOPNOTSUPP` without the extension.
+/// `-EINVAL` if one of the harts does not exist, though some firmware (OpenSBI 1.6) ignores that
+/// hart instead; `-EOPNOTSUPP` without the extension.
 pub fn send_ipi(harts: Harts) -> Result {
     let [mask, base] = harts.arguments();
 
-    // SAFETY: As above.
+    // SAFETY: An IPI that announces no message is harmless.
     unsafe { call(Extension::Ipi, 0, [mask, base, 0, 0]) }?;
     Ok(())
 }
 
-/// Makes each of `harts` run `fence.i`, and waits for it. Any context.
+/// Makes each of `harts` execute `fence.i`, and waits until all have done so. Any context.
 ///
 /// # Errors
 ///
@@ -133,45 +134,45 @@ pub fn remote_fence_i(harts: Harts) -> Result {
     Ok(())
 }
 
-/// Makes each of `harts` forget its translations of `len` bytes from `start` on, of all address
-/// spaces, and waits for it. Any context.
+/// Makes each of `harts` flush its translations of `len` bytes from `start` on, in all address
+/// spaces, and waits until all have done so. Any context.
 ///
 /// # Errors
 ///
-/// Those of [`send_ipi`]; `-EFAULT` if the range is not one.
+/// Those of [`send_ipi`]; `-EFAULT` if the range is invalid.
 pub fn remote_sfence_vma(harts: Harts, start: usize, len: usize) -> Result {
     let [mask, base] = harts.arguments();
 
-    // SAFETY: `sfence.vma` only orders and forgets what can be looked up again.
+    // SAFETY: `sfence.vma` only orders, and drops cached translations.
     unsafe { call(Extension::Rfence, 1, [mask, base, start, len]) }?;
     Ok(())
 }
 
-/// The state of a hart, as hart state management tells it.
+/// The state of a hart, as reported by the HSM extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HartState {
-    /// It runs.
+    /// The hart is running.
     Started,
-    /// It is off.
+    /// The hart is off.
     Stopped,
-    /// It was told to start.
+    /// The hart was requested to start.
     StartPending,
-    /// It is about to stop.
+    /// The hart is about to stop.
     StopPending,
-    /// It is suspended.
+    /// The hart is suspended.
     Suspended,
-    /// It is about to be suspended.
+    /// The hart is about to be suspended.
     SuspendPending,
-    /// It is about to resume.
+    /// The hart is about to resume.
     ResumePending,
 }
 
-/// The state that a hart was in just now. Any context.
+/// The current state of a hart, which may change at any time. Any context.
 ///
 /// # Errors
 ///
-/// `-EINVAL` if it does not exist, `-EOPNOTSUPP` without the extension, `-EIO` for a state that the
-/// specification did not have when this was written.
+/// `-EINVAL` if the hart does not exist, `-EOPNOTSUPP` without the extension, `-EIO` for a state
+/// that is not in [`HartState`].
 ///
 /// # Examples
 ///
@@ -184,7 +185,7 @@ pub enum HartState {
 /// # Ok::<(), Error>(())
 /// ```
 pub fn hart_state(hart: HartId) -> Result<HartState> {
-    // SAFETY: Only asks.
+    // SAFETY: `sbi_hart_get_status` only queries the state.
     match unsafe { call(Extension::Hsm, 2, [hart.0, 0, 0, 0]) }? {
         0 => Ok(HartState::Started),
         1 => Ok(HartState::Stopped),
@@ -197,7 +198,7 @@ pub fn hart_state(hart: HartId) -> Result<HartState> {
     }
 }
 
-/// Whether an IPI waits for this CPU, heard or not: its `sip.SSIP`.
+/// Whether an IPI is pending on this CPU, be it enabled or not: its `sip.SSIP`.
 #[inline]
 pub fn ipi_is_pending(_here: &impl Here) -> bool {
     const SSIP: usize = 1 << 1;

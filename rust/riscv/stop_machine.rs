@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Stopping every CPU.
+//! Stopping all CPUs: `stop_machine()`, and functions that run in the stoppers of all CPUs.
 //!
 //! C header: [`include/linux/stop_machine.h`](srctree/include/linux/stop_machine.h)
 
@@ -22,31 +22,31 @@ use crate::{
     text_lock::TextLock, //
 };
 
-/// What every CPU runs while all are stopped.
+/// A function that all CPUs run while the machine is stopped.
 ///
 /// # Implementing
 ///
-/// `run` and what it calls run with interrupts off while nothing else runs anywhere: no sleeping,
-/// no lock that others may hold, no allocation, no printing, no IPI. Where text is patched they
-/// must also be in `.kprobes.text` or inlined, and call no traced function.
+/// `run` and what it calls run with interrupts off on every CPU, while nothing else runs: no
+/// sleeping, no lock that others may hold, no allocation, no printing, no IPI. If text is patched,
+/// they must also be in `.kprobes.text` or inlined, and must not call a traced function.
 pub trait Stop: Sync {
     /// Runs once on every online CPU.
     fn run(&self, stopped: &Stopped<'_>);
 }
 
-/// Proof that every CPU is stopped, and runs [`Stop::run`]: it exists nowhere else.
+/// A token that exists only while all CPUs are stopped and run [`Stop::run`].
 pub struct Stopped<'a> {
     _scope: PhantomData<&'a ()>,
     _here: NotThreadSafe,
 }
 
 impl Stopped<'_> {
-    /// The proof of whoever sees to it.
+    /// Creates the token.
     ///
     /// # Safety
     ///
-    /// Every CPU has its interrupts off and runs the same function, or waits until all have left it,
-    /// for as long as the result exists.
+    /// For as long as the result exists, every CPU has interrupts off, and runs the same function
+    /// or waits until all have left it.
     #[inline(always)]
     unsafe fn new() -> Self {
         Stopped {
@@ -55,28 +55,32 @@ impl Stopped<'_> {
         }
     }
 
-    /// The number of CPUs that take part. It does not change while they are stopped.
+    /// The number of online CPUs, all of which are stopped. It does not change meanwhile.
     #[inline(always)]
     pub fn online(&self) -> u32 {
         online_cpus()
     }
 }
 
+/// The callback of `stop_machine()` that calls [`Stop::run`].
+///
 /// # Safety
 ///
-/// The caller is `stop_machine()`, on every CPU that it has stopped, interrupts off. `data` is a `&T`
-/// that lives until all of them have returned.
+/// The caller is `stop_machine()`, on every CPU that it has stopped, interrupts off. `data` is a
+/// `&T` that lives until all of them have returned.
 #[link_section = ".kprobes.text"]
 unsafe extern "C" fn trampoline<T: Stop>(data: *mut c_void) -> c_int {
-    // SAFETY: By the function's requirement: every CPU is stopped, and here.
+    // SAFETY: `stop_machine()` calls this on every CPU, once all are stopped with interrupts off,
+    // and they run nothing else until this has returned on all.
     let stopped = unsafe { Stopped::new() };
 
-    // SAFETY: By the function's requirement, `data` is a `&T`; `T` is `Sync`.
+    // SAFETY: `data` is the `&T` that was passed to `stop_machine()`, and lives until this has
+    // returned on all CPUs; `T` is `Sync`.
     unsafe { &*data.cast::<T>() }.run(&stopped);
     0
 }
 
-/// Stops every online CPU, runs `work` on each at the same time, and lets them go.
+/// Stops all online CPUs, runs `work` on all of them at the same time, and releases them.
 ///
 /// # Errors
 ///
@@ -84,7 +88,7 @@ unsafe extern "C" fn trampoline<T: Stop>(data: *mut c_void) -> c_int {
 ///
 /// # Context
 ///
-/// Sleeps. The caller does not hold `cpus_read_lock`, which is taken here.
+/// Sleeps. The caller must not hold `cpus_read_lock`, which is taken here.
 ///
 /// # Examples
 ///
@@ -113,28 +117,31 @@ pub fn stop_machine<T: Stop>(work: &T) -> Result {
     to_result(unsafe { bindings::rr_stop_online_cpus(Some(trampoline::<T>), data) })
 }
 
-/// What every CPU runs in its stopper, the thread that nothing on the CPU comes before.
+/// A function that all CPUs run in their stoppers, the threads with the highest priority.
 ///
 /// # Implementing
 ///
-/// `run` may wait until every CPU runs it, and for what those do then, and for nothing else: the
-/// task does not sleep. What runs while text is patched must also be in `.kprobes.text` or inlined,
-/// and call no traced function.
+/// `run` must not sleep. It may wait until all CPUs run it, and for what they do in it, and for
+/// nothing else. What runs while text is patched must also be in `.kprobes.text` or inlined, and
+/// must not call a traced function.
 pub(crate) trait InStopper: Sync {
     /// Runs once on every online CPU.
     fn run(&self);
 }
 
-/// Whether they run with interrupts on: without our hooks it takes `stop_machine()` to get there,
-/// which has turned them off.
+/// Whether [`InStopper::run`] is called with interrupts on. In a kernel without our hooks it is
+/// called by `stop_machine()`, which has turned them off.
 pub(crate) const INTERRUPTS_ON: bool = cfg!(rust_riscv_text_hooks);
 
+/// The callback of the stoppers that calls [`InStopper::run`].
+///
 /// # Safety
 ///
 /// `data` is a `&T` that lives until this has returned on every CPU that it was called on.
 #[link_section = ".kprobes.text"]
 unsafe extern "C" fn in_stopper<T: InStopper>(data: *mut c_void) -> c_int {
-    // SAFETY: By the function's requirement; `T` is `Sync`.
+    // SAFETY: `data` is the `&T` that was passed to `rr_run_in_stoppers()`, and lives until this
+    // has returned on all CPUs; `T` is `Sync`.
     unsafe { &*data.cast::<T>() }.run();
     0
 }
@@ -151,6 +158,7 @@ unsafe extern "C" fn in_stopper<T: InStopper>(data: *mut c_void) -> c_int {
 pub(crate) fn run_in_stoppers<T: InStopper>(work: &T, _lock: &TextLock) -> Result {
     let data = core::ptr::from_ref(work).cast_mut().cast();
 
-    // SAFETY: As for `stop_machine`; `_lock` is what the function wants to be held.
+    // SAFETY: As in `stop_machine`. In a kernel with our hooks `stop_cpus()` is called, for which
+    // `cpus_read_lock` must be held: `_lock` shows that it is.
     to_result(unsafe { bindings::rr_run_in_stoppers(Some(in_stopper::<T>), data) })
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Naming a place in kernel text for the log, which may be read by those who must not learn where
-//! the kernel is.
+//! Symbol names for kernel addresses in the log, which must not reveal the addresses themselves.
 
 use kernel::fmt;
 
 use crate::bindings;
 
-/// An address, shown as `symbol+offset/size`, or as a hash of it where there is no symbol.
+/// An address that is shown as `symbol+offset/size`, or as a hash if there is no symbol.
 pub struct Symbol(pub usize);
 
 impl fmt::Display for Symbol {

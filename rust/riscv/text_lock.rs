@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Keeping everybody else from writing kernel text.
+//! The lock that excludes other writers of kernel text.
 
 use kernel::types::NotThreadSafe;
 
 use crate::bindings;
 
-/// Proof that nobody else writes kernel text, and that CPUs neither come nor go.
+/// A token that shows that `text_mutex` and `cpus_read_lock` are held: nobody else writes kernel
+/// text, and CPU hotplug is excluded.
 ///
-/// This takes our hooks in the kernel. Without them it is an empty promise: `text_mutex` is not for
-/// modules, and whoever patches has to expect the kernel to do so, too.
+/// In a kernel without our hooks it is a no-op, since modules cannot use `text_mutex`: there the
+/// kernel may write its text at the same time.
 ///
-/// It is lent to a function, not held by a guard, which could be leaked and would then keep
-/// everybody from writing text for good.
+/// It is passed to a closure and is not a guard, since a guard could be leaked, and then nobody
+/// could write text any more.
 ///
 /// # Examples
 ///
@@ -36,19 +37,20 @@ use crate::bindings;
 ///
 /// # Invariants
 ///
-/// What `rr_text_lock()` takes is held by this task for as long as this can be referred to.
+/// This task holds the locks of `rr_text_lock()` for as long as this can be referred to.
 pub struct TextLock(NotThreadSafe);
 
 impl TextLock {
-    /// Waits for the lock, and holds it while `work` runs.
+    /// Acquires the locks, calls `work`, and releases them.
     ///
     /// # Context
     ///
     /// Sleeps. The caller holds neither `text_mutex` nor `cpus_read_lock`.
     pub fn with<R>(work: impl FnOnce(&TextLock) -> R) -> R {
-        // SAFETY: No requirements. Released below.
+        // SAFETY: `patch_text_lock()` may be called where one may sleep, by a task that holds
+        // neither of its locks, which this function's context demands. Released below.
         unsafe { bindings::rr_text_lock() };
-        // INVARIANT: Just taken, and `work` cannot keep what it is lent.
+        // INVARIANT: The locks were just taken, and `work` cannot keep the reference.
         let result = work(&TextLock(NotThreadSafe));
 
         // SAFETY: Taken above, by this task.
@@ -56,13 +58,13 @@ impl TextLock {
         result
     }
 
-    /// The lock of a caller that holds it, and goes on holding it.
+    /// Creates a token for locks that the caller holds, and keeps holding.
     ///
     /// # Safety
     ///
     /// This task holds `cpus_read_lock` and `text_mutex` for as long as the result exists.
     pub unsafe fn held_by_caller() -> TextLock {
-        // INVARIANT: By the function's requirement.
+        // INVARIANT: The caller guarantees that this task holds both locks while the result exists.
         TextLock(NotThreadSafe)
     }
 }

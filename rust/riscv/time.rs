@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The `time` CSR, which all harts of a RISC-V machine count together.
+//! The `time` CSR, which is synchronised between all harts of a RISC-V machine.
 
 use crate::bindings;
 
@@ -35,13 +35,13 @@ impl Ticks {
         self.0
     }
 
-    /// The reading that is `ticks` as a number.
+    /// The reading whose number of ticks is `ticks`.
     #[inline(always)]
     pub const fn from_u64(ticks: u64) -> Ticks {
         Ticks(ticks)
     }
 
-    /// How many ticks `us` microseconds are.
+    /// The number of ticks in `us` microseconds.
     pub fn in_us(us: u32) -> u64 {
         // SAFETY: Written once at boot, before any module is loaded.
         u64::from(us) * unsafe { bindings::riscv_timebase } as u64 / USEC_PER_SEC
@@ -53,7 +53,7 @@ impl Ticks {
         let frequency = unsafe { bindings::riscv_timebase } as u64;
         let ticks = self.0.saturating_sub(earlier.0);
 
-        // Split, so that hours do not overflow.
+        // Seconds and the rest separately, so that long times do not overflow.
         let seconds = ticks / frequency;
         seconds * NSEC_PER_SEC + ticks % frequency * NSEC_PER_SEC / frequency
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The register `tp`, in which RISC-V Linux keeps the current task.
+//! The current task and CPU, from the register `tp`, which holds the current task.
 //!
-//! For places where a call of a C helper would cost more than what is done there.
+//! For hot paths, where a call to a C helper would be too expensive.
 //!
 //! C header: [`arch/riscv/include/asm/current.h`](srctree/arch/riscv/include/asm/current.h)
 
@@ -26,9 +26,9 @@ pub fn current() -> *mut task_struct {
     task
 }
 
-/// The number of a CPU that the caller was running on a moment ago, below `NR_CPUS`.
+/// The number of the CPU that the caller is running on, below `NR_CPUS`.
 ///
-/// Any context; what it says may be out of date at once unless preemption is off.
+/// Any context; unless preemption is off, the number may be outdated at once.
 #[inline(always)]
 pub fn cpu() -> usize {
     let cpu: usize;

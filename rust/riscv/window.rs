@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The window: pages of text mapped a second time, writable, for the length of a commit.
+//! The window: a temporary writable mapping of text pages, for the duration of a commit.
 //!
-//! Address range and page tables are reserved when the window is made, so that opening it
-//! allocates nothing: it stores page-table entries. Closing it, which happens at the latest when
-//! the [`Mapped`] goes out of scope, clears them again.
+//! Its address range and page tables are reserved when the window is created. So opening it
+//! allocates nothing, and only writes page-table entries. Closing it, at the latest when the
+//! [`Mapped`] is dropped, clears them again.
 //!
-//! Only the CPU that writes uses the alias, and forgets what it has cached of it before and after,
-//! as with upstream's fixmap. What another may have cached by speculation it never uses.
+//! Only the CPU that writes uses the mapping, and flushes its own TLB before and after, as upstream
+//! does for its fixmap. Another CPU may have cached translations speculatively, but never uses
+//! them.
 
 use core::ptr::NonNull;
 
@@ -45,9 +46,9 @@ use crate::{
 struct Slot {
     /// The page-table entry of this page.
     entry: NonNull<u64>,
-    /// The page of text that it maps, while it maps one.
+    /// The address of the page of text that is mapped here, while one is.
     page: usize,
-    /// What the entry is then.
+    /// The value of the entry while the page is mapped.
     pte: Pte,
 }
 
@@ -58,15 +59,15 @@ impl Slot {
         self.set_again();
     }
 
-    /// As [`Slot::set`] with what it was set to last.
+    /// Maps the page of the last [`Slot::set`] again.
     fn set_again(&self) {
-        // SAFETY: By the invariant of `Window` the entry is ours and valid for writes. A single
-        // aligned store, since the hart's page-table walker reads it; no call, since there are
-        // many, and a traced one takes long.
+        // SAFETY: By the invariant of `Window` the entry is ours and valid for writes. A volatile
+        // write is a single aligned store, since the hart's page-table walker reads the entry. It
+        // is not a call, since there are many of these, and a traced function would take long.
         unsafe { self.entry.as_ptr().write_volatile(self.pte.bits()) };
     }
 
-    /// As [`Slot::set`] with an invalid entry, without a call: for a stopped machine.
+    /// Clears the entry. Calls no function, so that it can be used while the machine is stopped.
     #[inline(always)]
     fn clear(&self) {
         // SAFETY: By the invariant of `Window`. A single aligned store.
@@ -74,7 +75,8 @@ impl Slot {
     }
 }
 
-/// A range of kernel addresses through which text can be written, closed.
+/// A reserved range of kernel addresses through which text can be written. It is closed: it maps
+/// nothing.
 ///
 /// # Invariants
 ///
@@ -86,15 +88,17 @@ pub struct Window {
     slots: KVVec<Slot>,
 }
 
-// SAFETY: The area and its page-table entries belong to no task.
+// SAFETY: The area and its page-table entries are not tied to a task.
 unsafe impl Send for Window {}
 
 impl Window {
-    /// Reserves a window of `pages` pages: its addresses and its page tables.
+    /// Reserves the addresses and page tables of a window of `pages` pages.
     ///
     /// # Errors
     ///
-    /// `-EINVAL` for no pages, `-ENOMEM` without memory.
+    /// - `-EINVAL`: `pages` is 0, or does not fit in 32 bits.
+    /// - `-ENOMEM`: no memory, or no free address range.
+    /// - `-ENXIO`: the page table of the new area cannot be walked.
     ///
     /// # Context
     ///
@@ -105,7 +109,7 @@ impl Window {
         }
         let count = u32::try_from(pages).map_err(|_| EINVAL)?;
 
-        // What the area maps until its entries are taken away below.
+        // Mapped everywhere in the area until its entries are cleared below.
         let placeholder = Page::alloc_page(GFP_KERNEL | kernel::alloc::flags::__GFP_ZERO)?;
         let mut placeholders = KVVec::from_elem(placeholder.as_ptr(), pages, GFP_KERNEL)?;
 
@@ -129,7 +133,7 @@ impl Window {
         window.slots.reserve(pages, GFP_KERNEL)?;
         for n in 0..pages {
             let addr = window.base.addr().get() + n * PAGE_SIZE;
-            // SAFETY: The area is ours, and stays.
+            // SAFETY: The area is ours, so that its page tables are not freed.
             let found = unsafe { text::look_up(addr) }.filter(|found| found.level == 0);
             let entry = NonNull::new(text::entry_at(found.ok_or(ENXIO)?.slot)).ok_or(ENXIO)?;
             let mut slot = Slot {
@@ -145,12 +149,12 @@ impl Window {
         Ok(window)
     }
 
-    /// The most pages that can be open at once.
+    /// The maximum number of pages that can be open at once.
     pub fn capacity(&self) -> usize {
         self.slots.len()
     }
 
-    /// The window's own pages, mapped or not.
+    /// The pages of the window itself, whether they map something or not.
     pub fn pages(&self) -> Pages {
         self.range(self.capacity())
     }
@@ -162,22 +166,24 @@ impl Window {
         }
     }
 
-    /// Maps `pages`, in ascending order, writable, for whichever CPU is the one that writes.
+    /// Maps `pages` (addresses in ascending order) writable, for a writer that may be any CPU.
     ///
     /// # Errors
     ///
-    /// `-E2BIG` for more pages than [`Window::capacity`], `-EFAULT` for one that is not what is
-    /// `allowed`. Then the window is closed.
+    /// `-E2BIG` if there are more pages than [`Window::capacity`], `-EFAULT` if one does not map
+    /// what is `allowed`. Then the window is closed.
     ///
     /// # Safety
     ///
-    /// - The pages stay what they are until the window is closed: their modules are pinned. What is
-    ///   [`Allowed::Memory`] is the caller's to write.
-    /// - The result is dropped: leaked, as by `mem::forget()`, it leaves writable aliases of text.
+    /// - The pages stay mapped as they are until the window is closed: the modules whose text they
+    ///   are stay pinned.
+    /// - With [`Allowed::Memory`], the caller may write to them.
+    /// - The result is dropped: it must not be leaked, as by `mem::forget()`, or writable aliases
+    ///   of text remain.
     ///
     /// # Context
     ///
-    /// Any but NMI-like ones. Allocates nothing.
+    /// Any except NMI-like ones. Allocates nothing.
     pub unsafe fn map(
         &mut self,
         pages: impl Iterator<Item = usize>,
@@ -190,7 +196,7 @@ impl Window {
         let mut lookups = Lookups::default();
 
         for page in pages {
-            // SAFETY: By the function's requirement the page, and so the way to it, stays.
+            // SAFETY: The caller guarantees that the page stays mapped, and so do its page tables.
             let pte = unsafe { lookups.look_up(page, allowed) }?.to_writable();
             let used = mapped.used;
 
@@ -205,7 +211,7 @@ impl Window {
         Ok(mapped)
     }
 
-    /// Maps `pages`, in ascending order, writable, for this CPU.
+    /// Maps `pages` (addresses in ascending order) writable, for this CPU.
     ///
     /// # Errors
     ///
@@ -213,23 +219,25 @@ impl Window {
     ///
     /// # Safety
     ///
-    /// As for [`Window::map`].
+    /// Those of [`Window::map`].
     ///
     /// # Context
     ///
-    /// Interrupts on. Allocates nothing. The task stays on its CPU while the window is open.
+    /// Interrupts on. Allocates nothing. The task does not migrate while the window is open.
     pub unsafe fn open(
         &mut self,
         pages: impl Iterator<Item = usize>,
         allowed: Allowed,
     ) -> Result<Open<'_>> {
-        // SAFETY: By the function's requirements.
+        // SAFETY: The caller guarantees what `map` requires of `pages` and `allowed`.
         let mapped = unsafe { self.map(pages, allowed) }?;
 
-        // SAFETY: No requirements. Undone when the result is dropped.
+        // SAFETY: `migrate_disable()` may be called by any task, and nests. `Open` enables
+        // migration again when it is dropped, by the same task, as it cannot be sent.
         unsafe { bindings::rr_migrate_disable() };
         mapped.prepare_here();
-        // Who runs into new text finds what the caller has written for it, a probe in a table, say.
+        // Whatever the caller has written for the new text, such as an entry in a table of probes,
+        // is visible to every CPU that executes the new text.
         // litmus: probe+armed
         smp_mb(Write);
         Ok(Open {
@@ -239,26 +247,28 @@ impl Window {
         })
     }
 
-    /// Maps the one page `page`, memory that is or will be text, for this CPU only.
+    /// Maps the page at `page`, which is text or will become text, writable, for this CPU only.
     ///
     /// # Errors
     ///
-    /// `-EFAULT` if there is no memory.
+    /// `-EFAULT` if nothing is mapped at `page`.
     ///
     /// # Safety
     ///
-    /// - The memory stays until the window is closed, and writing to it is the caller's right.
-    /// - The result is dropped: leaked, as by `mem::forget()`, it leaves a writable alias.
+    /// - The memory stays valid until the window is closed, and the caller may write to it.
+    /// - The result is dropped: it must not be leaked, as by `mem::forget()`, or a writable alias
+    ///   remains.
     ///
     /// # Context
     ///
-    /// Any but NMI-like ones. Allocates nothing. The task stays on its CPU while the window is
+    /// Any except NMI-like ones. Allocates nothing. The task does not migrate while the window is
     /// open.
     pub unsafe fn open_here(&mut self, page: usize) -> Result<OpenHere<'_>> {
-        // SAFETY: By the function's requirement the memory, and so the way to it, stays.
+        // SAFETY: The caller guarantees that the memory stays valid, and so do its page tables.
         let pte = unsafe { Lookups::default().look_up(page, Allowed::Memory) }?.to_writable();
 
-        // SAFETY: No requirements. Undone when the result is dropped.
+        // SAFETY: `migrate_disable()` may be called by any task, and nests. `OpenHere` enables
+        // migration again when it is dropped, by the same task, as it cannot be sent.
         unsafe { bindings::rr_migrate_disable() };
         if let Some(slot) = self.slots.get_mut(0) {
             slot.set(page, pte);
@@ -271,7 +281,7 @@ impl Window {
     }
 }
 
-/// One page, open on this CPU only. Closes itself.
+/// One page that is open on this CPU only. Dropping it closes the window.
 pub struct OpenHere<'w> {
     window: &'w mut Window,
     _here: NotThreadSafe,
@@ -282,7 +292,7 @@ impl OpenHere<'_> {
     ///
     /// # Errors
     ///
-    /// `-EFAULT` if they are not all in the page.
+    /// `-EFAULT` if they exceed the page.
     pub fn write(&mut self, offset: usize, bytes: &[u8]) -> Result {
         let mut at = self.place(offset, bytes.len())?;
         let mut rest = bytes;
@@ -309,11 +319,11 @@ impl OpenHere<'_> {
         Ok(())
     }
 
-    /// Writes `byte` `len` times at `offset` in the page.
+    /// Fills `len` bytes at `offset` in the page with `byte`.
     ///
     /// # Errors
     ///
-    /// `-EFAULT` if they are not all in the page.
+    /// `-EFAULT` if they exceed the page.
     pub fn fill(&mut self, offset: usize, byte: u8, len: usize) -> Result {
         let at = self.place(offset, len)?;
 
@@ -322,6 +332,7 @@ impl OpenHere<'_> {
         Ok(())
     }
 
+    /// The alias of `len` bytes at `offset` in the page; `-EFAULT` if they exceed it.
     fn place(&self, offset: usize, len: usize) -> Result<NonNull<u8>> {
         if len > PAGE_SIZE || offset > PAGE_SIZE - len {
             return Err(EFAULT);
@@ -332,7 +343,7 @@ impl OpenHere<'_> {
 }
 
 impl Drop for OpenHere<'_> {
-    /// Closes the window; this CPU sees what was written.
+    /// Closes the window, and flushes the instruction cache of this CPU.
     fn drop(&mut self) {
         if let Some(slot) = self.window.slots.first() {
             slot.clear();
@@ -351,24 +362,24 @@ impl Drop for Window {
     }
 }
 
-/// Pages that are mapped, for the CPU that is to write. Dropping it, on any CPU, unmaps them.
+/// Pages that are mapped for the CPU that will write. Dropping it, on any CPU, unmaps them.
 pub struct Mapped<'w> {
     window: &'w mut Window,
-    /// The number of slots that map something.
+    /// The number of slots that map a page.
     used: usize,
 }
 
 impl Mapped<'_> {
-    /// Lets this CPU use the mappings.
+    /// Prepares this CPU to use the mappings, by flushing its TLB.
     ///
-    /// It may have cached that there were none (all harts without Svvptc may).
+    /// A hart without Svvptc may have cached that the entries were invalid.
     #[inline(always)]
     pub(crate) fn prepare_here(&self) {
         // The stores to the page table are before the `sfence.vma`, which orders them.
         fence::translations_here(self.window.range(self.used));
     }
 
-    /// Begins a pass over the pages, in ascending order, on a CPU that is prepared.
+    /// Begins a pass over the pages, in ascending order. The CPU must have been prepared.
     #[inline(always)]
     pub(crate) fn writer(&self) -> Writer<'_> {
         Writer {
@@ -380,7 +391,7 @@ impl Mapped<'_> {
         }
     }
 
-    /// Closes the window on the CPU that has written, while all others wait for it.
+    /// Closes the window on the CPU that has written, while all other CPUs wait for it.
     #[inline(always)]
     pub(crate) fn close_stopped(&mut self, _met: &Met<'_>) {
         self.close();
@@ -402,10 +413,12 @@ impl Drop for Mapped<'_> {
     }
 }
 
-/// A window that is open on this CPU, and closes itself.
+/// A window that is open on this CPU.
+///
+/// Dropping it closes the window and flushes the instruction caches of all CPUs.
 pub struct Open<'w> {
     mapped: Mapped<'w>,
-    /// Whether traps that the old text caused are waited for in the end.
+    /// Whether closing it also waits for CPUs in traps that the old text caused.
     after_traps: bool,
     _here: NotThreadSafe,
 }
@@ -417,31 +430,31 @@ impl Open<'_> {
         self.mapped.writer()
     }
 
-    /// Has closing the window wait until no CPU is in a trap any more that the old text caused.
+    /// Makes closing the window wait until every CPU has left any trap that the old text caused.
     pub fn wait_for_traps(&mut self) {
         self.after_traps = true;
     }
 
-    /// Has every CPU see what was written so far, and keeps the window open.
+    /// Flushes the instruction caches of all CPUs, and keeps the window open.
     ///
     /// Context: interrupts on; waits for IPIs.
     pub fn synchronise(&self) {
         fence::instructions_everywhere();
     }
 
-    /// As [`Open::synchronise`], and waits until no CPU is in a trap any more that the old text
+    /// Like [`Open::synchronise`], and waits until every CPU has left any trap that the old text
     /// caused.
     pub fn synchronise_after_traps(&self) {
         fence::instructions_everywhere_after_traps();
     }
 
-    /// Closes the window, has every CPU see what was written, and opens the window again after
-    /// `wait`, maybe on another CPU.
+    /// Closes the window, flushes the instruction caches of all CPUs, calls `wait`, and opens the
+    /// window again, possibly on another CPU.
     ///
     /// # Context
     ///
-    /// Interrupts on; waits for IPIs. Allocates nothing. `wait` may be long: no alias is there
-    /// meanwhile.
+    /// Interrupts on; waits for IPIs. Allocates nothing. `wait` may take long: the text has no
+    /// writable alias meanwhile.
     pub fn closed_while(&mut self, wait: impl FnOnce(&Closed)) {
         let used = self.mapped.used;
 
@@ -450,9 +463,10 @@ impl Open<'_> {
         // SAFETY: `Window::open` disabled migration, on this task, as `Open` cannot be sent.
         unsafe { bindings::rr_migrate_enable() };
         wait(&Closed(()));
-        // SAFETY: It may be called by any task. Undone when `self` is dropped.
+        // SAFETY: As in `Window::open`: `migrate_disable()` may be called by any task, and `drop`
+        // enables migration again.
         unsafe { bindings::rr_migrate_disable() };
-        // The pages stay what they are, by the requirement of `Window::open`.
+        // By the requirement of `Window::open`, the pages are still mapped as before.
         for slot in self.mapped.window.slots.iter().take(used) {
             slot.set_again();
         }
@@ -461,11 +475,11 @@ impl Open<'_> {
     }
 }
 
-/// The window is closed, between two writes of a batch.
+/// A token that exists only while the window is closed between two writes of a batch.
 pub struct Closed(());
 
 impl Drop for Open<'_> {
-    /// Closes the window, and has every CPU see what was written.
+    /// Closes the window, and flushes the instruction caches of all CPUs.
     fn drop(&mut self) {
         self.mapped.close();
         if self.after_traps {
@@ -478,20 +492,20 @@ impl Drop for Open<'_> {
     }
 }
 
-/// A pass over the open pages.
+/// A pass over the open pages, in ascending order.
 pub struct Writer<'o> {
     slots: &'o [Slot],
     base: NonNull<u8>,
     at: usize,
-    /// The page that `alias` is one of; at first none.
+    /// The page of text that `alias` maps; initially none.
     page: usize,
     alias: NonNull<u8>,
 }
 
 impl Writer<'_> {
-    /// The writable alias of the text at `addr`, which is not before the one asked for last.
+    /// Returns the writable alias of the text at `addr`, or `None` if its page is not open.
     ///
-    /// `None` if its page is not open.
+    /// `addr` must not be in a page before that of the previous call.
     #[inline(always)]
     pub fn alias(&mut self, addr: usize) -> Option<NonNull<u8>> {
         let page = addr & !(PAGE_SIZE - 1);

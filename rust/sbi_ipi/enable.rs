@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Enabling the SBI IPI on a CPU that comes online.
+//! The hotplug states that enable the SBI IPI on a CPU that comes online.
 
 use kernel::{
     prelude::*,
@@ -26,7 +26,7 @@ use crate::stats;
 
 static IRQ: SetOnce<(PercpuIrq, Trigger)> = SetOnce::new();
 
-/// Sets the interrupt, before any state is set up.
+/// Sets the interrupt to enable. Called before any state is set up.
 pub(crate) fn set_irq(irq: PercpuIrq) {
     IRQ.populate((irq, irq.trigger()));
 }
@@ -35,16 +35,17 @@ fn enable(here: &impl Here) {
     let entered = Ticks::now();
     let pending = sbi::ipi_is_pending(here);
 
-    // All of it is there for whoever sees this CPU online. litmus: hotplug+online
+    // The enable is complete for every CPU that sees this CPU online. litmus: hotplug+online
     //
-    // Like the C: never disabled again, since the multiplexer masks the IPIs of a CPU going off.
+    // As in the C code, the interrupt is never disabled: the IPI multiplexer masks the IPIs of a
+    // CPU that goes offline.
     if let Some((irq, trigger)) = IRQ.as_ref() {
         irq.enable(here, *trigger);
     }
     stats::count(here, entered, pending);
 }
 
-/// Before the CPU is online: nobody can have sent it an IPI that it will not hear.
+/// The state that enables the IPI before the CPU is online, and so before any IPI is sent to it.
 pub(crate) struct Early;
 
 #[vtable]
@@ -58,8 +59,8 @@ impl State for Early {
     }
 }
 
-/// Where it used to be, and was wrong: behind `workqueue:online`, and behind the wake-up of the
-/// hotplug thread that is to run it. For tests only.
+/// The state where the C code used to enable the IPI, to reproduce its bug in tests: after
+/// `workqueue:online`, and after the wake-up of the hotplug thread that runs the state.
 pub(crate) struct Late;
 
 #[vtable]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whose `CPUHP_AP_IRQ_RISCV_SBI_IPI_STARTING` is: taking it over, and giving it back.
+//! Ownership of `CPUHP_AP_IRQ_RISCV_SBI_IPI_STARTING`: taking it over from the C code, and giving
+//! it back.
 
 use core::mem::ManuallyDrop;
 
@@ -30,57 +31,58 @@ pub(crate) const CAN_GIVE_BACK: bool = cfg!(rust_riscv_sbi_ipi_hook);
 
 #[cfg(rust_riscv_sbi_ipi_hook)]
 extern "C" {
-    /// Sets the C code's state up again. The caller holds `cpus_read_lock`.
+    /// Sets up the state of the C code again. The caller holds `cpus_read_lock`.
     fn sbi_ipi_setup_state_cpuslocked() -> kernel::ffi::c_int;
 }
 
-/// Checks that the state is the C code's.
+/// Checks that the state is owned by the C code.
 ///
 /// # Errors
 ///
-/// `-EBUSY` if it is somebody else's, or nobody's; what opening the file fails with.
+/// `-EBUSY` if it is owned by somebody else, or by nobody; the errors of [`holder`].
 pub(crate) fn check() -> Result {
-    // Not under `CpusRead`: sysfs has locks of its own, under which CPUs are brought online.
+    // Not under `CpusRead`, since CPUs are brought online under locks of sysfs, which this takes.
     let name = holder(Slot::RISCV_SBI_IPI)
-        .inspect_err(|_| pr_err!("cannot tell whose the state is: is sysfs mounted at /sys?\n"))?;
+        .inspect_err(|_| pr_err!("cannot read the owner of the state: is sysfs mounted?\n"))?;
 
     match name.as_deref() {
         Some(C_NAME) => Ok(()),
         Some(name) => {
             let name = core::str::from_utf8(name).unwrap_or("?");
-            pr_err!("the state is taken by \"{name}\"\n");
+            pr_err!("the state is owned by \"{name}\"\n");
             Err(EBUSY)
         }
         None => {
-            pr_err!("the state is taken: the C code has given it up\n");
+            pr_err!("the state is not owned by the C code any more\n");
             Err(EBUSY)
         }
     }
 }
 
+/// Our state, in one of its two variants.
 enum Held {
     Early(Registration<Early>),
     Late(Registration<Late>),
 }
 
-/// The state is ours; given back to the C code when this is dropped.
+/// Our ownership of the state. Dropping it gives the state back to the C code.
 pub(crate) struct TakenOver(ManuallyDrop<Held>);
 
 impl TakenOver {
-    /// Puts our state in the place of the C code's, in one step.
+    /// Replaces the state of the C code with ours, in one step.
     pub(crate) fn new(cpus: &CpusRead, late: bool) -> Result<TakenOver> {
-        // Set up first: if that fails, the C code's is still there.
+        // The late state is set up first: if that fails, the C code's state is still there.
         let late = if late {
             let slot = Slot::ONLINE_DYNAMIC;
-            // SAFETY: Removed when the result is dropped, with the module's data, as a failed `init`
-            // does.
+            // SAFETY: Removed when the result is dropped: with the module's data, or when `init`
+            // fails, before the module's text is freed.
             Some(unsafe { Registration::new_locked(slot, Calls::HotplugOnly, cpus) }?)
         } else {
             None
         };
 
-        // SAFETY: The C code's callback takes nothing with it, and is never removed there. CPUs
-        // that come online without it have ours.
+        // SAFETY: The C code never removes its state, and its callback only enables the IPI, which
+        // ours does on every CPU that comes online from here on.
         let vacancy = unsafe { cpus.vacate(Slot::RISCV_SBI_IPI) };
         let held = match late {
             Some(late) => {
@@ -96,7 +98,7 @@ impl TakenOver {
 
 impl Drop for TakenOver {
     fn drop(&mut self) {
-        // SAFETY: Taken once, here.
+        // SAFETY: Taken only here, where `self` is dropped, and not used afterwards.
         let held = unsafe { ManuallyDrop::take(&mut self.0) };
 
         CpusRead::with(|cpus| {
@@ -110,18 +112,20 @@ impl Drop for TakenOver {
     }
 }
 
-/// Has the C code enable the IPI again.
+/// Sets up the state of the C code again, which then enables the IPI.
 #[cfg(rust_riscv_sbi_ipi_hook)]
 fn give_back(_cpus: &CpusRead) {
-    // SAFETY: The lock is held.
+    // SAFETY: `sbi_ipi_setup_state_cpuslocked()` must be called with `cpus_read_lock` held, which
+    // `_cpus` shows.
     let ret = unsafe { sbi_ipi_setup_state_cpuslocked() };
     if ret != 0 {
-        pr_err!("the C code does not take the state back: {ret}\n");
+        pr_err!("cannot give the state back to the C code: error {ret}\n");
     }
 }
 
-/// Without the hook the module stays; only one that could not be loaded gets here, and it says so.
+/// Logs that the state cannot be given back, in a kernel without the hook. There the module cannot
+/// be removed, so that this is only called if loading it has failed.
 #[cfg(not(rust_riscv_sbi_ipi_hook))]
 fn give_back(_cpus: &CpusRead) {
-    pr_err!("CPUs that come online from now on hear no IPIs\n");
+    pr_err!("CPUs that come online from now on do not receive IPIs\n");
 }

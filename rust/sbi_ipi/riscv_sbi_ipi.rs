@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The SBI IPI of CPUs that come online: `rust_riscv_sbi_ipi.ko`.
+//! Enabling the SBI IPI on CPUs that come online: `rust_riscv_sbi_ipi.ko`.
 //!
-//! Takes `CPUHP_AP_IRQ_RISCV_SBI_IPI_STARTING` over from `arch/riscv/kernel/sbi-ipi.c`, and gives it
-//! back when it is removed.
+//! The module takes `CPUHP_AP_IRQ_RISCV_SBI_IPI_STARTING` over from `arch/riscv/kernel/sbi-ipi.c`,
+//! and gives it back when it is removed.
 //!
-//! - `enable`: the states;
-//! - `owner`: whose the state is, taking it over and giving it back;
+//! - `enable`: the hotplug states;
+//! - `owner`: ownership of the state, taking it over and giving it back;
 //! - `stats`: the counters in debugfs.
 
 use kernel::prelude::*;
@@ -39,7 +39,7 @@ module! {
 }
 
 struct RustRiscvSbiIpi {
-    // Dropped in this order: once the state is given back, no callback counts any more.
+    // Dropped in this order: the files first, then the state.
     _stats: Pin<KBox<stats::Files>>,
     _state: owner::TakenOver,
 }
@@ -50,7 +50,7 @@ impl kernel::Module for RustRiscvSbiIpi {
 
         if late && cfg!(not(CONFIG_KUNIT)) {
             pr_err!(
-                "late=1 stalls CPUs that come online: only for tests, on a kernel with KUnit\n"
+                "late=1 stalls CPUs that come online: only for tests, in a kernel with KUnit\n"
             );
             return Err(EPERM);
         }
@@ -60,7 +60,7 @@ impl kernel::Module for RustRiscvSbiIpi {
         }
         let irq = PercpuIrq::find(Local::Software)
             .ok_or(ENODEV)
-            .inspect_err(|_| pr_err!("the SBI IPI has no interrupt\n"))?;
+            .inspect_err(|_| pr_err!("the SBI IPI has no interrupt mapped\n"))?;
         enable::set_irq(irq);
         owner::check()?;
 
@@ -68,17 +68,17 @@ impl kernel::Module for RustRiscvSbiIpi {
         let state = CpusRead::with(|cpus| owner::TakenOver::new(cpus, late))?;
 
         if late {
-            pr_warn!("CPUs that come online will stall: late=1\n");
+            pr_warn!("late=1: CPUs that come online will stall\n");
         }
         if !owner::CAN_GIVE_BACK {
-            pr_info!("no hook in this kernel to give the state back: staying for good\n");
+            pr_info!("this kernel has no hook to give the state back: the module is permanent\n");
             // SAFETY: Called while the module is loaded, by itself.
             unsafe { kernel::bindings::__module_get(module.as_ptr()) };
         }
         Ok(RustRiscvSbiIpi {
             _state: state,
-            // SAFETY: Nothing fails any more, and it is dropped with the module's data, before its
-            // text goes.
+            // SAFETY: No later step can fail. Dropped with the module's data, before its text is
+            // freed.
             _stats: unsafe { stats::Files::new(room) },
         })
     }

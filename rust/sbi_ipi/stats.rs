@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What each CPU saw when it came online: `rust_riscv_sbi_ipi/cpus` in debugfs.
+//! Per-CPU counters of CPUs that come online: `rust_riscv_sbi_ipi/cpus` in debugfs.
 
 use core::{
     convert::Infallible,
@@ -30,17 +30,17 @@ use riscv::{
     time::Ticks, //
 };
 
-/// What one CPU saw. All relaxed: numbers of their own, written by that CPU only.
+/// The counters of one CPU. All are relaxed: they are independent, and written by that CPU only.
 struct Cpu {
-    /// How often it came online.
+    /// The number of times it came online.
     onlined: Atomic<u64>,
-    /// How often an IPI was pending when it entered the state.
+    /// The number of times an IPI was pending when it entered the state.
     pending: Atomic<u64>,
-    /// When it entered the state last.
+    /// The time when it last entered the state, in ticks of the timebase.
     entered: Atomic<u64>,
-    /// Nanoseconds from then to the first IPI it heard; 0 if it has heard none yet.
+    /// The nanoseconds from then to the first IPI that it received; 0 if it has received none.
     first_ipi: Atomic<u64>,
-    /// An IPI to itself, so that there is one to hear.
+    /// An IPI that the CPU sends to itself, so that it receives at least one.
     ipi: SelfIpi,
 }
 
@@ -50,12 +50,12 @@ static CPUS: [Cpu; NR_CPUS as usize] = [const {
         pending: Atomic::new(0),
         entered: Atomic::new(0),
         first_ipi: Atomic::new(0),
-        // SAFETY: `wait` waits for it, which is called when the states that send it are removed.
+        // SAFETY: `wait` waits for it, and is called after the states that send it are removed.
         ipi: unsafe { SelfIpi::new(heard) },
     }
 }; NR_CPUS as usize];
 
-/// Counts a CPU that is in the state now.
+/// Counts this CPU, which is in the state now.
 pub(crate) fn count(here: &impl Here, entered: Ticks, pending: bool) {
     let cpu = &CPUS[here.cpu().as_u32() as usize];
 
@@ -68,17 +68,18 @@ pub(crate) fn count(here: &impl Here, entered: Ticks, pending: bool) {
     cpu.ipi.send(here);
 }
 
-/// The first IPI that the CPU hears: all that came since it entered the state are handled at once.
+/// The handler of the CPU's IPI to itself. It runs with the first IPI that the CPU receives, since
+/// all that are pending are handled at once.
 fn heard() {
     let cpu = &CPUS[CpuId::current().as_u32() as usize];
     let entered = Ticks::from_u64(cpu.entered.load(Relaxed));
 
-    // 0 is for none.
+    // 0 means that none was received.
     let nanoseconds = Ticks::now().since(entered).max(1);
     cpu.first_ipi.store(nanoseconds, Relaxed);
 }
 
-/// Waits until no CPU will call into this module any more. Sleeps; the states are removed.
+/// Waits until no CPU will call into this module any more. Sleeps. The states must be removed.
 pub(crate) fn wait() {
     for cpu in &CPUS {
         cpu.ipi.wait();
@@ -113,14 +114,15 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Makes `rust_riscv_sbi_ipi/cpus`, in memory that is there: nothing fails.
+    /// Creates `rust_riscv_sbi_ipi/cpus`, in memory that was allocated before, so that it cannot
+    /// fail.
     ///
     /// # Safety
     ///
-    /// That of [`Scope::dir`].
+    /// Those of [`Scope::dir`].
     pub(crate) unsafe fn new(room: KBox<MaybeUninit<Files>>) -> Pin<KBox<Files>> {
         let Ok(files) = room.write_pin_init::<Infallible>(pin_init!(Files {
-            // SAFETY: By the function's requirement.
+            // SAFETY: The caller guarantees what `Scope::dir` requires of its result.
             scope <- unsafe {
                 Scope::dir(View, c"rust_riscv_sbi_ipi", |view, dir| {
                     dir.read_only_file(c"cpus", view);

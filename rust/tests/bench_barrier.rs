@@ -75,7 +75,7 @@ fn repeat(loops: u32, op: impl Fn()) -> u64 {
 fn repeat_in_c(loops: u32, op: bindings::rr_test_op) -> u64 {
     let start = Ticks::now();
 
-    // SAFETY: No requirements.
+    // SAFETY: The helper only repeats barriers and accesses to an atomic of its own.
     unsafe { bindings::rr_test_repeat(op, loops as usize) };
     Ticks::now().since(start)
 }

@@ -147,7 +147,8 @@ pub(crate) struct Callers(());
 impl Callers {
     /// Starts them.
     pub(crate) fn start() -> Result<Callers> {
-        // SAFETY: No requirements.
+        // SAFETY: The helper starts threads, which takes a context that may sleep, as a test's. No
+        // callers run yet: KUnit runs one test after the other, and each has one `Callers`.
         to_result(unsafe { bindings::rr_counts_callers_start() })?;
         Ok(Callers(()))
     }
@@ -155,20 +156,21 @@ impl Callers {
 
 impl Drop for Callers {
     fn drop(&mut self) {
-        // SAFETY: No requirements.
+        // SAFETY: The helper stops the threads that `start` has started, which takes a context that
+        // may sleep, as a test's.
         unsafe { bindings::rr_counts_callers_stop() };
     }
 }
 
 /// All calls up to now; exact while there are no [`Callers`].
 pub(crate) fn calls() -> u64 {
-    // SAFETY: No requirements.
+    // SAFETY: The helper only reads an atomic.
     unsafe { bindings::rr_counts_calls() as u64 }
 }
 
 /// Calls the function on this CPU.
 pub(crate) fn call(times: u32) {
-    // SAFETY: No requirements.
+    // SAFETY: The helper only calls a function that counts, and adds to an atomic.
     unsafe { bindings::rr_counts_call(times) };
 }
 
@@ -180,12 +182,13 @@ pub(crate) fn call_everywhere(times: u32) {
 
 /// Lets the function count its calls itself, or not any more.
 pub(crate) fn set_key(on: bool) {
-    // SAFETY: No requirements.
+    // SAFETY: `static_branch_enable()` and `static_branch_disable()` may be called where one may
+    // sleep, without `cpus_read_lock`, as by a test. The key is the helper's own.
     unsafe { bindings::rr_counts_key_set(on) };
 }
 
 /// How many it has counted.
 pub(crate) fn key_hits() -> u64 {
-    // SAFETY: No requirements.
+    // SAFETY: The helper only reads an atomic.
     unsafe { bindings::rr_counts_key_hits() as u64 }
 }

@@ -95,7 +95,7 @@ impl Hammer {
             hammer.threads.push(task, GFP_KERNEL)?;
         }
         while (hammer.shared.started.load(Relaxed) as usize) < hammer.threads.len() {
-            // SAFETY: No requirements.
+            // SAFETY: `cpu_relax()` may be called in any context.
             unsafe { kernel::bindings::cpu_relax() };
         }
         hold(hammer)
@@ -131,7 +131,8 @@ impl Drop for Hammer {
 ///
 /// The caller is a kernel thread. `data` points to a [`Shared`] that lives until this returns.
 unsafe extern "C" fn thread(data: *mut c_void) -> c_int {
-    // SAFETY: By the function's requirement.
+    // SAFETY: `Hammer::start` passes its `Shared`, which it frees only after it has stopped the
+    // thread.
     let shared = unsafe { &*data.cast::<Shared>() };
 
     call_all(shared);

@@ -158,7 +158,7 @@ impl Seen {
 }
 
 fn irqs_off() -> bool {
-    // SAFETY: No requirements.
+    // SAFETY: `irqs_disabled()` only reads the state of this CPU.
     unsafe { bindings::rr_test_irqs_off() }
 }
 
@@ -524,7 +524,8 @@ mod cpuhp_tests {
 
     /// Notes that it ran, and by its sign whether the SBI IPI was enabled.
     fn note(cpu: &Starting, slot: Slot<Starting>) {
-        // SAFETY: No requirements.
+        // SAFETY: The helper may be called in any context, on all CPUs at once: each call writes an
+        // entry of its own.
         unsafe {
             bindings::rr_test_note(cpu.cpu().as_u32(), cpuhp_state_CPUHP_ONLINE, slot.number())
         };

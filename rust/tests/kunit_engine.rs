@@ -228,7 +228,7 @@ mod flip {
         }
 
         pub(crate) fn hits(&self) -> c_ulong {
-            // SAFETY: No requirements.
+            // SAFETY: The helper only reads an atomic.
             unsafe { bindings::rr_test_probe_hits() }
         }
     }
@@ -505,7 +505,7 @@ mod engine_tests {
 
     #[test]
     fn a_module_is_pinned_while_a_batch_is_open() -> Result {
-        // SAFETY: No requirements.
+        // SAFETY: `module_refcount()` only reads an atomic, here of the helper's own module.
         let refs = || unsafe { bindings::rr_test_module_refs() };
         let before = refs();
         let batch = many_batch(16, true, None)?;
@@ -1003,10 +1003,10 @@ mod rendezvous_tests {
         fn master(&mut self, _met: &Met<'_>) {
             let start = Ticks::now();
 
-            // SAFETY: No requirements.
+            // SAFETY: The helper only reads `jiffies`.
             self.before = unsafe { bindings::rr_test_jiffies() };
             while Ticks::now().since(start) < 40_000_000 {}
-            // SAFETY: No requirements.
+            // SAFETY: The helper only reads `jiffies`.
             self.after = unsafe { bindings::rr_test_jiffies() };
         }
     }
@@ -1193,10 +1193,10 @@ mod memory_tests {
     /// Runs `work` with its `nth` allocation failing; whether one did, and the result.
     #[cfg(CONFIG_FAILSLAB)]
     fn with_failure<T>(nth: u32, work: impl FnOnce() -> T) -> (bool, T) {
-        // SAFETY: No requirements.
+        // SAFETY: The helper only writes a field of the current task.
         unsafe { bindings::rr_test_fail_nth(nth) };
         let result = work();
-        // SAFETY: No requirements.
+        // SAFETY: The helper only reads and writes a field of the current task.
         (unsafe { bindings::rr_test_has_failed() }, result)
     }
 
@@ -1205,7 +1205,7 @@ mod memory_tests {
     fn every_failed_allocation_is_a_clean_error() -> Result {
         const COUNT: usize = 100;
 
-        // SAFETY: No requirements.
+        // SAFETY: `module_refcount()` only reads an atomic, here of the helper's own module.
         let refs = || unsafe { bindings::rr_test_module_refs() };
         let before = refs();
         let (mut errors, mut fallbacks) = (0, 0);
@@ -1251,7 +1251,8 @@ mod memory_tests {
             assert!(result.is_ok());
         }
         // The injection itself works.
-        // SAFETY: No requirements.
+        // SAFETY: `kmalloc()` with `GFP_KERNEL` may be called where one may sleep, as here; the
+        // helper frees what it allocates.
         let (failed, allocated) = with_failure(1, || unsafe { bindings::rr_test_allocate() });
         assert!(failed);
         assert!(!allocated);

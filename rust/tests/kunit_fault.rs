@@ -141,7 +141,7 @@ mod tests {
     }
 
     fn locks_held() -> i32 {
-        // SAFETY: No requirements.
+        // SAFETY: `lockdep_depth()` only reads a field of the current task.
         unsafe { bindings::rr_test_locks_held() }
     }
 
@@ -332,7 +332,8 @@ mod tests {
                     if allows(mm, LOAD, AT).is_some() {
                         judged.add(1, Relaxed);
                     }
-                    // SAFETY: No requirements.
+                    // SAFETY: `cond_resched()` may be called where one may sleep: this thread holds
+                    // no lock here.
                     unsafe { bindings::rr_test_cond_resched() };
                 }
             },
@@ -349,7 +350,7 @@ mod tests {
     fn current_task_and_cpu() {
         // SAFETY: Undone below.
         unsafe { bindings::rr_test_preempt_disable() };
-        // SAFETY: No requirements.
+        // SAFETY: The helpers only read the current task and CPU.
         let (task, cpu) = unsafe { (bindings::rr_test_current(), bindings::rr_test_cpu()) };
         let (tp_task, tp_cpu) = (tp::current(), tp::cpu());
         // SAFETY: Undoes the above.
@@ -473,7 +474,7 @@ mod hooked {
         page(0)?;
         for cause in [FETCH, LOAD, STORE] {
             assert!(forbidden(fault(cause, AT)));
-            // SAFETY: No requirements.
+            // SAFETY: `lockdep_depth()` only reads a field of the current task.
             assert_eq!(unsafe { bindings::rr_test_locks_held() }, 0);
             assert_eq!(readers(), 0);
         }
@@ -493,7 +494,7 @@ mod hooked {
             // SAFETY: It was handed on to us, locked.
             unsafe { bindings::rr_test_vma_end_read(vma) };
             assert_eq!(readers(), 0);
-            // SAFETY: No requirements.
+            // SAFETY: `lockdep_depth()` only reads a field of the current task.
             assert_eq!(unsafe { bindings::rr_test_locks_held() }, 0);
         }
         Ok(())
@@ -533,7 +534,8 @@ mod hooked {
     #[test]
     fn each_report_counts_once() -> Result {
         page(0)?;
-        // SAFETY: No requirements.
+        // SAFETY: `all_vm_events()` may be called where one may sleep, as here. The static buffer of
+        // the helper is used by this test only.
         let counted = || unsafe { bindings::rr_test_vma_lock_success() };
         let before = counted();
 

@@ -121,7 +121,7 @@ static JOBS: [Job; 5] = [
 ///
 /// `data` points to one of [`JOBS`].
 unsafe extern "C" fn run(data: *mut c_void) {
-    // SAFETY: By the function's requirement.
+    // SAFETY: The jobs pass themselves, by `Job::data`, and are static.
     let job = unsafe { &*data.cast::<Job>() };
 
     // SAFETY: Takes nothing, and returns 0 or 1 whatever is patched.
@@ -192,7 +192,7 @@ fn ftrace(job: &Job, _cpu: c_uint) -> bool {
 ///
 /// The caller is a kernel thread. `data` points to one of [`JOBS`].
 unsafe extern "C" fn thread(data: *mut c_void) -> c_int {
-    // SAFETY: By the function's requirement.
+    // SAFETY: `Load::start` passes one of the jobs, which are static.
     let job = unsafe { &*data.cast::<Job>() };
 
     // SAFETY: This is a kernel thread.

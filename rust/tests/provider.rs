@@ -266,7 +266,8 @@ mod provider_tests {
 
     #[test]
     fn there_is_one_provider() {
-        // SAFETY: No requirements.
+        // SAFETY: `riscv_patch_provider_register()` may be called where one may sleep, as here. A
+        // provider that is registered after all is unregistered before the helper returns.
         let error = unsafe { bindings::rr_test_second_provider() };
         assert_eq!(error, EBUSY.to_errno());
     }
@@ -277,7 +278,8 @@ mod provider_tests {
         if is_alone() {
             return skip("one hart: there is nobody to ask");
         }
-        // SAFETY: No requirements.
+        // SAFETY: `stop_machine()` may be called where one may sleep, without `cpus_read_lock`, as
+        // here.
         assert_eq!(unsafe { bindings::rr_test_flush_inside_stop() }, 0);
         Ok(())
     }

@@ -33,7 +33,8 @@ use crate::bindings;
 
 /// The test that this task runs.
 fn current() -> Result<NonNull<kunit>> {
-    // SAFETY: No requirements.
+    // SAFETY: `kunit_get_current_test()` may be called by any task, and returns null without a
+    // test.
     NonNull::new(unsafe { kunit_get_current_test() }).ok_or(EINVAL)
 }
 

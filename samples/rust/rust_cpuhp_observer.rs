@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Prints the order in which states run when a CPU comes online and goes off, one of each section:
+//! A hotplug state in each section that logs when it runs as a CPU goes offline and comes online:
 //! `echo 0 > /sys/devices/system/cpu/cpu1/online`, `echo 1 > ...`, then `dmesg`.
 
 use kernel::{bindings::cpuhp_state_CPUHP_AP_ARM_XEN_STARTING, cpu::CpuId, prelude::*};
@@ -46,9 +46,9 @@ struct RustCpuhpObserver(#[expect(dead_code)] (Held<First>, Held<Second>, Held<T
 
 impl kernel::Module for RustCpuhpObserver {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        // The starting section has static places only; on RISC-V nobody else has this one.
+        // The starting section has static slots only; this one is not used on RISC-V.
         let free = Slot::new(cpuhp_state_CPUHP_AP_ARM_XEN_STARTING).ok_or(EINVAL)?;
-        // SAFETY: Dropped with the module's data, before its text goes, as a failed `init` does.
+        // SAFETY: Dropped with the module's data, or when `init` fails, before its text is freed.
         unsafe {
             Ok(RustCpuhpObserver((
                 Held::new(Slot::PREPARE_DYNAMIC, Calls::HotplugOnly)?,

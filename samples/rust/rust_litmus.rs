@@ -2,8 +2,8 @@
 
 //! Litmus tests on the harts of this machine, with and without their barriers.
 //!
-//! `insmod rust_litmus.ko rounds=1000000` runs them all; what came of it is in the log and in
-//! debugfs, `rust_litmus/results`. A run that saw nothing proves nothing, and says so.
+//! `insmod rust_litmus.ko rounds=1000000` runs all of them. The results are in the log and in
+//! debugfs, `rust_litmus/results`. A run that proves nothing is reported as such.
 
 use kernel::{
     bindings::{
@@ -63,34 +63,34 @@ module! {
         },
         steps: u64 {
             default: 1_000_000,
-            description: "Rounds of each test whose sides meet before each",
+            description: "Rounds of each test whose sides synchronise before each round",
         },
         seconds: u64 {
             default: 20,
-            description: "How long such a test may take, whatever steps says",
+            description: "Maximum duration of such a test, regardless of steps",
         },
     },
 }
 
-/// What is expected of a test's marked outcome.
+/// The expectation for a test's marked outcome.
 #[derive(Clone, Copy, PartialEq)]
 enum Expect {
-    /// To be seen: a failure if not.
+    /// Must be seen.
     Seen,
     /// Allowed, but many machines do not show it.
     Maybe,
-    /// Never to be seen, which says something only where the test of this number has seen it.
+    /// Must not be seen. This proves something only if the test with this number has seen it.
     Never(usize),
 }
 
 struct Test {
     name: &'static str,
-    /// What the two numbers that make up an outcome are called.
+    /// The names of the two numbers that make up an outcome.
     shown: [&'static str; 2],
     /// The outcome that barriers forbid.
     marked: [u32; 2],
     expect: Expect,
-    /// Whether the two sides meet before each round, which is slow.
+    /// Whether the two sides synchronise before each round, which is slow.
     steps: bool,
     run: fn(&Setup<'_>) -> Result<Counts>,
 }
@@ -182,12 +182,12 @@ const TESTS: [Test; 10] = [
     },
 ];
 
-/// What came of a number of rounds.
+/// The results of a number of rounds.
 #[derive(Clone, Copy, Default)]
 struct Counts {
-    /// How often each outcome was seen: bit 0 is the first number, bit 1 the second.
+    /// How often each outcome was seen. Bit 0 of the index is the first number, bit 1 the second.
     states: [u64; 4],
-    /// In how many rounds the other side was seen to run, too.
+    /// The number of rounds in which the other side was also seen to run.
     together: u64,
 }
 
@@ -200,21 +200,22 @@ impl Counts {
     }
 }
 
-/// How often a test is run between two set-ups of its memory.
+/// The number of rounds of a test between two initialisations of its memory.
 const BATCH: usize = 100_000;
 
-/// Rounds of a test without steps between two meetings.
+/// The number of rounds of a test without steps between two synchronisations.
 const STRETCH: u32 = 5_000;
 
-/// How long a test that has to show something is repeated until it does, in nanoseconds.
+/// How long a test whose outcome must be seen is repeated until it is, in nanoseconds.
 const RETRIED: u64 = 60 * NSEC_PER_SEC;
 
-/// If in fewer rounds than one of so many the other side was seen to run, nothing is proven.
+/// The result proves nothing if the other side was seen to run in fewer than one in this many
+/// rounds.
 const TOGETHER: u64 = 1_000;
 
 const NSEC_PER_SEC: u64 = 1_000_000_000;
 
-/// How often one side looks for the other before it sleeps.
+/// How often one side polls for the other before it sleeps.
 const PATIENCE: u32 = 20_000;
 
 /// One variable to a cache line.
@@ -224,12 +225,12 @@ struct Line(Atomic<u32>);
 struct Setup<'a> {
     cpus: [u32; 2],
     rounds: usize,
-    /// How far each of the two is.
+    /// The number of synchronisations that each of the two sides has reached.
     at: &'a [Line; 2],
 }
 
 impl Setup<'_> {
-    /// Waits until the other side has come to the same meeting; they are numbered from 1.
+    /// Waits until the other side has reached the same synchronisation, numbered from 1.
     fn meet(&self, me: usize, number: u32) {
         let mut looks = 0u32;
 
@@ -237,14 +238,14 @@ impl Setup<'_> {
         while self.at[1 - me].load() < number {
             looks = looks.wrapping_add(1);
             if looks % PATIENCE == 0 {
-                // In a guest the other's host thread may be waiting for this one's processor.
+                // In a guest, the other hart's host thread may be waiting for this one's processor.
                 fsleep(Delta::from_micros(20));
             }
         }
     }
 }
 
-/// Xorshift: the two should not always do the same at the same time.
+/// Xorshift random numbers, so that the two sides vary their timing.
 fn next(mut random: u32) -> u32 {
     random ^= random << 13;
     random ^= random >> 17;
@@ -255,8 +256,9 @@ fn seed() -> u32 {
     ((Ticks::now().as_u64() as u32) << 1) | 1
 }
 
-/// One side: meets the other before each round, waits a little, and does its part. The last to
-/// come to the meeting is ahead by the time that its store takes: the delays have to make up for it.
+/// One side of a test with steps: synchronises with the other before each round, waits a little,
+/// and runs its part. The last to arrive has a lead of the time that its store takes, which the
+/// delays must compensate for.
 fn side(
     setup: &Setup<'_>,
     me: usize,
@@ -271,14 +273,14 @@ fn side(
         setup.meet(me, round as u32 + 1);
         random = next(random);
         for _ in 0..random % 512 {
-            // Only so that the compiler keeps the loop. litmus: same-cpu
+            // So that the compiler keeps the loop. litmus: same-cpu
             barrier();
         }
         *result = part(round);
     }
 }
 
-/// Runs both sides. What they return in a round is, together, an outcome.
+/// Runs both sides. Their results in a round together are an outcome.
 fn both(
     setup: &Setup<'_>,
     first: impl FnMut(usize) -> u8 + Send,
@@ -305,7 +307,7 @@ fn both(
     Ok(counts)
 }
 
-/// As many as there are rounds, each from its number.
+/// A vector with an element for each round, made from its number.
 fn each<T>(setup: &Setup<'_>, mut make: impl FnMut(usize) -> T) -> Result<KVVec<T>> {
     let mut list = KVVec::with_capacity(setup.rounds, GFP_KERNEL)?;
 
@@ -319,12 +321,12 @@ fn line(_: usize) -> Line {
     Line(Atomic::new(0))
 }
 
-/// As [`Atomic::store`] and [`Atomic::load`], relaxed, but not the call of a C helper: what takes
-/// longer than a store buffer takes to drain shows nothing.
+/// Relaxed stores and loads like [`Atomic::store`] and [`Atomic::load`], without calling a C
+/// helper, which takes longer than a store buffer takes to drain.
 impl Line {
     #[inline(always)]
     fn store(&self, value: u32) {
-        // SAFETY: A valid variable, and volatile accesses of it are atomic (`WRITE_ONCE()`).
+        // SAFETY: The variable is valid, and volatile accesses to it are atomic (`WRITE_ONCE()`).
         unsafe { self.0.as_ptr().write_volatile(value) };
     }
 
@@ -335,8 +337,8 @@ impl Line {
     }
 }
 
-/// One side of a test without steps: `part` is done over and over with growing numbers, and what
-/// it saw each time is kept. The delays are short and random, so that the two drift.
+/// One side of a test without steps: repeats `part` with increasing numbers, and records what it
+/// saw each time. The delays are short and random, so that the two sides drift.
 fn freely(
     setup: &Setup<'_>,
     me: usize,
@@ -347,7 +349,7 @@ fn freely(
     let mut random = seed;
 
     for (n, seen) in (1..).zip(seen.iter_mut()) {
-        // Now and then, so that harts that share a processor do not take turns for long.
+        // From time to time, so that harts that share a processor do not take turns for long.
         if n % STRETCH == 1 {
             setup.meet(me, n);
         }
@@ -368,8 +370,8 @@ fn list(setup: &Setup<'_>) -> Result<KVVec<u32>> {
 }
 
 /// Store buffering without steps: the first side stores n to x and reads y, the second stores m to
-/// y and reads x. A round of the first is looked at together with two of the second: the last
-/// that it saw, and the first that it did not see.
+/// y and reads x. A round of the first side is evaluated together with two rounds of the second:
+/// the last one that it saw, and the first one that it did not see.
 fn store_buffering(setup: &Setup<'_>, first: bool, second: bool) -> Result<Counts> {
     let (x, y) = (&line(0), &line(0));
     let (mut saw_y, mut saw_x) = (list(setup)?, list(setup)?);
@@ -403,7 +405,7 @@ fn store_buffering(setup: &Setup<'_>, first: bool, second: bool) -> Result<Count
     let mut counts = Counts::default();
     let mut last = 0;
     for (n, &seen) in (1..).zip(saw_y.iter()) {
-        // What the second side's round `m` saw; its rounds count from 1.
+        // What round `m` of the second side saw; its rounds are numbered from 1.
         let saw = |m: u32| {
             saw_x
                 .get((m as usize).wrapping_sub(1))
@@ -421,8 +423,8 @@ fn store_buffering(setup: &Setup<'_>, first: bool, second: bool) -> Result<Count
     Ok(counts)
 }
 
-/// Message passing without steps: n to the data, then to the flag. The reader's first number is
-/// whether it saw a flag that is new, its second whether the data was as new as that.
+/// Message passing without steps: stores n to the data, then to the flag. The reader's first number
+/// is whether it saw a new flag, its second whether the data was at least as new.
 fn message_passing(setup: &Setup<'_>, ordered: bool) -> Result<Counts> {
     let (data, ready) = (&line(0), &line(0));
     let (mut unused, mut result) = (list(setup)?, list(setup)?);
@@ -466,14 +468,14 @@ fn message_passing(setup: &Setup<'_>, ordered: bool) -> Result<Counts> {
     Ok(counts)
 }
 
-/// Each has a cache line of its own: a store that has to fetch its line takes long enough for the
-/// load behind it to come first.
+/// Each variable has a cache line of its own: a store that has to fetch its line takes long enough
+/// for a later load to overtake it.
 #[repr(align(64))]
 struct Apart<T>(T);
 
-/// As `WakeUp`, with all but its barriers, and a store for its `xchg()`, which on an x86 host is one:
-/// what says whether the runner would see them missing. Stores that are no calls and have a line of
-/// their own show it sooner.
+/// `WakeUp` without its barriers, and with a store instead of `xchg()`, which is a barrier on an
+/// x86 host. It shows whether the runner can detect that the barriers are missing. The stores are
+/// not calls and have cache lines of their own, which shows it sooner.
 struct Unordered {
     asleep: Apart<Line>,
     condition: Apart<Line>,
@@ -510,7 +512,7 @@ fn wake_up(setup: &Setup<'_>) -> Result<Counts> {
     both(
         setup,
         |n| match sleepers[n].prepare() {
-            // Waking up, here, would hide it from a waker that comes late.
+            // Waking up here would hide a lost wake-up from a waker that comes late.
             Some(asleep) => {
                 core::mem::forget(asleep);
                 0
@@ -569,7 +571,7 @@ fn message(setup: &Setup<'_>) -> Result<Counts> {
 
 struct Outcome {
     counts: Counts,
-    /// How many rounds were asked for.
+    /// The number of rounds that were requested.
     wanted: u64,
     nanoseconds: u64,
 }
@@ -593,7 +595,7 @@ impl Outcome {
         self.counts.together >= (self.wanted / TOGETHER).max(1)
     }
 
-    /// Whether it makes no sense to go on.
+    /// Whether continuing is pointless.
     fn is_enough(&self, test: &Test) -> bool {
         match test.expect {
             Expect::Seen => self.marked(test) > 0,
@@ -607,7 +609,7 @@ impl Outcome {
 enum Verdict {
     Passed(&'static str),
     Failed(&'static str),
-    /// Nothing was seen that would say anything.
+    /// The run proves nothing.
     Nothing(&'static str),
 }
 
@@ -619,20 +621,18 @@ impl Results {
         let seen = self.0[n].marked(test);
 
         match test.expect {
-            Expect::Seen if seen > 0 => Verdict::Passed("seen, as it has to be"),
-            Expect::Seen => Verdict::Failed("not seen: neither is anything proven by the others"),
+            Expect::Seen if seen > 0 => Verdict::Passed("seen, as expected"),
+            Expect::Seen => Verdict::Failed("not seen, so the other tests prove nothing either"),
             Expect::Maybe if seen > 0 => Verdict::Passed("seen; it is allowed"),
-            Expect::Maybe => {
-                Verdict::Nothing("not seen, though allowed: this machine shows nothing")
-            }
+            Expect::Maybe => Verdict::Nothing("not seen on this machine, though it is allowed"),
             Expect::Never(_) if seen > 0 => Verdict::Failed("SEEN, though the barriers forbid it"),
             Expect::Never(_) if !self.0[n].is_together() => {
-                Verdict::Nothing("never, but the two harts hardly ran at the same time")
+                Verdict::Nothing("not seen, but the two harts hardly ran at the same time")
             }
             Expect::Never(bare) if self.0[bare].marked(&TESTS[bare]) > 0 => {
-                Verdict::Passed("never, and seen without the barriers")
+                Verdict::Passed("not seen, and seen without the barriers")
             }
-            Expect::Never(_) => Verdict::Nothing("never, but neither without the barriers"),
+            Expect::Never(_) => Verdict::Nothing("not seen, with or without the barriers"),
         }
     }
 
@@ -692,13 +692,13 @@ impl Results {
             }
         }
         if nothing > 0 {
-            writeln!(f, "{nothing} saw nothing that would prove anything")?;
+            writeln!(f, "{nothing} proved nothing")?;
         }
         write!(f, "{passed} passed, {failed} failed")
     }
 }
 
-/// Something to print that a function writes.
+/// A value that is formatted by a function.
 struct Show<F: Fn(&mut fmt::Formatter<'_>) -> fmt::Result>(F);
 
 impl<F: Fn(&mut fmt::Formatter<'_>) -> fmt::Result> fmt::Display for Show<F> {
@@ -707,12 +707,13 @@ impl<F: Fn(&mut fmt::Formatter<'_>) -> fmt::Result> fmt::Display for Show<F> {
     }
 }
 
-/// Keeps CPUs from going offline.
+/// A guard that keeps CPUs from going offline.
 struct CpusHeld;
 
 impl CpusHeld {
     fn new() -> CpusHeld {
-        // SAFETY: Sleeps, and is dropped by the same task.
+        // SAFETY: `cpus_read_lock()` may be called where one may sleep, as in a module's init. The
+        // guard releases it in the same task.
         unsafe { cpus_read_lock() };
         CpusHeld
     }
@@ -726,13 +727,13 @@ impl Drop for CpusHeld {
 }
 
 fn is_online(cpu: u32) -> bool {
-    // SAFETY: The mask is there as long as the kernel is, and does not change while CPUs are held.
+    // SAFETY: The mask is static, and does not change while the CPUs are held.
     let online = unsafe { Cpumask::from_raw(&raw const __cpu_online_mask) };
 
     CpuId::from_u32(cpu).is_some_and(|cpu| online.test(cpu))
 }
 
-/// Runs a test on neighbouring CPUs, all pairs in turn; stops at `limit`, in nanoseconds.
+/// Runs a test on all pairs of neighbouring CPUs in turn, for at most `limit` nanoseconds.
 fn run(test: &Test, cpus: &[u32], rounds: u64, limit: u64) -> Result<Outcome> {
     let at = [line(0), line(1)];
     let start = Ticks::now();
@@ -776,11 +777,11 @@ impl kernel::Module for RustLitmus {
                 cpus.push(cpu, GFP_KERNEL)?;
             }
             if cpus.len() < 2 {
-                pr_err!("one hart alone shows nothing\n");
+                pr_err!("at least two harts are needed\n");
                 return Err(ENODEV);
             }
             for (n, test) in TESTS.iter().enumerate() {
-                // Meetings take long where harts share a processor, and then show nothing anyway.
+                // If harts share a processor, synchronising takes long, and shows nothing anyway.
                 let (rounds, limit) = if test.steps {
                     (steps, seconds.saturating_mul(NSEC_PER_SEC))
                 } else {
@@ -788,7 +789,7 @@ impl kernel::Module for RustLitmus {
                 };
                 let mut outcome = run(test, &cpus, rounds, limit)?;
 
-                // On a busy host a guest's harts may not have run at the same time at all.
+                // On a busy host, a guest's harts may not have run at the same time at all.
                 while !outcome.is_enough(test) && outcome.nanoseconds < RETRIED {
                     outcome.add(run(test, &cpus, rounds, limit)?);
                 }
@@ -799,7 +800,7 @@ impl kernel::Module for RustLitmus {
         }
         pr_info!("{}\n", Show(|f| results.sum(f)));
 
-        // SAFETY: The last step, and dropped with the module's data, before its text goes.
+        // SAFETY: The last step. Dropped with the module's data, before its text is freed.
         let files = unsafe {
             Scope::dir(results, c"rust_litmus", |results, dir| {
                 dir.read_callback_file(c"results", results, &|results, f| {

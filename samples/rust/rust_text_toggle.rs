@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A hot function whose answer a debugfs file changes by patching the running kernel:
+//! A function whose return value is changed through debugfs, by patching its text:
 //! `echo 1 > rust_text_toggle/on`, then `cat rust_text_toggle/value`.
 
 use kernel::{new_mutex, prelude::*, sync::Mutex, uaccess::UserSliceReader};
@@ -38,7 +38,7 @@ fn toggle(state: &Mutex<usize>, input: &mut UserSliceReader) -> Result {
     let (old, new_insn) = (ANSWERS[*now].ok_or(EINVAL)?, ANSWERS[new].ok_or(EINVAL)?);
 
     let mut batch = Batch::new();
-    // SAFETY: One `li` becomes another; both are valid code where the function has one.
+    // SAFETY: The edit replaces one `li a0` with another, so the function remains valid code.
     unsafe { batch.instruction(rust_text_toggle_answer as *const () as usize, old, new_insn)? };
     batch.commit()?;
     *now = new;
@@ -48,7 +48,7 @@ fn toggle(state: &Mutex<usize>, input: &mut UserSliceReader) -> Result {
 fn make_files<'data, 'dir>(state: &'data Mutex<usize>, dir: &'dir ScopedDir<'data, 'dir>) {
     dir.write_only_callback_file(c"on", state, &toggle);
     dir.read_callback_file(c"value", state, &|_, f| {
-        // SAFETY: Reads nothing, returns a number.
+        // SAFETY: The function takes no arguments, and only returns a number.
         writeln!(f, "{}", unsafe { rust_text_toggle_answer() })
     });
 }
@@ -57,7 +57,7 @@ struct RustTextToggle(#[expect(dead_code)] Pin<KBox<Scope<Mutex<usize>>>>);
 
 impl kernel::Module for RustTextToggle {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        // SAFETY: The last step, and dropped with the module's data, before its text goes.
+        // SAFETY: The last step. Dropped with the module's data, before its text is freed.
         let files = unsafe { Scope::dir(new_mutex!(0), c"rust_text_toggle", make_files) };
 
         Ok(RustTextToggle(KBox::pin_init(files, GFP_KERNEL)?))

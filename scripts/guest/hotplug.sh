@@ -181,12 +181,12 @@ if [ "$HOOKED" = 1 ]; then
 	unload rust_riscv_cpuhp_meter
 	check "insmod taker" insmod /modules/rust_riscv_cpuhp_meter.ko take=1
 	check "sbi_ipi.busy" refused rust_riscv_sbi_ipi "resource busy"
-	check "sbi_ipi.says_by_whom" logged 'the state is taken by "rr_meter:take"'
+	check "sbi_ipi.says_by_whom" logged 'the state is owned by "rr_meter:take"'
 	check "sbi_ipi.busy_late" refused rust_riscv_sbi_ipi "resource busy" late=1
 	check "sbi_ipi.cycle_busy" cycle_all
 	check "sbi_ipi.all_listen_busy" all_listen
 else
-	check "sbi_ipi.stays" logged "staying for good"
+	check "sbi_ipi.stays" logged "the module is permanent"
 	if rmmod rust_riscv_sbi_ipi 2> /dev/null; then
 		say "not ok sbi_ipi.pinned: it was removed"
 	else

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Build a kernel, build our modules against it, boot them, read what happened."""
+"""Builds a kernel and our modules, boots them in a guest, and evaluates the results."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a newcomer has: commands on a bare machine, by scripts/bare.sh."""
+"""Tests on a bare machine, as a newcomer has it: commands that scripts/bare.sh runs."""
 
 import re
 import subprocess
@@ -11,14 +11,14 @@ from rr.results import Result, Results
 
 
 def unable() -> str:
-    """Why there can be no bare machine here; empty if there can."""
+    """The reason why no bare machine can be created here; empty if it can."""
     r = subprocess.run([paths.SCRIPTS / "bare.sh", "--check"], capture_output=True, text=True,
                        check=False)
     return (r.stdout + r.stderr).strip() if r.returncode else ""
 
 
 def boot_row(row: matrix.Bare, tree: Path = paths.TOP) -> Results:
-    """Run the row's command on a new machine, in a clone (or a copy) of the tree."""
+    """Run the row's command on a new bare machine, in a clone (or a copy) of the tree."""
     results = Results()
     if reason := unable():
         results.all.append(Result("bare machine", "skip", reason))
@@ -33,7 +33,7 @@ def boot_row(row: matrix.Bare, tree: Path = paths.TOP) -> Results:
     except StepFailed as e:
         failed = str(e)
     output = log.read_text(errors="replace")
-    # What comes after the first that is missing could not come.
+    # Report only the first line that is missing: those after it depend on it.
     for name, pattern in row.expected.items():
         found = re.search(pattern, output, re.MULTILINE) is not None
         results.add(name, found, failed or f"{log} has no line like {pattern}")

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Misuse of our types, which the compiler has to refuse.
+"""Tests of misuse of our types, which the compiler must refuse.
 
-Each file of rust/tests/compile_fail/ compiles, but not with --cfg misuse: then
-there are the errors of its lines "// expect: [CODE: ]BEGINNING OF THE MESSAGE", in
-this order, no more. One with a line "// needs: kernel" is compiled as Kbuild
-compiled a module of ours, which that one's .cmd file tells; with "// needs: kernel with
-CFG" only where our crate was compiled with that --cfg, elsewhere it is skipped. All
-others are compiled for this machine. What they share is in folders.
+Each file in rust/tests/compile_fail/ compiles, but not with --cfg misuse: then there
+are exactly the errors of its lines "// expect: [CODE: ]BEGINNING OF THE MESSAGE", in
+this order. A file with a line "// needs: kernel" is compiled with the command by which
+Kbuild compiled one of our modules, from its .cmd file; with "// needs: kernel with CFG"
+only if our crate was compiled with that --cfg, else it is skipped. All others are
+compiled for the host. Code that they share is in subfolders.
 """
 
 import re
@@ -28,7 +28,7 @@ ERROR = re.compile(r"^error(?:\[(E\d+)\])?: (.*)$", re.MULTILINE)
 
 
 def kernel_command(out: Path) -> list[str]:
-    """rustc's command line, to be run in out, without source and output."""
+    """The command line of rustc, to be run in out, without source and output."""
     line = (out / LIKE).read_text().splitlines()[0].split(":=", 1)[1]
     words = shlex.split(line.split(";")[0])
     kept = []
@@ -44,7 +44,7 @@ def kernel_command(out: Path) -> list[str]:
 
 
 def errors(rustc: list[str], where: Path, source: Path, misuse: bool) -> list[tuple[str, str]]:
-    """The compiler's errors: code and message."""
+    """The errors of the compiler: code and message."""
     with tempfile.TemporaryDirectory() as folder:
         r = subprocess.run([*rustc, *(["--cfg", "misuse"] if misuse else []), "--crate-name",
                             source.stem, f"--emit=metadata={folder}/{source.stem}.rmeta", source],
@@ -74,7 +74,7 @@ def check(rustc: list[str], where: Path, source: Path) -> Results:
 
 
 def check_all(rustc: list[str], where: Path, top: Path, cfgs: set[str] | None) -> Results:
-    """All files that need no kernel, or all that need one, with these of our --cfg."""
+    """Check all files that need no kernel, or all that need one, with these --cfg of ours."""
     results = Results()
     sources = []
     for source in sorted((top / FOLDER).glob("*.rs")):
@@ -95,12 +95,12 @@ def check_all(rustc: list[str], where: Path, top: Path, cfgs: set[str] | None) -
 
 
 def on_host(tools: dict[str, str], top: Path = paths.TOP) -> Results:
-    """The files that need no kernel."""
+    """Check the files that need no kernel."""
     return check_all([tools["RUSTC"], "--edition", "2021", "--crate-type=lib"], top, top, None)
 
 
 def on_kernel(built: dict[str, Path], top: Path = paths.TOP) -> Results:
-    """The others, against our crates where they have been built."""
+    """Check the files that need a kernel, against our crates in the folder of built."""
     out = built["rust_riscv"].parents[1]
     cfgs = set(re.findall(r"--cfg=(\w+)", (out / CRATE).read_text()))
     return check_all(kernel_command(out), out, top, cfgs)

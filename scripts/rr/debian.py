@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Static riscv64 programs for guests, from Debian's archive."""
+"""Fetches static riscv64 programs for guests from Debian's archive."""
 
 import os
 from pathlib import Path
@@ -15,9 +15,9 @@ SIZE = 150_000_000
 
 
 def program(name: str, package: str, binary: str) -> Path:
-    """The program of this name, which the package has as usr/bin/BINARY or bin/BINARY.
+    """The path of a program, which the package has as usr/bin/BINARY or bin/BINARY.
 
-    The environment variable of its name names one to take instead.
+    The environment variable with its name can name another program to use instead.
     """
     setting = name.upper()
     if os.environ.get(setting):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Programs that fault: do they see the same with C and with Rust?"""
+"""Runs programs that fault, and compares what they see with C and with Rust."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ KTAP = re.compile(r"^ *(ok|not ok) (\d+)( .*)?$|^(?:# )?Totals:")
 
 
 def statuses(boot: Boot, side: str) -> dict[str, int]:
-    """How each program ended, by name."""
+    """The exit status of each program, by name."""
     found = {}
     for line in guest.said(boot.lines):
         if m := re.match(rf"result {side} (\S+): (\d+)$", line):
@@ -27,7 +27,7 @@ def statuses(boot: Boot, side: str) -> dict[str, int]:
 
 
 def compare(boot: Boot, name: str) -> tuple[bool, str]:
-    """Whether a program said the same on both sides, and the first difference."""
+    """Whether a program printed the same on both sides, and the first difference."""
     c, rust = (guest.sent(boot.lines, f"{side}-{name}") for side in ("c", "rust"))
     if not c or not rust:
         return False, "one of them said nothing"

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Figures of "make bench": from samples that guests send to ratios.
+"""Computes the figures of "make bench" from the samples that guests print.
 
-A guest's script says one line a sample,
+A guest's script prints one line for each sample,
 
     sample NAME [KEY=VALUE ...] UNIT SIDE NUMBER
 
-such as "sample ftrace-enable sites=12293 ms c 2701.5", the two sides in turn.
-SIDE is "rust" or what it is measured against: "c", most often. A figure is a
-NAME and its keys; its ratio is the other side's median over Rust's, so that
-above 1 is better.
+such as "sample ftrace-enable sites=12293 ms c 2701.5", alternating between the two
+sides. SIDE is "rust", or what Rust is compared with, usually "c". A figure is a NAME
+with its keys. Its ratio is the median of the other side divided by that of Rust, so
+that more than 1 is better.
 """
 
 import re
@@ -32,7 +32,7 @@ class Figure:
 
     @property
     def base(self) -> str:
-        """What Rust is measured against."""
+        """The side that Rust is compared with."""
         others = [side for side in self.sides if side != "rust"]
         return others[0] if len(others) == 1 else ""
 
@@ -47,7 +47,7 @@ class Figure:
 
     @property
     def problem(self) -> str:
-        """Why this figure does not do; empty if it does."""
+        """Why this figure is not usable; empty if it is."""
         if self.ratio is None:
             return "there are not two sides to compare"
         if self.minimum is not None and self.ratio < self.minimum:
@@ -79,7 +79,7 @@ def number(value: float) -> str:
 
 
 def parse(said: list[str], machine: dict[str, Any]) -> list[Figure]:
-    """The figures in what a guest said; machine has the keys that name the guest."""
+    """The figures in a guest's output; machine has the keys that identify the guest."""
     found: dict[tuple[str, str], Figure] = {}
     for line in said:
         if m := SAMPLE.match(line):
@@ -92,7 +92,7 @@ def parse(said: list[str], machine: dict[str, Any]) -> list[Figure]:
 
 @dataclass
 class Wanted:
-    """A figure that a guest has to give: its name, keys it has, samples of each side."""
+    """A figure that a guest must produce: its name, its keys, the samples of each side."""
 
     name: str
     keys: dict[str, Any]
@@ -103,7 +103,7 @@ class Wanted:
 
 
 def missing(found: list[Figure], wanted: list[Wanted]) -> list[str]:
-    """What of the figures wanted is not there, in words."""
+    """Descriptions of the wanted figures that are missing."""
     problems = []
     for w in wanted:
         fitting = [f for f in found if f.name == w.name and w.keys.items() <= f.keys.items()]
@@ -116,7 +116,7 @@ def missing(found: list[Figure], wanted: list[Wanted]) -> list[str]:
 
 
 def flatness(found: list[Figure], name: str, maximum: float) -> list[Figure]:
-    """How much longer Rust takes for a figure on the most harts than on one: lower is better."""
+    """The ratio of Rust's time for a figure on the most harts to that on one: lower is better."""
     result = []
     for few in (f for f in found if f.name == name and f.keys["harts"] == 1):
         more = [f for f in found if f.name == name and f.keys["ipi"] == few.keys["ipi"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A guest in QEMU: start it, follow its console, know how it ended."""
+"""Runs a guest in QEMU: starts it, follows its console, and determines how it ended."""
 
 import os
 import re
@@ -25,7 +25,7 @@ class Machine:
     aia: str = "none"
     memory: str = ""
     append: str = ""
-    # One instruction, one nanosecond: to count instructions by time.
+    # An instruction takes a nanosecond, so that times are numbers of instructions.
     icount: bool = False
 
     @property
@@ -39,9 +39,9 @@ class Machine:
 
 @dataclass
 class Limits:
-    """Seconds without output, and in all, after which a guest has hung.
+    """Seconds without output, and in total, after which a guest is considered hung.
 
-    On a host that others keep busy as well, as many more as the guest gets less of it.
+    On a busy host they are multiplied by slowdown().
     """
 
     silence: float = 120
@@ -70,7 +70,7 @@ class Boot:
 
     @property
     def hung(self) -> bool:
-        """Whether it was we who ended it."""
+        """Whether we killed the guest because it hung."""
         return self.outcome in ("silent", "late")
 
     @property
@@ -80,10 +80,10 @@ class Boot:
 
 def command(kernel: Kernel, tools: dict[str, str], initramfs: Path,
             machine: Machine) -> list[object]:
-    """QEMU's command line."""
+    """The command line of QEMU."""
     debug = kernel.flavour == "debug"
-    # Detectors' limits are for real harts; these share two host CPUs or so. Who is locked up stays
-    # so.
+    # The default limits of the kernel's detectors are for real harts; these share two host CPUs or
+    # so. A CPU that is locked up is still detected.
     append = ["console=ttyS0", "panic=-1", "printk.devkmsg=on", "log_buf_len=8M",
               "watchdog_thresh=30", "softlockup_panic=1", "rcupdate.rcu_cpu_stall_timeout=60",
               "kunit.timeout=1200", machine.append]
@@ -98,12 +98,12 @@ def command(kernel: Kernel, tools: dict[str, str], initramfs: Path,
 
 
 def slowdown(harts: int) -> float:
-    """How much longer a guest of so many harts takes now than on a host that it has alone."""
+    """The factor by which a guest with so many harts is slower now than on an idle host."""
     return max(1.0, os.getloadavg()[0] / max(os.cpu_count() or 1, harts))
 
 
 def boot(args: Sequence[object], log: Path, limits: Limits, step: Step, harts: int = 1) -> Boot:
-    """Run a guest to its end."""
+    """Run a guest until it ends or hangs."""
     result = Boot(log=log)
     log.parent.mkdir(parents=True, exist_ok=True)
     start = last = time.monotonic()
@@ -164,12 +164,12 @@ def boot(args: Sequence[object], log: Path, limits: Limits, step: Step, harts: i
 
 
 def said(lines: list[str]) -> list[str]:
-    """What the guest's script told us, without the prefix."""
+    """The lines that the guest's script printed for us, without their prefix."""
     return [m.group(1) for line in lines if (m := re.search(r"\] rr: (.*)$", line))]
 
 
 def sent(lines: list[str], tag: str) -> list[str] | None:
-    """The lines of a file the guest sent; None if it is not whole."""
+    """The lines of a file that the guest sent; None if it is incomplete."""
     prefix = re.compile(rf"\] rr-{re.escape(tag)}: (.*)$")
     if f"end {tag}" not in said(lines):
         return None

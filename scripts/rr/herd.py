@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""herd7, which says what a memory model allows."""
+"""Runs herd7, which computes what a memory model allows."""
 
 import os
 import re
@@ -23,7 +23,7 @@ HINT = "Set HERD7= to a herd7 of yours (opam install herdtools7)."
 
 
 def fetch() -> Path:
-    """herd7 and what it needs, unpacked in the cache."""
+    """Fetch herd7 and its dependencies, unpacked in the cache."""
     folder = paths.cache() / "herd7"
     with locked(paths.cache() / "herd7.lock", "fetching herd7"):
         if store.complete(folder):
@@ -42,7 +42,7 @@ def fetch() -> Path:
 
 
 def command() -> list[str | Path]:
-    """herd7's command line, without a test."""
+    """The command line of herd7, without a test."""
     given = os.environ.get("HERD7") or shutil.which("herd7")
     if given:
         return [given]
@@ -56,14 +56,14 @@ def command() -> list[str | Path]:
 
 @dataclass
 class Verdict:
-    """What herd7 says of a test."""
+    """The result of herd7 for a test."""
 
     says: str  # Never, Sometimes, Always; else what went wrong
     digest: str = ""  # of the test itself, whatever it is called
 
 
 def run(herd: list[str | Path], kernel: Path, test: Path) -> Verdict:
-    """The verdict on a test."""
+    """Run herd7 on a test."""
     riscv = test.read_text().startswith("RISCV")
     model = ["-model", "riscv.cat"] if riscv else ["-conf", "linux-kernel.cfg"]
     r = subprocess.run([*herd, *model, test.absolute()], cwd=kernel / "tools/memory-model",

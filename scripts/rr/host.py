@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is tested on this machine, without a kernel: the plain logic, and these scripts."""
+"""Runs the tests that need no kernel on the host: of the plain logic, and of these scripts."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 from rr import compile_fail, paths, unit
 from rr.results import Results
 
-# The kernels that the logic is tested as a part of: with compressed instructions, and without.
+# The configurations that the logic is tested in: with compressed instructions, and without.
 KERNELS: dict[str, tuple[str, ...]] = {"host": ("--cfg", "CONFIG_RISCV_ISA_C"), "host-no-c": ()}
 
 LINE = re.compile(r"^test (\S+)(?: - [\w ]+)? \.\.\. (ok|FAILED|ignored)")
@@ -31,7 +31,7 @@ def run(tools: dict[str, str], top: Path = paths.TOP, out: Path = paths.BUILD) -
 
 def run_built(tools: dict[str, str], crate: Path, program: Path, name: str,
               options: tuple[str, ...]) -> Results:
-    """The tests built with these options; what they are called begins with name."""
+    """Build the tests with these options, and run them; their names begin with name."""
     results = Results()
     r = subprocess.run([tools["RUSTC"], "--test", "--edition", "2021", *options,
                         "--check-cfg", "cfg(CONFIG_RISCV_ISA_C)", "-o", program, crate],

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A guest's root: busybox, our modules, a script. Written as a cpio archive
-here, since device nodes in one need neither root nor a tool."""
+"""Writes a guest's initramfs: busybox, our modules, a script.
+
+The cpio archive is written here, since then device nodes need neither root nor a tool.
+"""
 
 import gzip
 import os
@@ -11,7 +13,7 @@ from rr import debian, paths
 
 
 class Cpio:
-    """The "newc" format: Documentation/driver-api/early-userspace/buffer-format.rst."""
+    """A cpio archive, "newc": Documentation/driver-api/early-userspace/buffer-format.rst."""
 
     def __init__(self, file: gzip.GzipFile):
         self.file = file
@@ -64,8 +66,7 @@ def build(path: Path, script: Path, modules: list[Path], settings: dict[str, obj
           files: dict[str, Path] | None = None) -> None:
     """Write an initramfs whose /init runs script with settings in its environment.
 
-    files are further ones: their paths in the guest, such as "programs/fault",
-    and here.
+    files are additional ones: paths in the guest, such as "programs/fault", and on the host.
     """
     partial = path.with_suffix(f".{os.getpid()}")
     with gzip.open(partial, "wb", compresslevel=1) as file:

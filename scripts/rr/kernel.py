@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Kernels, built once and kept in the cache.
+"""Builds kernels, once, and keeps them in the cache.
 
-A kernel is a source tree with its build folder "obj" inside, since Kbuild then
-uses relative paths only, and all are built in one place and renamed afterwards.
-So a build folder can be copied: a kernel that differs by a few files or options
-is built from a copy of another, its seed, and make compiles just what differs.
+A kernel is a source tree with its build folder "obj" inside, so that Kbuild uses
+relative paths only. All kernels are built in one place and renamed afterwards. So a
+build folder can be copied: a kernel that differs in a few files or options is built
+from a copy of another one, its seed, and make compiles only what differs.
 """
 
 import hashlib
@@ -122,7 +122,7 @@ def copy_source(src: source.Source, tree: Path) -> None:
 
 
 def copy_build(seed: Path, tree: Path) -> None:
-    """Copy a kernel: its source as links, its build folder for real."""
+    """Copy a kernel: hard links to its source, and a real copy of its build folder."""
     script = ('cp -al "$1/." "$2" && rm -rf "$2/obj" "$2/.complete" && '
               'cp -a --reflink=auto "$1/obj" "$2/obj"')
     progress.run(f"copying {seed.name}, which differs little",
@@ -150,14 +150,14 @@ def compile_kernel(kernel: Kernel, tools: dict[str, str], tree: Path) -> None:
 
 
 def seed_of(kernel: Kernel) -> Path | None:
-    """The tree of the newest kernel this one can be built from a copy of."""
+    """The tree of the newest kernel that can be the seed of this one."""
     found = [mark for mark in (paths.cache() / "kernels").glob(f"*/{store.MARK}")
              if (mark.parent / KIN).exists() and (mark.parent / KIN).read_text() == kernel.kin]
     return max(found, key=lambda mark: mark.stat().st_mtime).parent if found else None
 
 
 def prune() -> None:
-    """Remove kernels nobody has used for long: configurations come and go."""
+    """Remove kernels that have not been used for long, as of old configurations."""
     for mark in (paths.cache() / "kernels").glob(f"*/{store.MARK}"):
         if time.time() - mark.stat().st_mtime > KEEP:
             store.remove(mark.parent)
@@ -180,7 +180,7 @@ def build_in(kernel: Kernel, src: source.Source, tools: dict[str, str], work: Pa
 
 
 def install(kernel: Kernel, work: Path) -> None:
-    """Move a finished build to its place, and mark it."""
+    """Move a finished build to its final place, and mark it as complete."""
     if kernel.tree.exists():
         store.remove(kernel.tree)
     os.sync()
@@ -192,7 +192,7 @@ def install(kernel: Kernel, work: Path) -> None:
 
 
 def build(flavour: str, hooked: bool, tools: dict[str, str]) -> Kernel:
-    """The kernel of this flavour, built if the cache does not have it."""
+    """The kernel of this flavour, which is built if it is not in the cache."""
     src = source.get()
     kernel = describe(src, flavour, hooked, tools)
     if store.complete(kernel.tree):
@@ -215,5 +215,5 @@ def build(flavour: str, hooked: bool, tools: dict[str, str]) -> Kernel:
 
 
 def hooks_wanted() -> bool:
-    """Whether the user wants our hook series in the kernel: yes, unless HOOKS=0."""
+    """Whether the kernel is to be built with our hook series: yes, unless HOOKS=0."""
     return (os.environ.get("HOOKS") or "1") != "0"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The newest tarball of a supported series from kernel.org, checksum checked."""
+"""Downloads the newest tarball of a supported series from kernel.org, with its checksum."""
 
 import hashlib
 import re
@@ -32,7 +32,7 @@ def fetch(url: str) -> HTTPResponse:
 
 
 def newest(sums: str) -> tuple[str, str]:
-    """The newest release of the first series there is, and its checksum."""
+    """The newest release of the first series that has one, and its checksum."""
     for series in SERIES:
         found = re.findall(rf"^([0-9a-f]{{64}})  (linux-{re.escape(series)}(?:\.(\d+))?\.tar\.xz)$",
                            sums, re.MULTILINE)
@@ -43,7 +43,7 @@ def newest(sums: str) -> tuple[str, str]:
 
 
 def download(target: Path) -> str:
-    """Download to target; the name of what it is."""
+    """Download a release to target, and return its name."""
     step = Step("fetching the kernel from kernel.org")
     with fetch(f"{BASE}/sha256sums.asc") as r:
         name, expected = newest(r.read().decode())

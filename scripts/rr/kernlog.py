@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a kernel log must not have in it.
+"""Finds complaints of the kernel in its log.
 
-There is no list of exceptions, and none is to be added: a test that provokes a
-warning is a test to be changed.
+There is no list of exceptions, and none must be added: a test must not provoke warnings.
 """
 
 import re
@@ -33,10 +32,10 @@ COMPLAINTS = (
     r"refcount_t:|list_(?:add|del) corruption|Objects remaining",
     r"insecure W\+X|W\+X mappings: (?!passed)",
     r"nobody cared|bogus return value|Spurious.* IRQ",
-    # CPUs that do not come, go or answer. Not "isn't stopped": Linux asks the firmware once, when
-    # the hart has said that it is about to stop and need not have done so (STARTED) or be done
-    # (STOP_PENDING), as harts on a busy host are not. Started again at once, it refuses, and tests
-    # try again until it comes.
+    # CPUs that do not come online, go offline or respond. Not "isn't stopped": Linux queries the
+    # firmware once, after the hart has announced that it is about to stop. On a busy host the hart
+    # may still be STARTED or STOP_PENDING then. Starting it again immediately fails, and tests
+    # retry until it succeeds.
     r"failed to stop secondary CPUs",
     r"CPU\d+:? (?:failed to (?!start$)|unhandled IPI)",
     r"CPU \d+ \S+ state .* failed \(",
@@ -56,12 +55,12 @@ COMPLAINTS = (
 )
 COMPLAINT = re.compile("|".join(COMPLAINTS))
 
-# Files the guest sends are data, not the kernel's words.
+# Files that the guest sends are data, not messages of the kernel.
 DATA = re.compile(r"\] rr-[\w-]+: ")
 
 
 def complaints(lines: list[str]) -> list[int]:
-    """The places (line numbers from 0) where the kernel complains."""
+    """The indices of the lines with a complaint."""
     return [i for i, line in enumerate(lines)
             if COMPLAINT.search(line) and not DATA.search(line)]
 

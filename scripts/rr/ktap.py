@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""KUnit's results, read by the parser of the kernel that ran the tests."""
+"""Reads the results of KUnit with the parser of the kernel that ran the tests."""
 
 import re
 import sys
@@ -9,9 +9,9 @@ from typing import Any
 from rr.kernel import Kernel
 from rr.results import Result, Results
 
-# An assertion that KUnit was not told of: made in another thread, or because the
-# static key by which a task finds its test was not switched on, as when patching
-# is broken. The test is reported as passed.
+# A failed assertion that KUnit does not count: in another thread, or because the static
+# key by which a task finds its test was not enabled, as when patching is broken. The test
+# is reported as passed.
 ASSERTION = re.compile(r"# (\S+): ASSERTION FAILED at (.*)")
 UNREPORTED = "Failure not reported to KUnit"
 
@@ -20,7 +20,7 @@ def parser(kernel: Kernel) -> tuple[Any, Any]:
     folder = str(kernel.tree / "tools/testing/kunit")
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    # A cache is not littered with byte code.
+    # Write no byte code to the cache.
     sys.dont_write_bytecode = True
     import kunit_parser
     import kunit_printer
@@ -28,7 +28,7 @@ def parser(kernel: Kernel) -> tuple[Any, Any]:
 
 
 def leaves(test: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every test that has none below it."""
+    """All tests that have no subtests."""
     if not test.subtests:
         yield path, test
     for sub in test.subtests:
@@ -36,7 +36,7 @@ def leaves(test: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, .
 
 
 def unreported(lines: list[str]) -> Results:
-    """The assertions that failed without their tests."""
+    """The assertions that failed although their tests passed."""
     results, last = Results(), None
     for line in lines:
         if m := ASSERTION.search(line):
@@ -48,7 +48,7 @@ def unreported(lines: list[str]) -> Results:
 
 
 def parse(kernel: Kernel, lines: list[str], module: str) -> Results:
-    """The results between the marks of one KUnit module."""
+    """The results of one KUnit module, between its marks in the log."""
     kunit, printer = parser(kernel)
     results = Results()
     begin = [i for i, line in enumerate(lines) if line.endswith(f"rr: begin kunit {module}")]

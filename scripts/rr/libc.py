@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A static C library for riscv64, for those of the kernel's own tests that need one."""
+"""Fetches a static C library for riscv64, for tests of the kernel that need one."""
 
 import shutil
 import subprocess
@@ -20,9 +20,9 @@ SIZE = 300_000_000
 MM = ("mm/vm_util.c", "mm/hugepage_settings.c")
 HWPROBE = ("riscv/hwprobe/sys_hwprobe.S",)
 
-# Of tools/testing/selftests, what touches protection and faults, and what can run of riscv: the
-# rest of that needs a kernel with vectors. (uffd-unit-tests takes minutes in QEMU; userfaultfd is
-# in rust/tests/user/faults.c.) Each with the sources that it is linked with.
+# The tests in tools/testing/selftests that are about protection and faults, and those for riscv
+# that run without vectors. (uffd-unit-tests takes minutes in QEMU; userfaultfd is tested by
+# rust/tests/user/faults.c.) Each with the sources that it is linked with.
 SELFTESTS = {
     "mm/droppable.c": MM,
     "mm/guard-regions.c": MM,
@@ -44,7 +44,7 @@ SELFTESTS = {
 
 
 def root() -> Path:
-    """Where the library and its headers are."""
+    """The folder of the library and its headers."""
     folder = paths.cache() / "libc"
     with locked(paths.cache() / "libc.lock", "fetching a C library"):
         if not store.complete(folder):
@@ -62,7 +62,7 @@ def root() -> Path:
 
 
 def selftests(kernel: Kernel, tools: dict[str, str]) -> dict[str, Path]:
-    """Build SELFTESTS; their places in the guest, and here."""
+    """Build SELFTESTS, and return their paths in the guest and on the host."""
     libc = root()
     cross = libc / "usr/riscv64-linux-gnu"
     gcc = next((libc / "usr/lib/gcc-cross/riscv64-linux-gnu").iterdir())

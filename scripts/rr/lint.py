@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The checkers of "make lint", and the documentation they build: clean, or what is wrong."""
+"""Runs the checkers of "make lint", and builds the documentation without warnings."""
 
 import os
 import re
@@ -15,16 +15,16 @@ from rr.kernel import Kernel
 from rr.progress import Step, StepFailed
 from rr.results import Results
 
-# In the order in which they document each other.
+# In the order of their dependencies, for links between their documentation.
 CRATES = ("riscv/riscv", "patch/riscv_patch", "fault/riscv_fault")
 
-# Lines of a checker's output that are shown; all are in its log.
+# The number of lines of a checker's output that are printed; all are in its log.
 SHOWN = 40
 
 
 @dataclass
 class Checker:
-    """What a checker needs."""
+    """The tools of a checker, and its log."""
 
     tools: dict[str, str]
     log: Path
@@ -33,7 +33,7 @@ class Checker:
         return kernel.build("ordinary", hooked, self.tools)
 
     def run(self, command: Sequence[str | Path], text: str = "", **more: object) -> bool:
-        """Run a command, its output going to the log; whether it found nothing."""
+        """Run a command with its output in the log, and return whether it succeeded."""
         found = subprocess.run([str(c) for c in command], input=text, text=True, check=False,
                                capture_output=True, **more)  # type: ignore[call-overload]
         output = found.stdout + found.stderr
@@ -45,7 +45,7 @@ class Checker:
 
 
 def load(tools: dict[str, str]) -> dict[str, str]:
-    """Find the checkers, too, installing what is missing."""
+    """Find the checkers, installing those that are missing, and add them to tools."""
     out = paths.BUILD / "lint-tools"
     if subprocess.call([paths.SCRIPTS / "lint-tools.sh", out, tools["RUSTC"]]):
         raise StepFailed("The checkers are not complete; see above.")
@@ -54,13 +54,13 @@ def load(tools: dict[str, str]) -> dict[str, str]:
 
 
 def files(folders: str, pattern: str) -> list[Path]:
-    """Our sources: not what a build in the tree generates."""
+    """Our source files, without those that a build in the tree generates."""
     return [p for folder in folders.split() for p in sorted((paths.TOP / folder).rglob(pattern))
             if not re.search(r"_generated\.|\.mod\.c$", p.name)]
 
 
 def shell_scripts() -> Iterator[Path]:
-    """By their first lines, since the guest's have no suffix."""
+    """All shell scripts, found by their first lines, since those of the guest have no suffix."""
     for path in files("scripts .ci", "*"):
         if path.is_file() and re.search(rb"^(#!/bin/sh|# shellcheck shell=sh)$",
                                         path.read_bytes(), re.MULTILINE):
@@ -68,13 +68,13 @@ def shell_scripts() -> Iterator[Path]:
 
 
 def clippy(c: Checker) -> bool:
-    """Clippy on all modules, the way the kernel runs it, with and without our hooks."""
+    """Run clippy on all modules as the kernel does, with and without our hooks."""
     clean = True
     for hooked in (False, True):
         k = c.kernel(hooked)
         out = paths.BUILD / ("clippy-hooked" if hooked else "clippy")
         log = paths.LOGS / f"{out.name}.log"
-        # What is up to date is not looked at again.
+        # clippy does not check files that are up to date.
         shutil.rmtree(out, ignore_errors=True)
         modules.build(k, c.tools, out=out, log=log,
                       extra=("CLIPPY=1", f"CLIPPY_DRIVER={c.tools['CLIPPY_DRIVER']}"))
@@ -97,8 +97,8 @@ def checkpatch(c: Checker) -> bool:
     clean = c.run([*command, "--file", *files("rust samples include", "*.[ch]")],
                   cwd=paths.TOP)
     for patch in kernel.hook_series():
-        # From standard input: a file that git knows is taken for source. There is no history to
-        # find commits in that are fixed.
+        # On standard input, since checkpatch treats a file that is in git as source. There is no
+        # history that has the commits in "Fixes:".
         clean &= c.run([*command, "--ignore",
                         "FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID", "-"], patch.read_text())
     return clean
@@ -121,15 +121,15 @@ def mypy(c: Checker) -> bool:
 
 
 def saved_command(obj: Path) -> list[str]:
-    """What make ran for an object, from the .cmd file that it left."""
+    """The command that make ran for an object, from its .cmd file."""
     text = obj.with_name(f".{obj.name}.cmd").read_text()
     return shlex.split(text.splitlines()[0].split(":=", 1)[1].partition(";")[0])
 
 
 def rustdoc(c: Checker) -> bool:
-    """The documentation of our crates, with the flags that the kernel compiled them with."""
+    """Build the documentation of our crates, with the flags that they were compiled with."""
     k = c.kernel(True)
-    # Where the guests' modules are, too.
+    # The folder of the modules for guests.
     built = paths.BUILD / k.name.rsplit("-", 1)[0]
     modules.build(k, c.tools, out=built)
     out = paths.BUILD / "rustdoc"
@@ -138,15 +138,15 @@ def rustdoc(c: Checker) -> bool:
     for crate in CRATES:
         words = saved_command(built / f"rust/{crate}.o")
         first = next(i for i, w in enumerate(words) if w.endswith("rustc"))
-        # As cmd_rustdoc of the kernel's rust/Makefile: no output but its own, and a flag that is
-        # not for rustdoc, which does not record in metadata what fixes x18.
+        # As cmd_rustdoc in the kernel's rust/Makefile: without output options, and with a flag
+        # since rustdoc does not record in metadata that x18 is fixed.
         flags = [w for w in words[first + 1:]
                  if not w.startswith(("--emit=", "--remap-path-scope="))]
         flags.remove("--out-dir")
         flags.remove(f"rust/{crate.split('/')[0]}/")
         flags.insert(0, "-Cunsafe-allow-abi-mismatch=fixed-x18")
         env = toolchain.environment() | dict(w.split("=", 1) for w in words[:first])
-        # Exported by the kernel's Makefile, and by our Kbuild.
+        # These are exported by the kernel's Makefile and by our Kbuild.
         env["RUSTC_BOOTSTRAP"] = "1"
         env["RUST_RISCV_OBJ"] = str(built / "rust")
         clean &= c.run([c.tools["RUSTDOC"], *flags, "--generate-link-to-definition",
@@ -156,7 +156,7 @@ def rustdoc(c: Checker) -> bool:
 
 
 def htmldocs(c: Checker) -> bool:
-    """Documentation/, every warning an error."""
+    """Build Documentation/ as HTML, with warnings as errors."""
     out = paths.BUILD / "htmldocs"
     shutil.rmtree(out, ignore_errors=True)
     return c.run([c.tools["SPHINX"], "-q", "-n", "-W", "--keep-going", "-b", "html",
@@ -171,7 +171,7 @@ CHECKERS: dict[str, Callable[[Checker], bool]] = {
 
 
 def run(tools: dict[str, str], names: list[str]) -> Results:
-    """Run the checkers with these names, or all."""
+    """Run the checkers with these names, or all of them."""
     results = Results()
     try:
         tools = load(tools)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""LLVM's programs, by what the kernel's make takes as LLVM=."""
+"""Finds LLVM's programs, from the value of LLVM= for the kernel's make."""
 
 
 def program(tools: dict[str, str], name: str) -> str:

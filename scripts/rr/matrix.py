@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Which guests are booted, and how hard each is tested: all of it is here."""
+"""The list of all guests that are booted, and the parameters of their tests."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ MODULES = ("rust_riscv", "rust_riscv_patch", "rust_riscv_fault")
 SAMPLE = "rust_text_toggle"
 KUNIT_PREFIX = "rust_riscv_kunit_"
 
-# A module gets those of these parameters it has. The full numbers are for two
-# harts, one for each CPU of a small host: with more, each flush waits for the
-# host to schedule harts that do nothing but call what is patched.
+# Each module is passed those parameters that it has. The full numbers are for two harts,
+# one for each CPU of a small host: with more, each flush waits until the host schedules
+# harts that only call the patched function.
 FULL = {"tearing_live": 100_000, "tearing_rendezvous": 2_000, "count_rounds": 20,
         "hotplug_cycles": 10}
 SHORT = {"tearing_live": 500, "tearing_rendezvous": 200, "count_rounds": 8, "hotplug_cycles": 3}
@@ -28,28 +28,28 @@ LONG_DEBUG = {"tearing_live": 20_000, "tearing_rendezvous": 2_000, "count_rounds
               "hotplug_cycles": 5}
 CYCLES = {"hotplug_cycles": 1_000, "hotplug_bound_ms": 15_000}
 
-# Of LITMUS_MODULE, which runs where this is given. With its barriers nothing may
-# be seen in this many rounds; "seconds" is how long what meets in steps may take.
+# Parameters of LITMUS_MODULE, which runs in guests that have these. With the barriers no
+# forbidden outcome may be seen in this many rounds; "seconds" limits tests with steps.
 LITMUS_MODULE = "rust_litmus"
 LITMUS = {"rounds": 10_000_000, "steps": 300_000, "seconds": 10}
 LITMUS_DEBUG = {"rounds": 1_000_000, "steps": 50_000, "seconds": 10}
 LITMUS_LONG = {"rounds": 100_000_000, "steps": 10_000_000, "seconds": 600}
 
 USUAL = Limits(silence=240, total=900)
-# A hundred thousand commits without a word take minutes where the host is busy otherwise.
+# A hundred thousand commits without output take minutes on a busy host.
 SLOW = Limits(silence=600, total=1500)
 SELFTEST = Limits(silence=600, total=2400)
 HOURS = Limits(silence=3600, total=4 * 3600)
 
 
-# Carried by guests of hotplug.sh, which loads them itself.
+# Modules in guests of hotplug.sh, which loads them itself.
 HOTPLUG = ("rust_riscv_sbi_ipi", "rust_riscv_cpuhp_meter", "rust_cpuhp_observer")
 
-# No test is too long.
+# A KUnit timeout that is longer than any test.
 PATIENT = "kunit.timeout=14400"
 
 
-# Of rust_riscv: delays at points between two steps whose order matters, see
+# Parameters of rust_riscv for delays at points between two steps whose order matters: see
 # rust/riscv/adversary.rs.
 ADVERSARY = {"adversary_us": 1_000}
 
@@ -71,7 +71,7 @@ class Row:
     adversary: bool = False
 
     def delays(self, seed: int) -> dict[str, int]:
-        """Parameters for that, if it is so."""
+        """The parameters for the delays, if this guest has them."""
         return {**ADVERSARY, "adversary_seed": seed} if self.adversary else {}
 
     @property
@@ -95,7 +95,7 @@ class Row:
 
 
 class Selftests(Row):
-    """A guest that runs the kernel's own tests, with C and with Rust."""
+    """A guest that runs the kernel's own tests with C and with Rust."""
 
     @property
     def name(self) -> str:
@@ -103,7 +103,7 @@ class Selftests(Row):
 
 
 class Stress(Row):
-    """A guest in which everything that patches text runs at once."""
+    """A guest that runs everything that patches text at the same time."""
 
     @property
     def name(self) -> str:
@@ -111,7 +111,7 @@ class Stress(Row):
 
 
 class Faults(Row):
-    """A guest that runs programs that fault, with C and with Rust."""
+    """A guest that runs programs that fault with C and with Rust."""
 
     @property
     def name(self) -> str:
@@ -119,7 +119,7 @@ class Faults(Row):
 
 
 TEST = (
-    # The kernel as it is.
+    # The unmodified kernel.
     Row("ordinary", 2, "none", FULL, SLOW, litmus=LITMUS),
     Row("ordinary", 4, "imsic", SHORT),
     Row("debug", 2, "none", SHORT, SLOW, litmus=LITMUS_DEBUG),
@@ -131,7 +131,7 @@ TEST = (
     Row("debug", 2, "none", FEW, SLOW, hooked=True),
     Row("debug", 4, "imsic", FEW, SLOW, hooked=True),
     Row("ordinary", 2, "none", FEW, SLOW, hooked=True, adversary=True),
-    # CPUs that come and go.
+    # CPU hotplug.
     Row("ordinary", 4, "none", SHORT, script="hotplug", hooked=True),
     Row("ordinary", 2, "imsic", script="hotplug"),
     Row("debug", 4, "none", FEW, SLOW, script="hotplug"),
@@ -163,7 +163,7 @@ STRESS = (
     Stress("ordinary", 4, "imsic", hooked=True),
     Stress("debug", 2, "none", limits=SLOW, hooked=True, adversary=True),
 )
-# Seconds that each of them takes in "make test".
+# The seconds of each of them in "make test".
 STRESS_SECONDS = 60
 
 STRESS_FULL = (
@@ -174,7 +174,7 @@ STRESS_FULL = (
     Stress("debug", 8, "imsic", limits=SLOW, hooked=True),
 )
 
-# How often the collectors fault, mappings change, and the module goes and comes.
+# The number of faults of the collectors, changes of mappings, and reloads of the module.
 FAULTS_SHORT = {"GC": 8_000, "RACE": 200, "RELOADS": 10}
 FAULTS_FEW = {"GC": 2_000, "RACE": 50, "RELOADS": 3}
 FAULTS_LONG = {"GC": 1_000_000, "RACE": 20_000, "RELOADS": 500}
@@ -191,18 +191,18 @@ FAULTS_FULL = FAULTS + tuple(
 )
 
 
-# What "make source" and "make run" print when all is well, in this order.
+# The output of "make source" and "make run" on success, in this order.
 MACHINE = {"machine": r"making a minimal \S+: done", "packages": r"installing \d+ packages: done"}
 SOURCE = {"kernel source": r"^kernel source: \d+\.\d+\S*, .*, in /"}
 RUN = {"patched": r"^ +[1-9]\d* times in \S+ s; 0 wrong answers",
        "kernel log": r"^Kernel log  clean"}
-# Where Debian has no bindgen that is new enough, it is built.
+# bindgen is built where Debian's is too old.
 BINDGEN = {"bindgen": r"building bindgen \S+: done"}
 
 
 @dataclass
 class Bare:
-    """A make on a new machine that has git and make only, as root or as a user with sudo."""
+    """A make command on a new machine that has only git and make, as root or as a sudo user."""
 
     suite: str
     user: bool
@@ -246,7 +246,7 @@ BARE_FULL = (
 
 
 def emulated(qemu_version: str) -> dict[str, int]:
-    """Parameters without which QEMU is not like a hart; see Documentation/text-patching.rst."""
+    """Parameters that work around QEMU's deviations; see Documentation/text-patching.rst."""
     release = tuple(int(n) for n in qemu_version.split(".")[:2])
     # Stale translations: seen with 10.0.2 and with 11.1.3.
     found = {"write_twice": 1}
@@ -265,7 +265,7 @@ R = TypeVar("R", bound=Named)
 
 
 def select(text: str, rows: tuple[R, ...]) -> tuple[R, ...]:
-    """The rows whose name has all the words of text in it."""
+    """The rows whose names contain all the words of text."""
     return tuple(r for r in rows if all(w in r.name for w in text.split()))
 
 
@@ -279,7 +279,7 @@ BARRIER_PAIRS = 5
 
 @dataclass
 class Bench:
-    """A guest of "make bench": scripts/guest/bench/NAME.sh on a machine."""
+    """A guest of "make bench", which runs scripts/guest/bench/NAME.sh."""
 
     name: str
     machine: Machine
@@ -300,7 +300,7 @@ class Bench:
 
 
 def patch_benches() -> Iterator[Bench]:
-    """Text patching: everything at 4 harts, what depends on their number at 1 and 8, too."""
+    """Benchmarks of text patching: all with 4 harts, some also with 1 and 8."""
     # The first time after insmod, QEMU translates what it has not seen before.
     few, many = "all all all", "10 100 1000 all all all"
     # Both sides write as on a hart: mainline's patching does nothing for QEMU either.
@@ -329,7 +329,7 @@ BENCH = (
 )
 
 def figures_of(bench: Bench) -> list[Wanted]:
-    """The figures that a benchmark has to give, as its script samples them."""
+    """The figures that a benchmark must produce, as its script samples them."""
     def wanted(*names: str, times: int = 1, **keys: str) -> list[Wanted]:
         return [Wanted(name, keys, bench.pairs * times) for name in names]
 

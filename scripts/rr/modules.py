@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Our modules, built with Kbuild against a kernel of the cache."""
+"""Builds our modules with Kbuild, against a kernel in the cache."""
 
 import hashlib
 import re
@@ -12,20 +12,20 @@ from rr.kernel import Kernel
 from rr.lock import locked
 from rr.progress import StepFailed
 
-# What Kbuild is given of our tree.
+# The parts of our tree that Kbuild needs.
 PARTS = ("Kbuild", "rust", "samples", "include")
 
-# Bytes of one build.
+# The size of a build in bytes.
 SIZE = 200_000_000
 
 
 def plain(path: Path) -> bool:
-    """Whether make takes the path: Kbuild's M= and MO= may have no space or colon."""
+    """Whether make accepts the path: Kbuild's M= and MO= must not contain a space or colon."""
     return re.fullmatch(r"[\w./+@~-]+", str(path)) is not None
 
 
 def places(top: Path, out: Path) -> tuple[Path, Path]:
-    """Where to build: where we are, or if make cannot, in a folder of the cache."""
+    """The folders to build from and in: ours, or in the cache if make does not accept those."""
     if plain(top) and plain(out):
         return top, out
     name = hashlib.sha256(f"{top}\0{out}".encode()).hexdigest()[:12]
@@ -34,7 +34,7 @@ def places(top: Path, out: Path) -> tuple[Path, Path]:
 
 
 def sync(top: Path, tree: Path) -> None:
-    """Make tree what top is; what did not change keeps its time."""
+    """Copy top to tree. Files that have not changed keep their modification time."""
     tree.mkdir(parents=True, exist_ok=True)
     r = subprocess.run(["rsync", "-rlpt", "--delete", *(top / p for p in PARTS), f"{tree}/"],
                        capture_output=True, text=True, check=False)
@@ -45,15 +45,15 @@ def sync(top: Path, tree: Path) -> None:
 
 def build(kernel: Kernel, tools: dict[str, str], top: Path = paths.TOP, out: Path | None = None,
           log: Path | None = None, extra: tuple[str, ...] = ()) -> dict[str, Path]:
-    """Build the modules of the tree top; their files by name, without ".ko"."""
+    """Build the modules of the tree top, and return their files by name, without ".ko"."""
     asked = out or paths.BUILD / kernel.name.rsplit("-", 1)[0]
     log = log or paths.LOGS / f"modules-{asked.name}.log"
     tree, out = places(top, asked)
     asked.parent.mkdir(parents=True, exist_ok=True)
     with locked(asked.with_name(asked.name + ".lock"), "building the modules"):
         stamp = asked / ".kernel"
-        # What was built against another kernel must not be mixed in; and without a stamp the
-        # last build was killed, perhaps with a file half written that make takes for whole.
+        # Objects for another kernel must not be mixed in. Without a stamp the last build was
+        # killed, and may have left a partial file that make considers complete.
         if not stamp.exists() or stamp.read_text() != kernel.name:
             for old in {asked, out}:
                 if old.exists():
@@ -71,7 +71,7 @@ def build(kernel: Kernel, tools: dict[str, str], top: Path = paths.TOP, out: Pat
                               toolchain.jobs(), *extra, "modules"],
                              log, env=toolchain.environment())
             except StepFailed:
-                # make itself removes what it did not finish.
+                # make itself removes files that it did not finish.
                 stamp.write_text(kernel.name)
                 raise
             stamp.write_text(kernel.name)
@@ -87,5 +87,5 @@ def build(kernel: Kernel, tools: dict[str, str], top: Path = paths.TOP, out: Pat
 
 
 def parameters(module: Path) -> set[str]:
-    """The names of the parameters a module takes."""
+    """The names of a module's parameters."""
     return {m.decode() for m in re.findall(rb"parmtype=(\w+):", module.read_bytes())}

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""No page is both writable and executable, and no text is writable elsewhere.
+"""Checks that no page is writable and executable, and that no text has a writable alias.
 
-Reads /sys/kernel/debug/kernel_page_tables. One line of it stands for a run of
-pages that are next to each other in the virtual address space. In the linear
-mapping and for huge pages they are so in memory, too; in the vmalloc area just
-the first page's physical address is known, and just this page is looked at.
+Reads /sys/kernel/debug/kernel_page_tables. Each line stands for a run of pages that are
+contiguous in the virtual address space. In the linear mapping and for huge pages they
+are also contiguous in memory; in the vmalloc area only the physical address of the first
+page is known, and only this page is checked.
 """
 
 import re
@@ -46,7 +46,7 @@ class Mapping:
 
 
 def parse(lines: list[str]) -> list[Mapping]:
-    """All mappings; a line that cannot be read is an error, not skipped."""
+    """Parse all mappings. A line that cannot be parsed is an error."""
     mappings = []
     area = ""
     for line in lines:
@@ -66,9 +66,9 @@ def writable_executable(mappings: list[Mapping]) -> list[str]:
 
 
 def writable_aliases(mappings: list[Mapping]) -> list[str]:
-    """Where kernel or module text can be written, in words."""
-    # In the vmalloc area are the kernel's slots for probed instructions, whose
-    # pages it leaves writable in the linear mapping. Text is elsewhere.
+    """Descriptions of writable mappings of kernel or module text."""
+    # The vmalloc area has the kernel's slots for probed instructions, whose pages remain
+    # writable in the linear mapping. Text is elsewhere.
     text = [m for m in mappings
             if m.executable and "U" not in m.flags and "vmalloc" not in m.area]
     if not text:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Where things are."""
+"""The paths of our folders."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ TOOLCHAIN = BUILD / "toolchain"
 
 
 def cache() -> Path:
-    """What outlives a checkout: kernel sources, kernels, busybox."""
+    """The cache, which outlives a checkout: kernel sources, kernels, busybox."""
     if os.environ.get("CACHE"):
         return Path(os.environ["CACHE"]).absolute()
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")

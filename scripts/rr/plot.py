@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Plots of "make bench", as SVG: cost against something, a line for each side."""
+"""Draws the plots of "make bench" as SVG: cost over a key, with a line for each side."""
 
 from math import ceil, floor, log10
 from statistics import median
@@ -15,7 +15,7 @@ COLOURS = {"c": "#c0392b", "rust": "#2471a3"}
 
 
 def lines(found: list[Figure], name: str, key: str, **having: object) -> Lines:
-    """side -> points (key's value, median), of the figures with these keys."""
+    """The points (value of the key, median) of each side, of the figures with these keys."""
     result: Lines = {}
     for f in found:
         if f.name != name or any(str(f.keys.get(k)) != str(v) for k, v in having.items()):
@@ -26,7 +26,7 @@ def lines(found: list[Figure], name: str, key: str, **having: object) -> Lines:
 
 
 def panel(x0: int, title: str, x_label: str, x_log: bool, data: Lines) -> list[str]:
-    """One plot; the vertical axis is logarithmic."""
+    """Draw one plot, with a logarithmic vertical axis."""
     xs = sorted({x for points in data.values() for x, _ in points})
     ys = [y for points in data.values() for _, y in points]
     low, high = floor(log10(min(ys))), ceil(log10(max(ys)))
@@ -63,7 +63,7 @@ def panel(x0: int, title: str, x_label: str, x_log: bool, data: Lines) -> list[s
 
 
 def svg(found: list[Figure]) -> str | None:
-    """The plots there are figures for; None if there are none."""
+    """Draw all plots that have figures; None if there are none."""
     most: dict[str, set[int]] = {}
     for f in found:
         if f.name == "ftrace-enable":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""User-space programs for the guest: C on the kernel tree's own nolibc."""
+"""Builds user-space programs for the guest, in C with the kernel's nolibc."""
 
 import subprocess
 from pathlib import Path
@@ -13,9 +13,9 @@ FOLDER = paths.TOP / "rust/tests/user"
 
 
 def headers(kernel: Kernel, tools: dict[str, str]) -> Path:
-    """The kernel's user-space headers, as "make headers" makes them.
+    """Install the kernel's user-space headers with "make headers".
 
-    Not in the kernel's build folder: modules and other kernels are built from that.
+    Not in the kernel's build folder, from which modules and other kernels are built.
     """
     top = paths.cache() / "headers"
     folder = top / kernel.name
@@ -34,7 +34,7 @@ def headers(kernel: Kernel, tools: dict[str, str]) -> Path:
 
 
 def build(kernel: Kernel, tools: dict[str, str]) -> dict[str, Path]:
-    """Build all of FOLDER; their places in the guest, and here."""
+    """Build all programs in FOLDER, and return their paths in the guest and on the host."""
     include = headers(kernel, tools)
     out = paths.BUILD / "programs"
     out.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Long steps: elapsed time while they run, their log's end when they fail."""
+"""Runs long steps: shows the elapsed time, and the end of the log if they fail."""
 
 import errno
 import io
@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-# Locks that a command started now has to hold, too: if we are killed and it is
-# not, it still writes to what the lock guards.
+# Locks that commands must inherit: if we are killed and a command is not, it still writes
+# to what the lock protects.
 held: set[int] = set()
 
 
 class StepFailed(Exception):
-    """A step failed; its message says all there is to say to the user."""
+    """A step has failed. The message is complete, and printed without a traceback."""
 
 
 def clock(seconds: float) -> str:
@@ -31,7 +31,7 @@ def tail(path: Path, lines: int = 25) -> str:
 
 
 class Step:
-    """One line that says what is going on, and for how long already."""
+    """A line that shows the current step and its elapsed time."""
 
     def __init__(self, message: str):
         self.message = message
@@ -60,7 +60,7 @@ class Step:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process and everything it started."""
+    """Kill a process and everything that it has started."""
     try:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=5)
@@ -72,7 +72,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def output(command: Sequence[object]) -> str:
-    """What a command prints; a failed step if it fails or is not there."""
+    """The output of a command. Raises StepFailed if it fails or does not exist."""
     words = [str(c) for c in command]
     try:
         r = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -87,7 +87,7 @@ def output(command: Sequence[object]) -> str:
 
 def run(message: str, command: Sequence[object], log: Path, hint: str = "",
         env: dict[str, str] | None = None) -> None:
-    """Run a command as a step, its output going to log."""
+    """Run a command as a step, with its output in log."""
     step = Step(message)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as out:
@@ -112,18 +112,18 @@ def run(message: str, command: Sequence[object], log: Path, hint: str = "",
 
 
 def terminate(signum: int, _frame: FrameType | None) -> None:
-    # As an exception, so that what was started is ended on the way out.
+    # Raised as an exception, so that everything that was started is killed.
     sys.exit(128 + signum)
 
 
 def line_buffered() -> None:
-    """What is printed is seen at once, in a log, too."""
+    """Flush the output after each line, even if it goes to a file."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
 
 
 def main(function: Callable[[], int]) -> None:
-    """Run a script's main function: failed steps are messages, not tracebacks."""
+    """Run a script's main function, and print messages for failed steps, not tracebacks."""
     signal.signal(signal.SIGTERM, terminate)
     signal.signal(signal.SIGHUP, terminate)
     try:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The kernel's own tests of what patches text: the same with C and with Rust?
+"""Runs the kernel's own tests of text patching, which must give the same results with C
+and with Rust.
 
-One boot runs them twice, without and with our modules. What counts is not that
-a test passes, but that it ends the same way; a test that fails with both is
-named in the summary.
+One boot runs them twice, without and with our modules. A test need not pass, but its
+results must be identical; a test that fails with both is listed in the summary.
 """
 
 import re
@@ -20,7 +20,7 @@ from rr.results import Results
 SCRIPT = paths.SCRIPTS / "guest/selftests.sh"
 SIDES = ("c", "rust")
 
-# Where the kernel's build has them, relative to its build folder.
+# Paths relative to the kernel's build folder.
 KUNIT = ("lib/tests/test_kprobes.ko",)
 BUILT_IN_SUITE = "kprobes_riscv"
 MODULES = (
@@ -30,7 +30,7 @@ MODULES = (
     "samples/kprobes/kprobe_example.ko",
     "samples/kprobes/kretprobe_example.ko",
 )
-# What ftracetest loads by itself, with modprobe.
+# Modules that ftracetest loads itself, with modprobe.
 FTRACE_MODULES = (
     "samples/ftrace/ftrace-direct.ko",
     "samples/ftrace/ftrace-direct-too.ko",
@@ -47,7 +47,7 @@ def module(kernel: Kernel, path: str) -> Path:
 
 
 def for_modprobe(kernel: Kernel) -> dict[str, Path]:
-    """Modules where modprobe looks for them; none needs another."""
+    """The modules at the paths where modprobe finds them; they have no dependencies."""
     release = (kernel.obj / "include/config/kernel.release").read_text().strip()
     found = [module(kernel, path) for path in FTRACE_MODULES]
     table = paths.BUILD / "modules.dep"
@@ -58,7 +58,7 @@ def for_modprobe(kernel: Kernel) -> dict[str, Path]:
 
 
 def files(kernel: Kernel) -> dict[str, Path]:
-    """All that the guest needs beside our modules."""
+    """All files that the guest needs, except our modules."""
     top = kernel.tree / FTRACE
     tests = {f"selftests/ftrace/{p.relative_to(top)}": p
              for p in top.rglob("*") if p.is_file()}
@@ -73,7 +73,7 @@ def files(kernel: Kernel) -> dict[str, Path]:
 
 
 def outcomes(kernel: Kernel, boot: Boot, side: str) -> dict[str, str]:
-    """How each test ended, by name."""
+    """The result of each test, by name."""
     found = {}
     prefix = f"result {side} "
     for line in guest.said(boot.lines):
@@ -93,14 +93,14 @@ def outcomes(kernel: Kernel, boot: Boot, side: str) -> dict[str, str]:
 
 
 def log_of(boot: Boot, side: str, name: str) -> str:
-    """What a failing ftrace test saw last."""
+    """The end of the log of a failed ftrace test."""
     m = re.match(r"ftracetest (\d+) ", name)
     lines = (guest.sent(boot.lines, f"{side}-{m.group(1)}") if m else None) or []
     return "".join(f"\n    {side}: {line}" for line in lines[-12:])
 
 
 def compare(boot: Boot, c: dict[str, str], rust: dict[str, str]) -> Results:
-    """One result a test: whether it ended the same way."""
+    """A result for each test: whether it is identical with C and with Rust."""
     results = Results()
     for name in sorted({*c, *rust}):
         a, b = c.get(name, "never ended"), rust.get(name, "never ended")
@@ -111,7 +111,7 @@ def compare(boot: Boot, c: dict[str, str], rust: dict[str, str]) -> Results:
 
 
 def whole(kernel: Kernel, found: dict[str, str], side: str) -> Results:
-    """Whether all there is to run has been run: two empty lists are the same, too."""
+    """Whether all tests have run, since two empty lists would be identical, too."""
     results = Results()
     tests = len(list((kernel.tree / FTRACE / "test.d").rglob("*.tc")))
     ran = len([n for n in found if n.startswith("ftracetest ") and "(instance)" not in n])
@@ -123,7 +123,7 @@ def whole(kernel: Kernel, found: dict[str, str], side: str) -> Results:
 
 
 def calls(boot: Boot, when: str) -> dict[str, int]:
-    """What the kernel's users have asked our module for, by its own counters."""
+    """The calls of our module by the kernel's users, from its counters."""
     for line in guest.sent(boot.lines, f"stats-{when}") or []:
         if line.startswith("provider:"):
             return {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", line)}
@@ -131,7 +131,7 @@ def calls(boot: Boot, when: str) -> dict[str, int]:
 
 
 def at_work(boot: Boot) -> Results:
-    """Whether it was Rust that patched: without hooks both sides are C."""
+    """Whether Rust has patched: without hooks, both sides are C."""
     results = Results()
     before, after = calls(boot, "before"), calls(boot, "after")
     made = {kind: n - before.get(kind, 0) for kind, n in after.items()}
@@ -152,7 +152,7 @@ def summary(c: dict[str, str]) -> str:
 
 def boot_row(row: matrix.Selftests, tools: dict[str, str], tests: str = "",
              built: dict[str, Path] | None = None) -> Results:
-    """Boot a guest that runs everything twice; tests are some of ftrace's, instead of all."""
+    """Boot a guest that runs everything twice; tests selects a part of ftrace's tests."""
     results = Results()
     try:
         kernel = kernels.build(row.flavour, row.hooked, tools)

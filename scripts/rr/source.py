@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Kernel source: the user's own, Debian's package, or kernel.org's tarball."""
+"""Fetches the kernel source: the user's own, Debian's package, or kernel.org's tarball."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ from rr import kernel_org, paths, progress, store
 from rr.lock import locked
 from rr.progress import StepFailed
 
-# The suites a version may be in, likeliest first.
+# The suites that may have a version, the likeliest first.
 DEBIAN = (
     ("linux-source-7.3", ("trixie-backports", "forky", "sid")),
     ("linux-source-7.2", ("forky", "trixie-backports", "sid")),
@@ -27,7 +27,7 @@ FETCHED = 2_500_000_000
 
 @dataclass
 class Source:
-    """A kernel tree that nothing writes to."""
+    """A kernel tree, which is never written to."""
 
     tree: Path
     identity: str  # differs when the content does
@@ -50,7 +50,7 @@ def tree_version(tree: Path) -> str:
 
 
 def stat_hash(tree: Path) -> str:
-    """A tree's identity without reading it: names, sizes and times."""
+    """A hash of the names, sizes and times in a tree, without reading the files."""
     h = hashlib.sha256(str(tree).encode())
     for folder, dirs, files in os.walk(tree):
         if folder == str(tree) and ".git" in dirs:
@@ -94,7 +94,7 @@ def from_user(given: Path) -> Source:
 
 
 def from_debian(folder: Path) -> str | None:
-    """Fill folder from Debian's source package; where it came from, if it did."""
+    """Unpack Debian's source package in folder, and return its origin, if there is one."""
     if not shutil.which("apt-get"):
         return None
     arch = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
@@ -135,7 +135,7 @@ def from_kernel_org(folder: Path) -> str:
 
 def fill(folder: Path) -> None:
     """Fetch the source into folder."""
-    # What an interrupted run was at.
+    # Left by an interrupted run.
     for stale in ("deb.partial", "deb.partial.fetch"):
         shutil.rmtree(folder.with_name(stale), ignore_errors=True)
     folder.with_name("kernel.tar.xz").unlink(missing_ok=True)
@@ -144,7 +144,7 @@ def fill(folder: Path) -> None:
 
 
 def get() -> Source:
-    """The kernel source, from the first place that has it."""
+    """The kernel source, from the first origin that has it."""
     given = os.environ.get("KERNEL_SRC")
     if given:
         return from_user(Path(given))

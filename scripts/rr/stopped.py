@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What runs while the machine is stopped calls nothing that can be traced or probed.
+"""Checks that code which runs while the machine is stopped cannot be traced or probed.
 
-It is in .kprobes.text, and so must be all that it calls: a call that leaves the
-section may run into the very text that is being patched.
+The code is in .kprobes.text, and so must be everything that it calls: a call that leaves
+the section may execute the text that is being patched.
 """
 
 import re
@@ -18,13 +18,13 @@ def _lines(tools: dict[str, str], *words: object) -> list[str]:
 
 
 def inside(tools: dict[str, str], module: Path) -> set[str]:
-    """The functions that a module has in the section."""
+    """The functions of a module that are in the section."""
     symbol = re.compile(rf"\sF {re.escape(SECTION)}\s+\w+\s+(\S+)$")
     return {m.group(1) for line in _lines(tools, "-t", module) if (m := symbol.search(line))}
 
 
 def calls(tools: dict[str, str], module: Path) -> set[str]:
-    """What the section's code in a module calls or jumps to, by name."""
+    """The names of the functions that a module's code in the section calls or jumps to."""
     call = re.compile(r"R_RISCV_(?:CALL_PLT|CALL|JAL)\s+([^\s+*]+)")
     found = set()
     here = False
@@ -37,7 +37,7 @@ def calls(tools: dict[str, str], module: Path) -> set[str]:
 
 
 def problems(tools: dict[str, str], modules: list[Path]) -> list[str]:
-    """Calls that leave the section, and a section that is not there at all."""
+    """Calls that leave the section, or that the section is missing."""
     allowed = set().union(*(inside(tools, m) for m in modules))
     if not any(inside(tools, m) for m in modules):
         return [f"no module has a function in {SECTION}"]

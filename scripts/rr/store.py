@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Folders in the cache that are either complete or not there.
+"""Folders in the cache that are either complete or do not exist.
 
-A folder is filled beside its final place, renamed, and only then marked. What
-has no mark was interrupted, and is thrown away by the next one to come.
+A folder is filled beside its final place, renamed, and then marked. A folder without a
+mark was interrupted, and is removed by the next run.
 """
 
 import errno
@@ -23,7 +23,7 @@ FULL = 32 << 20
 
 
 def free(folder: Path) -> int:
-    """Bytes on the disk that folder is on, or will be."""
+    """The free bytes on the disk of folder, which may not exist yet."""
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
@@ -37,9 +37,9 @@ def no_room(folder: Path, what: str, needed: int) -> str:
 
 @contextmanager
 def room(folder: Path, what: str, needed: int) -> Iterator[None]:
-    """Do what writes so many bytes below folder; where they do not fit, say so.
+    """Run code that writes so many bytes below folder, with a message if they do not fit.
 
-    Others write to the disk, too: it can be full although there was room.
+    Others may write to the disk, too, so that it can be full although there was room.
     """
     if free(folder) < needed:
         raise StepFailed(no_room(folder, what, needed))
@@ -60,7 +60,7 @@ def complete(folder: Path) -> bool:
 
 
 def start(folder: Path) -> Path:
-    """An empty folder to fill; the caller holds a lock."""
+    """Create an empty folder to fill. The caller holds a lock."""
     partial = folder.with_name(folder.name + ".partial")
     # What fetch-deb.sh and the sources put beside it goes, too.
     for stale in (partial, folder, *folder.parent.glob(f"{folder.name}.*.fetch")):
@@ -83,7 +83,7 @@ def mark(folder: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    # The mark goes first, or an interrupted removal would look complete.
+    # Remove the mark first, or the folder would look complete after an interrupted removal.
     (folder / MARK).unlink(missing_ok=True)
     shutil.rmtree(folder, onerror=retry)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A guest in which everything that patches text runs at once and at random."""
+"""Runs a guest in which everything that patches text runs at the same time and at random."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def operations(boot: Boot) -> int:
 
 
 def at_work(boot: Boot) -> Results:
-    """Whether our module patched for the kernel, since it was loaded for the last time."""
+    """Whether our module has patched for the kernel since it was last loaded."""
     results = Results()
     made = selftests.calls(boot, "after")
     results.add("Rust did the patching", bool(made.get("patch")), f"calls: {made}")
@@ -25,14 +25,14 @@ def at_work(boot: Boot) -> Results:
 
 
 def last_operations(boot: Boot) -> str:
-    """What was going on at the end, for one who looks for the culprit."""
+    """The last operations of the actors, for finding the cause of a failure."""
     found = [line for line in guest.said(boot.lines) if line.startswith("op ")]
     return "".join(f"\n    {line}" for line in found[-12:])
 
 
 def boot_row(row: matrix.Stress, tools: dict[str, str], seed: int, seconds: int,
              built: dict[str, Path] | None = None) -> Results:
-    """Boot a guest that is kept busy for so many seconds, in an order that seed decides."""
+    """Boot a guest that runs the stress test for so many seconds, in an order set by seed."""
     results = Results()
     try:
         kernel = kernels.build(row.flavour, row.hooked, tools)
@@ -45,7 +45,7 @@ def boot_row(row: matrix.Stress, tools: dict[str, str], seed: int, seconds: int,
     step = Step(f"stress, seed {seed}, {seconds} s, {row.title}")
     settings = {"SEED": seed, "DURATION": seconds, "HOOKED": "1" if kernel.hooked else "",
                 "DEBUG": "1" if kernel.flavour == "debug" else ""}
-    # What was begun when the time is over is still brought to its end.
+    # Operations that are under way at the end are completed.
     limits = Limits(silence=row.limits.silence, total=row.limits.total + 2 * seconds)
     boot = suite.boot(kernel, tools, built, row.name, row.machine, limits, step,
                       script=SCRIPT, parameters=row.delays(seed), settings=settings, files=files)

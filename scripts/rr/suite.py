@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""One boot of the test suite, and what came of it."""
+"""Boots a guest of the test suite, and collects its results."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ SCRIPT = paths.SCRIPTS / "guest/test.sh"
 
 def module_parameters(tools: dict[str, str], built: dict[str, Path], names: tuple[str, ...],
                       parameters: dict[str, Any]) -> dict[str, Any]:
-    """What the guest's "load" gives each module: QEMU's, and those of parameters it has."""
+    """The parameters that the guest passes to each module: those for QEMU, and those it has."""
     wanted = {**matrix.emulated(tools["QEMU_VERSION"]), **parameters}
     return {f"PARAMS_{name}": " ".join(f"{k}={v}" for k, v in wanted.items()
                                        if k in modules.parameters(built[name]))
@@ -48,10 +48,10 @@ def kunit_modules(built: dict[str, Path]) -> tuple[str, ...]:
 
 
 def ending(boot: Boot) -> Results:
-    """How the guest ended, and whether its kernel complained."""
+    """Results for how the guest ended, and whether its kernel complained."""
     results = Results()
     if not boot.ok:
-        # By another name where we ended it: that may have other reasons than a defect has.
+        # Under another name if we killed it, which may have other reasons than a defect.
         results.add("guest ended in time" if boot.hung else "guest", False,
                     f"{boot.ended}; the end of {boot.log}:\n{tail(boot.log)}")
     else:
@@ -63,7 +63,7 @@ def ending(boot: Boot) -> Results:
 
 
 def guest_checks(boot: Boot) -> Results:
-    """What the guest's script checked itself."""
+    """The results of checks by the guest's script."""
     results = Results()
     for line in guest.said(boot.lines):
         if line.startswith("ok "):
@@ -95,7 +95,7 @@ def page_checks(boot: Boot) -> Results:
 
 
 def litmus_checks(boot: Boot) -> Results:
-    """What litmus tests saw on the guest's harts: "nothing" is no result."""
+    """The results of litmus tests on the guest's harts; "nothing" counts as skipped."""
     results = Results()
     lines = guest.sent(boot.lines, "litmus")
     for line in lines or ():
@@ -108,13 +108,13 @@ def litmus_checks(boot: Boot) -> Results:
 
 
 def selftests(kernel: Kernel) -> dict[str, Path]:
-    """The kernel's own tests that guests run: their places in the guest, and here."""
+    """The kernel's own tests that guests run: their paths in the guest and on the host."""
     script = kernel.tree / "tools/testing/selftests/cpu-hotplug/cpu-on-off-test.sh"
     return {"programs/cpu-on-off-test.sh": script}
 
 
 def kind(script: str, kernel: Kernel) -> dict[str, Any]:
-    """What boot() is given for a guest of scripts/guest/SCRIPT.sh."""
+    """The arguments of boot() for a guest of scripts/guest/SCRIPT.sh."""
     if script != "hotplug":
         return {}
     return {"script": paths.SCRIPTS / f"guest/{script}.sh",
@@ -124,7 +124,7 @@ def kind(script: str, kernel: Kernel) -> dict[str, Any]:
 
 def results(kernel: Kernel, boot: Boot, kunit: tuple[str, ...], litmus: bool = False,
             pages: bool = True) -> Results:
-    """Everything that was tested in a boot of test.sh, or of one that dumps no page tables."""
+    """All results of a boot of test.sh, or of a script that dumps no page tables."""
     all_results = Results()
     if pages and not kunit and not litmus:
         all_results.add("KUnit", False, "there are no KUnit modules")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The tools bootstrap.sh found."""
+"""The tools that bootstrap.sh has found."""
 
 import os
 import subprocess
@@ -9,8 +9,8 @@ from rr.progress import StepFailed
 
 
 def load(*more: str) -> dict[str, str]:
-    """Find the tools, and those in more, installing what is missing; fast when all is there."""
-    # Of our own: another run in this folder may have been told of other tools.
+    """Find the tools, and those in more, installing what is missing. Fast if all are there."""
+    # A file of our own, since another run in this folder may use other tools.
     found = paths.TOOLCHAIN.with_name(f"toolchain.{os.getpid()}")
     rc = subprocess.call([paths.SCRIPTS / "bootstrap.sh", found, *more])
     if rc:
@@ -21,7 +21,7 @@ def load(*more: str) -> dict[str, str]:
 
 
 def make_variables(tools: dict[str, str]) -> list[str]:
-    """What a kernel or module build for RISC-V is given on make's command line."""
+    """The variables on make's command line for a kernel or module build for RISC-V."""
     library = tools.get("RUST_LIB_SRC")
     return [
         *([f"RUST_LIB_SRC={library}"] if library else []),
@@ -35,7 +35,7 @@ def make_variables(tools: dict[str, str]) -> list[str]:
 
 
 def identity(tools: dict[str, str]) -> str:
-    """What shapes the output of a build."""
+    """The tools that the output of a build depends on."""
     keys = ("LLVM", "CLANG_VERSION", "RUSTC", "RUSTC_VERSION", "BINDGEN_VERSION")
     return "\n".join(f"{k}={tools[k]}" for k in keys)
 
@@ -45,9 +45,9 @@ def jobs() -> str:
 
 
 def environment() -> dict[str, str]:
-    """The environment without what an outer make would tell an inner one."""
+    """The environment without variables that an outer make would pass to an inner one."""
     drop = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KBUILD_OUTPUT", "O", "M", "MO",
             "KCONFIG_ALLCONFIG", "LLVM", "RUSTC", "BINDGEN", "CROSS_COMPILE", "ARCH")
     kept = {k: v for k, v in os.environ.items() if k not in drop}
-    # Errors are read by people of any language, but tests and scripts read them, too.
+    # Messages are in English, since tests and scripts parse them.
     return kept | {"LC_ALL": "C.UTF-8"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Unit tests of these scripts: scripts/tests/, run by Python's own unittest."""
+"""Runs the unit tests of these scripts, scripts/tests/, with Python's unittest."""
 
 import re
 import subprocess
@@ -19,7 +19,7 @@ SHELL = re.compile(r"^test (\w+) \.\.\. (ok|FAILED)$", re.MULTILINE)
 
 
 def shell(top: Path) -> Results:
-    """The tests of the shell scripts that prepare a machine."""
+    """Run the tests of the shell scripts that prepare a machine."""
     results = Results()
     r = subprocess.run(["sh", top / "scripts/tests/machine.sh"], stdin=subprocess.DEVNULL,
                        capture_output=True, text=True, check=False,
@@ -33,7 +33,7 @@ def shell(top: Path) -> Results:
 
 
 def run(top: Path = paths.TOP) -> Results:
-    """Each test is a result. In a process of its own: the scripts of another tree than ours."""
+    """Run the unit tests of the tree top in a process of their own, since it may not be ours."""
     results = Results()
     scripts = top / "scripts"
     r = subprocess.run([sys.executable, "-B", "-m", "unittest", "discover", "-v", "-b",

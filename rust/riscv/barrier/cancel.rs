@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Cancel: a worker and its canceller cannot miss each other.
+//! Cancellation: work that can be cancelled, by a canceller that waits if it is running.
 //!
-//! The same crossing as in [`wake_up`](super::wake_up): either the worker sees that it is
-//! cancelled and does not start, or the canceller sees that it runs and waits for it.
+//! Store buffering, as in [`wake_up`](super::wake_up): either the worker sees that it is cancelled
+//! and does not start, or the canceller sees that it runs and waits for it.
 
 use kernel::sync::atomic::{
     Acquire,
@@ -14,7 +14,7 @@ use kernel::sync::atomic::{
 
 use super::smp_store_mb;
 
-/// Whether a worker runs, and whether it may.
+/// Whether a worker is running, and whether it is cancelled.
 ///
 /// # Examples
 ///
@@ -39,7 +39,7 @@ pub struct Cancel {
 }
 
 impl Cancel {
-    /// Nothing runs, and nothing is cancelled.
+    /// Creates one that is neither running nor cancelled.
     pub const fn new() -> Cancel {
         Cancel {
             running: Atomic::new(false),
@@ -47,7 +47,7 @@ impl Cancel {
         }
     }
 
-    /// The two sides: one worker, as many cancellers as there are copies.
+    /// The two sides: one worker, and a canceller that can be copied.
     pub fn split(&mut self) -> (Worker<'_>, Canceller<'_>) {
         (Worker(self), Canceller(self))
     }
@@ -59,11 +59,12 @@ impl Default for Cancel {
     }
 }
 
-/// The side that works.
+/// The worker's side.
 pub struct Worker<'a>(&'a Cancel);
 
 impl Worker<'_> {
-    /// Says that the work runs, then looks whether it may. `None` if it is cancelled. Any context.
+    /// Marks the work as running, then checks whether it is cancelled: `None` if it is. Any
+    /// context.
     #[must_use = "the work may not run without it"]
     pub fn start(&mut self) -> Option<Running<'_>> {
         // Pairs with the barrier in `Canceller::cancel`. litmus: cancel
@@ -74,11 +75,11 @@ impl Worker<'_> {
     }
 }
 
-/// Proof that the work may run. Dropped when it is done.
+/// A token that permits the work to run. To be dropped when it is done.
 pub struct Running<'a>(&'a Cancel);
 
 impl Running<'_> {
-    /// Whether the work should come to an end early.
+    /// Whether the work was cancelled and should end early.
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Relaxed)
     }
@@ -86,28 +87,29 @@ impl Running<'_> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        // What the work did is before it is seen to be done; pairs with the acquire in `is_done`.
+        // Everything that the work did is visible to whoever sees that it is done; pairs with the
+        // acquire in `is_done`.
         // litmus: message
         self.0.running.store(false, Release);
     }
 }
 
-/// What a canceller has found.
+/// The result of [`Canceller::cancel`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "work that still runs has to be waited for"]
 pub enum Cancelled {
-    /// The work does not run, and will not again.
+    /// The work is not running, and will not run again.
     Never,
-    /// The work runs: what it uses must stay until [`Canceller::is_done`].
+    /// The work is running: what it uses must stay valid until [`Canceller::is_done`].
     StillRunning,
 }
 
-/// The side that cancels.
+/// The canceller's side.
 #[derive(Clone, Copy)]
 pub struct Canceller<'a>(&'a Cancel);
 
 impl Canceller<'_> {
-    /// Keeps the work from being started, then looks whether it has been. Any context.
+    /// Marks the work as cancelled, then checks whether it is running. Any context.
     pub fn cancel(&self) -> Cancelled {
         // Pairs with the barrier in `Worker::start`. litmus: cancel
         smp_store_mb(&self.0.cancelled, true);
@@ -119,7 +121,7 @@ impl Canceller<'_> {
         }
     }
 
-    /// Whether the work does not run; then all it did is seen. Any context.
+    /// Whether the work is not running. If so, everything that it did is visible. Any context.
     pub fn is_done(&self) -> bool {
         // Pairs with the release in `Running::drop`. litmus: message
         !self.0.running.load(Acquire)

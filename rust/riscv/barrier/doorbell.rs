@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Doorbell: descriptors in memory, then a device's register; and what the device writes back.
+//! Doorbell: DMA descriptors in coherent memory, and the device register that announces them.
 //!
-//! A device is an observer that `smp_*` barriers say nothing about.
+//! The other side is a device, for which `smp_*` barriers are not enough.
 
 use core::cell::UnsafeCell;
 
@@ -25,10 +25,9 @@ use super::{
 const CPU: u32 = 0;
 const DEVICE: u32 = 1;
 
-/// A descriptor in memory that a device reads and writes, coherently: either the CPU or the device
-/// owns it.
+/// A descriptor in coherent memory that the CPU and a device both access. One of them owns it.
 ///
-/// A device can leave any bytes: what it leaves is a `T` only because all of them are.
+/// A device can write any bytes, so every bit pattern must be a valid `T`: it is `FromBytes`.
 ///
 /// # Examples
 ///
@@ -69,14 +68,13 @@ impl<T: FromBytes> Descriptor<T> {
         }
     }
 
-    /// The two sides. A device is told of the descriptor by its address in memory, and finds a word
-    /// behind the data that says who owns it: 0 the CPU, 1 the device.
+    /// The two sides. A device is passed the address of the descriptor in memory, and finds a word
+    /// behind the data that holds its owner: 0 is the CPU, 1 the device.
     ///
-    /// Who tells it answers for the descriptor's staying there while the device owns it.
+    /// Code that passes the address must keep the descriptor there while the device owns it.
     ///
-    /// The driver gets a side of its own because it must not have an exclusive reference to the
-    /// descriptor: the compiler could take what it writes there as nobody's business, and move it
-    /// across any barrier.
+    /// The driver's side is a shared reference, since the compiler may assume that nobody else sees
+    /// what is written through an exclusive one, and move such a write across any barrier.
     pub fn split(&mut self) -> (Driver<'_, T>, Device<'_>) {
         (Driver(self), Device(&self.owner))
     }
@@ -86,32 +84,33 @@ impl<T: FromBytes> Descriptor<T> {
 pub struct Driver<'a, T>(&'a Descriptor<T>);
 
 impl<T: FromBytes> Driver<'_, T> {
-    /// Fills the descriptor in, then makes it the device's. `None` if it is the device's already.
+    /// Calls `fill` to fill the descriptor in, then passes it to the device. `None` if the device
+    /// owns it already.
     #[must_use = "the device does not know yet: ring its bell"]
     pub fn give(&mut self, fill: impl FnOnce(&mut T)) -> Option<Given> {
         fill(self.take()?);
-        // The device may look without being told, and must not find it half filled in; nor may
-        // what it writes be what was read here before. Write would not order the reads.
+        // The device may poll the descriptor, and must not see it partly filled in; nor may reads
+        // before this return what the device writes afterwards, which `Write` would not prevent.
         // litmus: doorbell, doorbell+cycle
         dma_mb(Full);
         self.0.owner.store(DEVICE, Relaxed);
         Some(Given(()))
     }
 
-    /// What the device has left, if it has given the descriptor back.
+    /// The data that the device has written, if it has given the descriptor back.
     pub fn take(&mut self) -> Option<&mut T> {
         if self.0.owner.load(Relaxed) != CPU {
             return None;
         }
-        // The data is read after the mark. litmus: completion, doorbell+cycle
+        // The data is read after the owner. litmus: completion, doorbell+cycle
         dma_mb(Read);
-        // SAFETY: The CPU owns it, as the device has said, or who is in its place, by the requirement
-        // of `give_back`; and this is its only driver.
+        // SAFETY: The CPU owns it: the device has stored that, or code in its place, by the
+        // requirement of `give_back`. This is its only driver.
         Some(unsafe { &mut *self.0.data.get() })
     }
 }
 
-/// The device's side of a descriptor, for code that takes a device's place.
+/// The device's side of a descriptor, for code that acts as the device.
 pub struct Device<'a>(&'a Atomic<u32>);
 
 impl Device<'_> {
@@ -119,29 +118,30 @@ impl Device<'_> {
     ///
     /// # Safety
     ///
-    /// No device uses the data any more, until it is given the descriptor again.
+    /// No device uses the data from now on, until it is given the descriptor again.
     pub unsafe fn give_back(&mut self) {
         self.0.store(CPU, Relaxed);
     }
 }
 
-/// Proof that a descriptor has been given to the device.
+/// A token that shows that a descriptor was given to the device.
 pub struct Given(());
 
-/// A device's register that tells it to look.
+/// A device register that tells the device to read its descriptors.
 pub struct Doorbell<F: Fn(u32)> {
     write: F,
 }
 
 impl<F: Fn(u32)> Doorbell<F> {
-    /// A doorbell that `write` rings. The relaxed accessor is enough: the order comes from here.
+    /// Creates a doorbell whose register `write` writes. A relaxed accessor is sufficient, since
+    /// [`Doorbell::ring`] has the barrier.
     pub const fn new(write: F) -> Doorbell<F> {
         Doorbell { write }
     }
 
-    /// Rings, after everything that was written to the descriptor.
+    /// Writes `value` to the register, after everything that was written to the descriptor.
     pub fn ring(&self, value: u32, _given: Given) {
-        // Memory before the register: only a barrier with the device bits does that.
+        // Memory is written before the register, which takes a barrier with the I/O bits.
         // litmus: doorbell
         mb(Write);
         (self.write)(value);

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The barriers of the `kernel` crate, for Linux 7.2, which has them for CPUs only and untyped.
+//! The barriers of the `kernel` crate, for Linux 7.2, whose barriers are for CPUs only, and
+//! untyped.
 //!
 //! The names and meanings are those of `kernel::sync::barrier` of Linux 7.3; the instructions those
 //! of [`arch/riscv/include/asm/barrier.h`](srctree/arch/riscv/include/asm/barrier.h).
 
 pub use kernel::sync::atomic::Full;
 
-/// Orders loads before it before loads after it.
+/// Orders earlier loads before later loads.
 pub struct Read;
 
-/// Orders stores before it before stores after it.
+/// Orders earlier stores before later stores.
 pub struct Write;
 
-/// What is ordered: [`Full`], [`Read`] or [`Write`].
+/// The accesses that a barrier orders: [`Full`], [`Read`] or [`Write`].
 pub trait Ordering: sealed::Sealed {
-    /// Memory, as CPUs see it.
+    /// The barrier for memory, between CPUs.
     fn memory();
 
-    /// Memory and devices.
+    /// The barrier for memory and devices.
     fn devices();
 }
 
@@ -34,7 +35,7 @@ macro_rules! impl_ordering {
             impl Ordering for $ty {
                 #[inline(always)]
                 fn memory() {
-                    // SAFETY: A fence. Without `nomem` the compiler moves no access across, either.
+                    // SAFETY: A fence only orders. Without `nomem` it is a compiler barrier, too.
                     unsafe { core::arch::asm!($memory, options(nostack, preserves_flags)) };
                 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Message passing: data, then a flag that says it is there.
+//! Message passing: data, and a flag that is set when the data is ready.
 //!
-//! It takes both: a release alone orders nothing for a reader that does not acquire.
+//! It needs a release and an acquire: a release alone orders nothing for a reader without acquire.
 
 use core::{
     cell::UnsafeCell,
@@ -16,7 +16,7 @@ use kernel::sync::atomic::{
     Release, //
 };
 
-/// Room for one message between two contexts.
+/// A slot for one message between two contexts.
 ///
 /// # Examples
 ///
@@ -34,18 +34,18 @@ use kernel::sync::atomic::{
 ///
 /// # Invariants
 ///
-/// `data` is initialised while `ready` is true; then only the receiver uses it, before only the
-/// sender.
+/// While `ready` is true, `data` is initialised and only the receiver uses it; before that, only
+/// the sender does.
 pub struct Message<T> {
     ready: Atomic<bool>,
     data: UnsafeCell<MaybeUninit<T>>,
 }
 
-// SAFETY: By the invariant one context at a time uses the data, which is passed on with it.
+// SAFETY: By the invariant one context at a time uses the data, and `T: Send` can be passed on.
 unsafe impl<T: Send> Sync for Message<T> {}
 
 impl<T> Message<T> {
-    /// Room without a message.
+    /// Creates a slot without a message.
     pub const fn new() -> Message<T> {
         Message {
             ready: Atomic::new(false),
@@ -53,7 +53,7 @@ impl<T> Message<T> {
         }
     }
 
-    /// The two sides. A message that was never received is dropped.
+    /// The two sides. Drops a message that was not received.
     pub fn split(&mut self) -> (Sender<'_, T>, Receiver<'_, T>) {
         self.empty();
         (Sender(self), Receiver(self))
@@ -79,7 +79,7 @@ impl<T> Drop for Message<T> {
     }
 }
 
-/// The side that writes.
+/// The sender's side.
 pub struct Sender<'a, T>(&'a Message<T>);
 
 impl<T> Sender<'_, T> {
@@ -92,11 +92,11 @@ impl<T> Sender<'_, T> {
     }
 }
 
-/// The side that reads.
+/// The receiver's side.
 pub struct Receiver<'a, T>(&'a Message<T>);
 
 impl<T> Receiver<'_, T> {
-    /// The message, if it is there. Any context.
+    /// Takes the message, if it has been sent. Any context.
     pub fn receive(&mut self) -> Option<T> {
         // Pairs with the release in `send`. litmus: message
         if !self.0.ready.load(Acquire) {

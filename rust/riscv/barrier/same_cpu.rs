@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Same CPU: a task and an interrupt handler of its own CPU.
+//! Message passing between a task and an interrupt handler on the same CPU.
 //!
-//! A CPU sees its own accesses in order, so only the compiler has to be kept from swapping them.
+//! A CPU sees its own accesses in program order, so compiler barriers are sufficient.
 
 use core::{
     cell::UnsafeCell,
@@ -19,7 +19,7 @@ use kernel::{
 
 use super::barrier;
 
-/// A note that one leaves and the other takes.
+/// A slot for a value that the task leaves and the handler takes.
 ///
 /// # Examples
 ///
@@ -38,14 +38,15 @@ use super::barrier;
 ///
 /// # Invariants
 ///
-/// While `there` is true the data is initialised and the handler's, else it is the task's.
+/// While `there` is true, the data is initialised and only the handler uses it; else only the task
+/// does.
 pub struct Note<T: Copy> {
     there: Atomic<bool>,
     data: UnsafeCell<MaybeUninit<T>>,
 }
 
 impl<T: Copy> Note<T> {
-    /// No note.
+    /// Creates an empty slot.
     pub const fn new() -> Note<T> {
         Note {
             there: Atomic::new(false),
@@ -57,8 +58,8 @@ impl<T: Copy> Note<T> {
     ///
     /// # Safety
     ///
-    /// While the two exist both are used on one and the same CPU, and the handler's runs to its
-    /// end before the task goes on. Elsewhere [`message`](super::message) is what is needed.
+    /// While the two sides exist, both are used on the same CPU, and the handler runs to completion
+    /// before the task continues. Between CPUs, use [`message`](super::message) instead.
     pub unsafe fn split(&mut self) -> (Task<'_, T>, Handler<'_, T>) {
         (Task(self, NotThreadSafe), Handler(self, NotThreadSafe))
     }
@@ -70,16 +71,16 @@ impl<T: Copy> Default for Note<T> {
     }
 }
 
-/// The side that is interrupted.
+/// The side of the task, which is interrupted.
 pub struct Task<'a, T: Copy>(&'a Note<T>, #[allow(dead_code)] NotThreadSafe);
 
 impl<T: Copy> Task<'_, T> {
-    /// Leaves a note, unless the last one is still there.
+    /// Leaves `note`, and returns `true`; `false` if the last one has not been taken.
     pub fn leave(&mut self, note: T) -> bool {
         if self.0.there.load(Relaxed) {
             return false;
         }
-        // The data is ours only after the look. litmus: same-cpu
+        // The data is written only after `there` was read. litmus: same-cpu
         barrier();
         // SAFETY: By the invariant the data is the task's, which this is.
         unsafe { (*self.0.data.get()).write(note) };
@@ -90,16 +91,16 @@ impl<T: Copy> Task<'_, T> {
     }
 }
 
-/// The side that interrupts.
+/// The side of the interrupt handler.
 pub struct Handler<'a, T: Copy>(&'a Note<T>, #[allow(dead_code)] NotThreadSafe);
 
 impl<T: Copy> Handler<'_, T> {
-    /// The note, if there is one.
+    /// Takes the note, if there is one.
     pub fn take(&mut self) -> Option<T> {
         if !self.0.there.load(Relaxed) {
             return None;
         }
-        // The data is read after the look, and before it is given back. litmus: same-cpu
+        // The data is read after `there`, and before `there` is cleared. litmus: same-cpu
         barrier();
         // SAFETY: `there` is true, so there is data, and the task leaves it alone.
         let note = unsafe { (*self.0.data.get()).assume_init() };

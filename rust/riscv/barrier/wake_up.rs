@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Wake-up: a sleeper and those who wake it cannot miss each other.
+//! Wake-up: a condition that a task sleeps for, without lost wake-ups.
 //!
-//! Each stores, then looks at what the other stores. With a full barrier in between at least one
-//! sees the other: either the sleeper does not sleep, or the waker wakes it. A release and an
-//! acquire would not do.
+//! Store buffering: each side stores, then loads what the other side stores. With full barriers in
+//! between, at least one of them sees the other's store: either the sleeper does not sleep, or the
+//! waker wakes it. Release and acquire are not sufficient.
 
 use kernel::{
     sync::atomic::{
@@ -22,14 +22,14 @@ use super::{
     Full, //
 };
 
-/// A condition, and whether somebody sleeps until it holds.
+/// A condition, and whether a task sleeps until it is true.
 ///
-/// A task's state is not in it: `wake_up_process()` does nothing for a task that is running, and a
-/// task that prepared first would then go to sleep for ever. So the order is:
+/// The task's state is not part of it, but must be set before: `wake_up_process()` does nothing for
+/// a task that is running, so a task that prepared first could sleep for ever. The order is:
 ///
 /// 1. set the state ([`set_current_state()`]);
 /// 2. [`Sleeper::prepare`];
-/// 3. if that is not `None`, `schedule()`, and from 1. again: something else can have woken it;
+/// 3. if that is not `None`, `schedule()`, then again from 1., since wake-ups can be spurious;
 /// 4. the state is [`TaskState::Running`] again.
 ///
 /// [`set_current_state()`]: crate::thread::set_current_state
@@ -69,7 +69,7 @@ pub struct WakeUp {
 }
 
 impl WakeUp {
-    /// Nobody sleeps, and the condition does not hold.
+    /// Creates one whose condition is false, and for which no task sleeps.
     pub const fn new() -> WakeUp {
         WakeUp {
             asleep: Atomic::new(false),
@@ -77,7 +77,7 @@ impl WakeUp {
         }
     }
 
-    /// The two sides: one sleeper, as many wakers as there are copies.
+    /// The two sides: one sleeper, and a waker that can be copied.
     pub fn split(&mut self) -> (Sleeper<'_>, Waker<'_>) {
         (Sleeper(self), Waker(self))
     }
@@ -89,16 +89,16 @@ impl Default for WakeUp {
     }
 }
 
-/// The side that sleeps.
+/// The sleeper's side.
 pub struct Sleeper<'a>(&'a WakeUp);
 
 impl Sleeper<'_> {
-    /// Says that this task is about to sleep, then looks whether it still has to.
+    /// Announces that this task is about to sleep, then checks the condition.
     ///
-    /// With what it returns the task may sleep: a waker that comes from now on will wake it. `None`
-    /// if the condition holds. Any context.
+    /// Returns `None` if the condition is true. Otherwise the task may sleep: wakers will wake it
+    /// from now on. Any context.
     ///
-    /// The task's state is set before, not between this and `schedule()`: see [`WakeUp`].
+    /// The task's state must be set before this, not between this and `schedule()`: see [`WakeUp`].
     #[must_use = "a task that sleeps without it is not woken"]
     pub fn prepare(&mut self) -> Option<Asleep<'_>> {
         // Pairs with the barrier in `Waker::set`, for the task's state, too. litmus: wake-up,
@@ -109,19 +109,20 @@ impl Sleeper<'_> {
         (!self.0.condition.load(Relaxed)).then_some(asleep)
     }
 
-    /// Takes the condition back, before what it stands for is dealt with: whether it held.
+    /// Clears the condition, and returns whether it was true. To be called before the work that the
+    /// condition announces is done.
     ///
-    /// What a waker wrote before [`Waker::set`] is then seen. What comes later makes the condition
-    /// hold again. Taken back after the work, it would be lost. Any context.
+    /// What a waker wrote before [`Waker::set`] is visible afterwards. Work that comes later sets
+    /// the condition again; if it were cleared after the work, that would be lost. Any context.
     #[must_use = "what the condition stands for has to be dealt with"]
     pub fn take(&mut self) -> bool {
-        // Pairs with the releases in `Waker::set`, of all wakers since it was last taken back.
+        // Pairs with the releases in `Waker::set`, of all wakers since it was last cleared.
         // litmus: wake-up+rounds, wake-up+two-wakers
         self.0.condition.xchg(false, Acquire)
     }
 }
 
-/// Proof that wakers know of the sleeper. Dropped when it is awake again.
+/// A token that shows that the sleeper was announced to wakers. To be dropped when it is awake.
 pub struct Asleep<'a>(&'a WakeUp, #[allow(dead_code)] NotThreadSafe);
 
 impl Drop for Asleep<'_> {
@@ -130,17 +131,18 @@ impl Drop for Asleep<'_> {
     }
 }
 
-/// The side that wakes.
+/// The waker's side.
 #[derive(Clone, Copy)]
 pub struct Waker<'a>(&'a WakeUp);
 
 impl Waker<'_> {
-    /// Makes the condition hold, then looks whether somebody has to be woken. Any context.
+    /// Sets the condition, then returns whether the sleeper has to be woken. Any context.
     #[inline]
     #[must_use = "the sleeper has to be woken if this is true"]
     pub fn set(&self) -> bool {
-        // Pairs with the acquire in `Sleeper::take`. A store would replace the release of another
-        // waker, whose work the sleeper would then miss. litmus: wake-up+rounds, wake-up+two-wakers
+        // Pairs with the acquire in `Sleeper::take`. A store would end the release sequence of
+        // another waker, whose work the sleeper then need not see.
+        // litmus: wake-up+rounds, wake-up+two-wakers
         let _ = self.0.condition.xchg(true, Release);
         // Pairs with the barrier in `Sleeper::prepare`. litmus: wake-up
         smp_mb(Full);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who has a slot, as `/sys/devices/system/cpu/hotplug/states` tells it.
+//! The owner of a hotplug slot, read from `/sys/devices/system/cpu/hotplug/states`.
 //!
-//! The state machine's table is not exported, so that a module that wants to take a state over from
-//! C code has no other way to see whether the C code still has it.
+//! The state machine's table is not exported. A module that takes a state over from C code has no
+//! other way to see whether the C code still has it.
 
 use kernel::{
     alloc::flags::GFP_KERNEL,
@@ -22,7 +22,7 @@ use crate::{
     pgtable::PAGE_SIZE, //
 };
 
-/// The name in a line such as `101: irqchip/sbi-ipi:starting`, if it is that of `number`.
+/// The name in a line such as `101: irqchip/sbi-ipi:starting`, if its number is `number`.
 fn name_of(line: &[u8], number: c_int) -> Option<&[u8]> {
     let line = line.trim_ascii();
     let colon = line.iter().position(|&byte| byte == b':')?;
@@ -35,16 +35,16 @@ fn name_of(line: &[u8], number: c_int) -> Option<&[u8]> {
 ///
 /// # Errors
 ///
-/// What opening and reading the file fails with, such as `-ENOENT` where sysfs is not mounted at
-/// `/sys`; `-ENOMEM`.
+/// The errors of opening and reading the file, such as `-ENOENT` if sysfs is not mounted at `/sys`;
+/// `-ENOMEM`.
 ///
 /// # Context
 ///
-/// Sleeps. The caller holds no [`CpusRead`](super::CpusRead): sysfs brings CPUs online under locks
-/// that are taken here.
+/// Sleeps. The caller must not hold a [`CpusRead`](super::CpusRead): the locks of sysfs that are
+/// taken here are held while CPUs are brought online through sysfs.
 pub fn holder<S: Section>(slot: Slot<S>) -> Result<Option<KVec<u8>>> {
     let path = c"/sys/devices/system/cpu/hotplug/states";
-    // What a file of sysfs has at most.
+    // The maximum length of a sysfs file.
     let mut text = KVec::from_elem(0u8, PAGE_SIZE, GFP_KERNEL)?;
 
     // SAFETY: A C string, and `text.len()` writable bytes.

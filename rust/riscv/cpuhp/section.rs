@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The three sections of the state machine, as what their callbacks are given.
+//! The three sections of the state machine: the argument types of their callbacks.
 
 use kernel::{
     bindings::*,
@@ -14,9 +14,9 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// What [`up`](super::State::up) returns: nothing where it may not fail.
+/// The return type of [`up`](super::State::up): `()` where it must not fail, else [`Result`].
 pub trait Outcome: sealed::Sealed {
-    /// 0, or the error as a negative number.
+    /// 0, or the error as a negative errno.
     fn to_errno(self) -> c_int;
 }
 
@@ -38,55 +38,56 @@ impl Outcome for Result {
     }
 }
 
-/// A section of the state machine. A callback gets a reference to one, which it cannot keep.
+/// A section of the state machine. A callback is passed a reference to one, which it cannot keep.
 pub trait Section: sealed::Sealed + Sized + 'static {
-    /// What `up` returns here.
+    /// The return type of `up` in this section.
     type Outcome: Outcome;
 
-    /// The first and the last number that a state of this section may have.
+    /// The first and the last number of the states in this section.
     const RANGE: [cpuhp_state; 2];
 
-    /// Those numbers in it that are handed out, if some are.
+    /// The first and the last number of the dynamic states in it, if it has any.
     const DYNAMIC: Option<[cpuhp_state; 2]>;
 
-    /// Proof of being in a callback of this section.
+    /// Creates the token of a callback in this section.
     ///
     /// # Safety
     ///
-    /// That is so, the callback is about `cpu`, and what comes of this ends with it.
+    /// The caller is a callback of this section for `cpu`, and drops the result before it returns.
     unsafe fn new(cpu: CpuId) -> Self;
 }
 
-/// On some other CPU, before the CPU is started, or after it has died. It may sleep.
+/// The section that runs on another CPU, before the CPU is started or after it is dead. Callbacks
+/// may sleep.
 ///
-/// With [`Calls::OnlineCpusToo`](super::Calls) it also runs for CPUs that are online.
+/// With [`Calls::OnlineCpusToo`](super::Calls) they also run for CPUs that are online.
 pub struct Prepare {
     cpu: CpuId,
 }
 
-/// On the CPU itself, with interrupts off, before it is online or after. It must not sleep, take a
-/// lock that may be held with interrupts on, or fail.
+/// The section that runs on the CPU itself with interrupts off, before it is online or after it
+/// was. Callbacks must not sleep, take a lock that may be held with interrupts on, or fail.
 pub struct Starting {
     cpu: CpuId,
     _here: NotThreadSafe,
 }
 
-/// In the CPU's own hotplug thread, which does not leave it. It may sleep.
+/// The section that runs in the CPU's hotplug thread, which is bound to it. Callbacks may sleep.
 pub struct Online {
     cpu: CpuId,
     _here: NotThreadSafe,
 }
 
 impl Prepare {
-    /// The CPU that this is about.
+    /// The CPU that the callback is for.
     pub fn cpu(&self) -> CpuId {
         self.cpu
     }
 }
 
-/// Code that runs on one CPU and does not leave it.
+/// A token of code that runs on one CPU and does not migrate.
 pub trait Here: sealed::Sealed {
-    /// The CPU that this is about, and runs on.
+    /// The CPU that the callback is for, and runs on.
     fn cpu(&self) -> CpuId;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The places of the state machine.
+//! The slots of the state machine, one for each hotplug state.
 
 use core::marker::PhantomData;
 
@@ -13,7 +13,7 @@ use super::{
     Starting, //
 };
 
-/// A place of the state machine in the section `S`.
+/// A slot of the state machine, in the section `S`.
 ///
 /// # Examples
 ///
@@ -48,18 +48,18 @@ impl<S: Section> Clone for Slot<S> {
 impl<S: Section> Copy for Slot<S> {}
 
 impl Slot<Prepare> {
-    /// Any place that is free at the end of the section.
+    /// Any free slot of the dynamic ones at the end of the section.
     pub const PREPARE_DYNAMIC: Self = Slot::at(cpuhp_state_CPUHP_BP_PREPARE_DYN);
 }
 
 impl Slot<Starting> {
-    /// Where the SBI IPI is enabled: before the CPU is online, and so before anybody queues work
-    /// to it.
+    /// The slot where the SBI IPI is enabled: before the CPU is online, and so before any work is
+    /// queued on it.
     pub const RISCV_SBI_IPI: Self = Slot::at(cpuhp_state_CPUHP_AP_IRQ_RISCV_SBI_IPI_STARTING);
 }
 
 impl Slot<Online> {
-    /// Any place that is free behind all the static ones but "sched:active".
+    /// Any free slot of the dynamic ones, which come after all static ones except "sched:active".
     pub const ONLINE_DYNAMIC: Self = Slot::at(cpuhp_state_CPUHP_AP_ONLINE_DYN);
 }
 
@@ -73,8 +73,7 @@ impl<S: Section> Slot<S> {
         }
     }
 
-    /// The static place with this number; `None` if that is in another section, or one of those
-    /// that are handed out.
+    /// The static slot with this number; `None` if that is in another section, or dynamic.
     pub const fn new(number: cpuhp_state) -> Option<Self> {
         if let Some([first, last]) = S::DYNAMIC {
             if number >= first && number <= last {
@@ -92,9 +91,9 @@ impl<S: Section> Slot<S> {
         self.number
     }
 
-    /// The place that the kernel chose for a dynamic one.
+    /// The slot that the kernel allocated for a dynamic one.
     pub(super) fn handed_out(self, number: cpuhp_state) -> Self {
-        // INVARIANT: The kernel chooses among the dynamic ones of the section.
+        // INVARIANT: The kernel allocates from the dynamic slots of the section.
         Slot { number, ..self }
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Directories and files in debugfs, and the operations of the files.
+//! Directories and files in debugfs, and the file operations.
 
 use core::{
     marker::PhantomData,
@@ -30,16 +30,16 @@ use kernel::{
 };
 
 extern "C" {
-    /// The module that this is linked into. Only generic code may name it: that is compiled, and
-    /// linked, with its user. Only its address is used.
+    /// The module that this is linked into. Only generic code may refer to it, since that is
+    /// compiled into the module that uses it. Only its address is used.
     static __this_module: c_void;
 }
 
-/// A directory; removed with all that is in it when dropped.
+/// A directory. Dropping it removes it with everything in it.
 ///
 /// # Invariants
 ///
-/// `NULL`, an error pointer, or a directory that is ours.
+/// The pointer is `NULL`, an error pointer, or a directory that this owns.
 pub(super) struct Entry(*mut bindings::dentry);
 
 // SAFETY: Any task may use and remove a directory.
@@ -53,18 +53,18 @@ impl Entry {
         Entry(ptr::null_mut())
     }
 
-    /// Makes a directory at the root of debugfs.
+    /// Creates a directory at the root of debugfs.
     pub(super) fn dir(name: &CStr) -> Entry {
         // SAFETY: `name` is a C string; without a parent it is made at the root.
         Entry(unsafe { bindings::debugfs_create_dir(name.as_char_ptr(), ptr::null_mut()) })
     }
 
-    /// Makes a file in the directory.
+    /// Creates a file in the directory.
     ///
     /// # Safety
     ///
-    /// `data` lives until the directory is dropped, and is what `operations` expect in their
-    /// inode's `i_private`.
+    /// `data` lives until the directory is dropped, and has the type that `operations` expect in
+    /// the inode's `i_private`.
     unsafe fn file<T>(
         &self,
         name: &CStr,
@@ -72,8 +72,9 @@ impl Entry {
         data: &T,
         operations: &'static bindings::file_operations,
     ) {
-        // SAFETY: `name` is a C string, and the directory as debugfs wants its parents. `data` and
-        // the operations outlive the file, by this function's requirements and by their type.
+        // SAFETY: `name` is a C string, and by the type invariant the directory is what debugfs
+        // takes as a parent. `data` outlives the file by the requirement of this function, and the
+        // operations are `'static`.
         unsafe {
             bindings::debugfs_create_file_full(
                 name.as_char_ptr(),
@@ -89,13 +90,14 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        // SAFETY: By the type's invariants, which are what this function takes.
+        // SAFETY: By the type invariant, `NULL`, an error pointer or our directory:
+        // `debugfs_remove()` takes any of them.
         unsafe { bindings::debugfs_remove(self.0) };
     }
 }
 
-// The kernel looks at the operations even after the file was removed, and until it is closed: they
-// are constants of the module that the open file keeps.
+// The kernel uses the operations until the file is closed, even if it was removed before. They are
+// constants of the module that owns the file, which stays loaded for as long.
 
 #[inline]
 pub(super) fn read_only<T, F>(dir: &Entry, name: &CStr, data: &T)
@@ -105,8 +107,8 @@ where
 {
     let operations = const { &Callbacks::<T, F, ()>::READ_ONLY };
 
-    // SAFETY: `ScopedDir` has `data` live for as long as the scope, which drops the directory
-    // first.
+    // SAFETY: By its lifetime in `ScopedDir`, `data` lives as long as the scope, which drops the
+    // directory first. The operations are those of a file whose data is a `T`.
     unsafe { dir.file(name, 0o400, data, operations) };
 }
 
@@ -135,18 +137,19 @@ where
     unsafe { dir.file(name, 0o200, data, operations) };
 }
 
-/// A callback of a type that has one value, which the caller has shown us.
+/// The callback of type `F`, which is zero-sized and so has only one value.
 ///
 /// # Safety
 ///
 /// There is a value of the type `F` that lives forever.
 unsafe fn callback<F: 'static>() -> &'static F {
     const { assert!(size_of::<F>() == 0, "a callback captures nothing") };
-    // SAFETY: A reference to no bytes has only to be aligned, and there is such a value.
+    // SAFETY: A reference to a zero-sized type has only to be aligned and not null; by the
+    // requirement of this function there is a value of that type.
     unsafe { NonNull::<F>::dangling().as_ref() }
 }
 
-/// The operations of a file whose data is a `T`, shown by an `F` and taken by a `W`.
+/// The file operations of a file whose data is a `T`, shown by an `F` and written by a `W`.
 struct Callbacks<T, F, W>(PhantomData<(T, F, W)>);
 
 impl<T, F> Callbacks<T, F, ()>
@@ -190,7 +193,7 @@ where
     };
 }
 
-/// Data, as its callback shows it.
+/// Data that is formatted by its callback.
 struct Shown<'a, T, F> {
     data: &'a T,
     show: &'a F,
@@ -205,52 +208,57 @@ where
     }
 }
 
-/// Opens a file that is shown by an `F`.
+/// The `open` operation of a file that is shown by an `F`.
 ///
 /// # Safety
 ///
-/// `inode` and `file` are those of an `open`, the inode's `i_private` is a `T` that outlives the
-/// file's directory, and there is an `F`.
+/// The caller is the VFS, opening `file` of `inode`, whose `i_private` points to a `T` that
+/// outlives the file's directory. There is a value of `F` that lives forever.
 unsafe extern "C" fn open<T, F>(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int
 where
     T: Send + Sync + 'static,
     F: Fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result + Send + Sync + 'static,
 {
-    // SAFETY: By the function's requirements.
+    // SAFETY: The VFS passes a valid inode.
     let data = unsafe { (*inode).i_private };
 
-    // SAFETY: By the function's requirements; `show` gets the data it needs.
+    // SAFETY: The VFS is opening `file`, which nobody else uses yet. `show` requires that the data
+    // is a `T` that is alive: it outlives the directory.
     unsafe { bindings::single_open(file, Some(show::<T, F>), data) }
 }
 
-/// Shows the data of a file.
+/// The `show` operation of a file's `seq_file`.
 ///
 /// # Safety
 ///
-/// `seq` is one that `open` made, and is used by nobody else now; its data is alive.
+/// The caller is `seq_read()`, with a `seq` that `open` created and that nobody else uses
+/// meanwhile. The data of the file is alive.
 unsafe extern "C" fn show<T, F>(seq: *mut bindings::seq_file, _: *mut c_void) -> c_int
 where
     T: Send + Sync + 'static,
     F: Fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result + Send + Sync + 'static,
 {
-    // SAFETY: By the function's requirements. debugfs removes no file while it is read.
+    // SAFETY: `seq` is valid, and `open` has set its `private` to the data of the file, a `T`. That
+    // lives longer than the directory, which debugfs does not remove while one of its files is
+    // read.
     let data = unsafe { &*(*seq).private.cast::<T>() };
-    // SAFETY: Who made the file had a `&'static F`.
+    // SAFETY: The method of `ScopedDir` that created the file was passed a `&'static F`.
     let show = unsafe { callback::<F>() };
-    // SAFETY: By the function's requirements.
+    // SAFETY: `seq_read()` passes a valid `seq`, which nobody else uses until this returns.
     let seq = unsafe { SeqFile::from_raw(seq) };
 
     seq_print!(seq, "{}", Shown { data, show });
     0
 }
 
+/// Passes what user space writes to the callback, and returns `count` or an error.
 fn take<T, W>(data: &T, buf: *const c_char, count: usize) -> isize
 where
     T: Send + Sync + 'static,
     W: Fn(&T, &mut UserSliceReader) -> Result + Send + Sync + 'static,
 {
     let from = UserPtr::from_ptr(buf.cast_mut().cast());
-    // SAFETY: Who made the file had a `&'static W`.
+    // SAFETY: The method of `ScopedDir` that created the file was passed a `&'static W`.
     let take = unsafe { callback::<W>() };
 
     match take(data, &mut UserSlice::new(from, count).reader()) {
@@ -259,7 +267,7 @@ where
     }
 }
 
-/// Writes to a file that can be read, too.
+/// The `write` operation of a file that can be read, too.
 ///
 /// # Safety
 ///
@@ -274,14 +282,15 @@ where
     T: Send + Sync + 'static,
     W: Fn(&T, &mut UserSliceReader) -> Result + Send + Sync + 'static,
 {
-    // SAFETY: By the function's requirements: `single_open` has made it a `seq_file`.
+    // SAFETY: `open` has called `single_open()`, which makes `private_data` a `seq_file`.
     let data = unsafe { (*(*file).private_data.cast::<bindings::seq_file>()).private };
 
-    // SAFETY: By the function's requirements. debugfs removes no file while it is written.
+    // SAFETY: `open` has set `private` to the data of the file, a `T`. That lives longer than the
+    // directory, which debugfs does not remove while one of its files is written.
     take::<T, W>(unsafe { &*data.cast::<T>() }, buf, count)
 }
 
-/// Writes to a file that can only be written.
+/// The `write` operation of a write-only file.
 ///
 /// # Safety
 ///
@@ -296,6 +305,8 @@ where
     T: Send + Sync + 'static,
     W: Fn(&T, &mut UserSliceReader) -> Result + Send + Sync + 'static,
 {
-    // SAFETY: By the function's requirements. debugfs removes no file while it is written.
+    // SAFETY: `simple_open()` has set `private_data` to the inode's `i_private`, the data of the
+    // file, a `T`. That lives longer than the directory, which debugfs does not remove while one of
+    // its files is written.
     take::<T, W>(unsafe { &*(*file).private_data.cast::<T>() }, buf, count)
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What stands for a file where the kernel has no debugfs: nothing.
+//! No-op stand-ins for directories and files, for a kernel without debugfs.
 
 use kernel::str::CStr;
 
-/// A directory that is not there.
+/// A directory that does not exist.
 pub(super) struct Entry;
 
 impl Entry {

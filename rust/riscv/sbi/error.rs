@@ -2,41 +2,41 @@
 
 //! Errors of SBI calls.
 //!
-//! Plain logic, no machine: this file is also compiled and tested on the host.
+//! Plain logic without hardware access: this file is also compiled and tested on the host.
 
-/// Why the SBI implementation refused, from "Binary Encoding" of the SBI specification.
+/// The error of an SBI call, from "Binary Encoding" of the SBI specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i8)]
 pub enum SbiError {
-    /// It failed, and says no more than that.
+    /// Failed for an unspecified reason.
     Failed = -1,
-    /// There is no such extension or function.
+    /// The extension or the function is not supported.
     NotSupported = -2,
-    /// A parameter is wrong, such as a hart that does not exist.
+    /// A parameter is invalid, such as a hart that does not exist.
     InvalidParam = -3,
-    /// It is not allowed.
+    /// Denied, or not allowed.
     Denied = -4,
-    /// An address is wrong.
+    /// An address is invalid.
     InvalidAddress = -5,
-    /// It is there already.
+    /// Already available.
     AlreadyAvailable = -6,
-    /// It was started already.
+    /// Already started.
     AlreadyStarted = -7,
-    /// It was stopped already.
+    /// Already stopped.
     AlreadyStopped = -8,
-    /// Shared memory was not given.
+    /// Shared memory is not available.
     NoSharedMemory = -9,
-    /// Not in this state.
+    /// Not possible in the current state.
     InvalidState = -10,
-    /// A range is wrong.
+    /// A range is invalid.
     BadRange = -11,
-    /// It took too long.
+    /// Timed out.
     Timeout = -12,
-    /// Input or output failed.
+    /// An input or output error.
     Io = -13,
-    /// It was locked, and so is not allowed.
+    /// Denied, because the resource is locked.
     DeniedLocked = -14,
-    /// An error that the specification did not have when this was written.
+    /// An error code that is not in this list.
     Unknown = -128,
 }
 
@@ -58,7 +58,7 @@ impl SbiError {
         SbiError::DeniedLocked,
     ];
 
-    /// What a call returned in `a0`: 0 is no error.
+    /// Converts the error code that a call returned in `a0`; 0 is success.
     pub fn check(code: isize) -> Result<(), SbiError> {
         if code == 0 {
             return Ok(());

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sets of harts, as SBI takes them.
+//! Sets of harts, as arguments of SBI calls.
 //!
-//! Plain logic, no machine: this file is also compiled and tested on the host.
+//! Plain logic without hardware access: this file is also compiled and tested on the host.
 
-/// A hart, by its number in `mhartid`, which is not that of its CPU.
+/// A hart ID: the value of `mhartid`, which differs from the number of the CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HartId(pub usize);
 
-/// A set of harts whose numbers are less than [`Harts::SPAN`] apart.
+/// A set of harts whose IDs are less than [`Harts::SPAN`] apart.
 ///
 /// # Invariants
 ///
-/// The lowest bit of `mask` is set: it is for `base`, the hart with the lowest number.
+/// The lowest bit of `mask` is set: it stands for `base`, the lowest ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Harts {
     mask: usize,
@@ -20,7 +20,7 @@ pub struct Harts {
 }
 
 impl Harts {
-    /// How many numbers one set spans.
+    /// The number of IDs that a set can span.
     pub const SPAN: usize = usize::BITS as usize;
 
     /// The set of one hart.
@@ -31,7 +31,7 @@ impl Harts {
         }
     }
 
-    /// The set with one hart more; `None` if its number is too far away from that of another.
+    /// The set with `hart` added; `None` if its ID is too far from that of another hart.
     pub fn with(self, hart: HartId) -> Option<Harts> {
         let base = self.base.min(hart.0);
         let up = self.base - base;
@@ -46,7 +46,7 @@ impl Harts {
         })
     }
 
-    /// As arguments of a call: the mask, and the hart that its lowest bit is for.
+    /// The arguments of an SBI call: the mask, and the ID that its lowest bit stands for.
     pub fn arguments(self) -> [usize; 2] {
         [self.mask, self.base]
     }

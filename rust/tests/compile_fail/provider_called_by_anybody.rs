@@ -43,7 +43,7 @@ pub unsafe fn right<P: Provider>(
     lock: &TextLock,
     regs: &mut pt_regs,
 ) {
-    // SAFETY: By the function's requirement.
+    // SAFETY: The caller is the kernel, for a user that owns the memory.
     unsafe {
         let _ = provider.write(kernel, addr, &[0; 4], true);
         let _ = provider.set(kernel, addr, 0, 4);

@@ -10,7 +10,7 @@ use riscv::text_lock::TextLock;
 ///
 /// The caller holds the lock.
 pub unsafe fn misuse() {
-    // SAFETY: By the function's requirement.
+    // SAFETY: The caller holds the lock.
     let lock = unsafe { TextLock::held_by_caller() };
 
     #[cfg(misuse)]
