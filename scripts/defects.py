@@ -117,7 +117,7 @@ def row_failed(defect: Defect, tools: dict[str, str], built: dict[str, Path]) ->
     if defect.suite == "selftests":
         row = tests = matrix.Selftests(defect.flavour, machine.smp, machine.aia,
                                        limits=matrix.SLOW, hooked=defect.hooked)
-        results = selftests.boot_row(tests, tools, words.get("tests", "test.d/00basic"), built)
+        results = selftests.boot_row(tests, tools, (words.get("tests", "test.d/00basic"),), built)
     else:
         row = load = matrix.Stress(defect.flavour, machine.smp, machine.aia, limits=matrix.SLOW,
                                    hooked=defect.hooked)

@@ -134,7 +134,9 @@ def main() -> int:
             all_results.extend(guarded(row.name, functools.partial(boot, row)))
 
     run_rows(matrix.TEST, matrix.TEST_FULL, lambda row: run_row(row, tools, prepared))
-    run_rows(matrix.SELFTESTS, matrix.SELFTESTS_FULL, lambda row: selftests.boot_row(row, tools))
+    ftracetest = matrix.FTRACETEST if args.full else matrix.FTRACETEST_SHORT
+    run_rows(matrix.SELFTESTS, matrix.SELFTESTS_FULL,
+             lambda row: selftests.boot_row(row, tools, ftracetest))
     run_rows(matrix.STRESS, matrix.STRESS_FULL,
              lambda row: stress.boot_row(row, tools, secrets.randbelow(1_000_000),
                                          matrix.STRESS_SECONDS))

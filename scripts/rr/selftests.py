@@ -110,12 +110,20 @@ def compare(boot: Boot, c: dict[str, str], rust: dict[str, str]) -> Results:
     return results
 
 
-def whole(kernel: Kernel, found: dict[str, str], side: str) -> Results:
+def tests_in(top: Path, wanted: tuple[str, ...]) -> int:
+    """The number of tests of ftracetest in these folders and files."""
+    found = {p for name in wanted for p in ((top / name).rglob("*.tc") if (top / name).is_dir()
+                                            else [top / name]) if p.is_file()}
+    return len(found)
+
+
+def whole(kernel: Kernel, found: dict[str, str], wanted: tuple[str, ...], side: str) -> Results:
     """Whether all tests have run, since two empty lists would be identical, too."""
     results = Results()
-    tests = len(list((kernel.tree / FTRACE / "test.d").rglob("*.tc")))
+    tests = tests_in(kernel.tree / FTRACE, wanted)
     ran = len([n for n in found if n.startswith("ftracetest ") and "(instance)" not in n])
-    results.add(f"all of ftracetest with {side}", ran == tests, f"{ran} of {tests} ended")
+    results.add(f"all wanted of ftracetest with {side}", ran == tests != 0,
+                f"{ran} of {tests} ended")
     for name in ("kprobes_test", BUILT_IN_SUITE):
         any_ran = any(n.startswith(f"kunit {name}.") for n in found)
         results.add(f"KUnit suite {name} with {side}", any_ran, "no test of it ran")
@@ -150,9 +158,9 @@ def summary(c: dict[str, str]) -> str:
                                                   for n in failing)
 
 
-def boot_row(row: matrix.Selftests, tools: dict[str, str], tests: str = "",
+def boot_row(row: matrix.Selftests, tools: dict[str, str], tests: tuple[str, ...],
              built: dict[str, Path] | None = None) -> Results:
-    """Boot a guest that runs everything twice; tests selects a part of ftrace's tests."""
+    """Boot a guest that runs everything twice; of ftracetest, these folders and files."""
     results = Results()
     try:
         kernel = kernels.build(row.flavour, row.hooked, tools)
@@ -163,14 +171,13 @@ def boot_row(row: matrix.Selftests, tools: dict[str, str], tests: str = "",
         return results
     step = Step(f"the kernel's own tests, {row.title}")
     settings = {"SUITES": " ".join(Path(path).stem for path in KUNIT),
-                "FTRACETESTS": " ".join(f"/selftests/ftrace/{t}" for t in tests.split())}
+                "FTRACETESTS": " ".join(f"/selftests/ftrace/{t}" for t in tests)}
     boot = suite.boot(kernel, tools, built, row.name, row.machine, row.limits, step,
                       script=SCRIPT, settings=settings, files=wanted)
     c, rust = (outcomes(kernel, boot, side) for side in SIDES)
     results.extend(compare(boot, c, rust))
-    if not tests:
-        results.extend(whole(kernel, c, "C"))
-        results.extend(whole(kernel, rust, "Rust"))
+    results.extend(whole(kernel, c, tests, "C"))
+    results.extend(whole(kernel, rust, tests, "Rust"))
     if kernel.hooked:
         results.extend(at_work(boot))
     results.extend(suite.guest_checks(boot))
