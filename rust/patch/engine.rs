@@ -150,6 +150,10 @@ pub(crate) fn commit(
         return Err(nowhere(errno(ENODATA)));
     }
     fit_fetch(edits);
+    // Our hooks let the kernel execute what has replaced a misaligned access.
+    if !cfg!(rust_riscv_text_hooks) {
+        edits.iter_mut().for_each(Edit::without_reruns);
+    }
     let pairs = if cfg!(CONFIG_KUNIT) && options.torn.is_some() {
         Pairs::Torn
     } else {
@@ -410,6 +414,7 @@ fn write_live(ready: &mut Ready<'_, '_>, options: Options) -> Result<(), Failure
             STATS.count_rollback();
             ready.synchronise_accesses(phase);
             ready.take_back(phase, written)?;
+            again(ready, phase, || ready.take_back(phase, written))?;
             undo_before(ready, phase)?;
             return Err(failure);
         }
@@ -475,7 +480,7 @@ fn synchronise_before_tails(ready: &mut Ready<'_, '_>, phase: u8) {
 /// Reverts all phases before `phase`, the last one first.
 fn undo_before(ready: &mut Ready<'_, '_>, phase: u8) -> Result<(), Failure> {
     for earlier in (0..phase).rev() {
-        ready.synchronise();
+        ready.synchronise_accesses(earlier);
         ready.begin_unchecked(earlier, Direction::Back)?;
         again(ready, earlier, || {
             ready.begin_unchecked(earlier, Direction::Back)

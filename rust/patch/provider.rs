@@ -211,9 +211,10 @@ unsafe impl Provider for TextProvider {
         let report = unsafe { engine::commit_for_kernel(&mut edits, Some(lock)) }
             .map_err(|failure| declined(Call::Patch, failure))?;
 
-        // C stops the machine, so that it returns only when every CPU has left the handler of any
-        // breakpoint. So do all strategies, except for a live store that involves no breakpoint.
-        if report.strategy == Strategy::Live && !edits[0].has_breakpoint() {
+        // C stops the machine, so that it returns only when every CPU has left the trap that the
+        // old text has caused. The engine waits for that where the edit itself can cause one.
+        let live = matches!(report.strategy, Strategy::Live | Strategy::Phased);
+        if live && !edits[0].has_breakpoint() && !edits[0].has_access() {
             fence::instructions_everywhere_after_traps();
         }
         Ok(())

@@ -287,12 +287,22 @@ impl Edit {
         self.kind == Kind::Code && (begins(self.old) | begins(self.new))
     }
 
-    /// Whether the edit adds or removes an instruction that accesses memory, so that a hart can be
-    /// in the handler of its misaligned access, which reads the instruction again, parcel by
-    /// parcel.
+    /// Whether the edit adds, removes or changes an instruction that accesses memory, so that it
+    /// matters what the handler of its misaligned access finds, which reads the instruction again,
+    /// parcel by parcel.
     #[inline(always)]
     pub fn has_access(&self) -> bool {
-        self.kind == Kind::Code && (accesses_memory(self.old) | accesses_memory(self.new))
+        self.kind == Kind::Code
+            && (accesses_memory(self.old) | accesses_memory(self.new))
+            && !emulate_alike(self.old, self.new)
+    }
+
+    /// Adapts the edit to a kernel whose handler of a misaligned access dies if it finds another
+    /// instruction than the one that has trapped: no hart may be in it when the text is written.
+    pub fn without_reruns(&mut self) {
+        if self.has_access() {
+            self.way = Way::Stop;
+        }
     }
 
     /// Adapts the edit to harts that fetch an aligned 4-byte instruction in two parcels.
@@ -336,6 +346,22 @@ impl Edit {
     }
 }
 
+/// Whether two instructions are the same for the handler of misaligned accesses: it takes the
+/// address from the trap, so that loads, and stores, may differ in the base and in the offset.
+#[inline(always)]
+fn emulate_alike(old: u64, new: u64) -> bool {
+    let differ = old ^ new;
+
+    match old & 0x7f {
+        _ if differ == 0 => true,
+        // LOAD, LOAD-FP: all but rs1 and imm[11:0].
+        0x03 | 0x07 => differ & !0xffff_8000 == 0,
+        // STORE, STORE-FP: all but imm[11:5], rs1 and imm[4:0].
+        0x23 | 0x27 => differ & !0xfe0f_8f80 == 0,
+        _ => false,
+    }
+}
+
 /// The alignment in bytes of addresses and lengths.
 #[inline(always)]
 fn align(kind: Kind) -> usize {
@@ -361,6 +387,11 @@ fn way(addr: usize, old: u64, new: u64, len: usize, kind: Kind) -> Way {
 
     if kind == Kind::Literal {
         return if single_store { Way::Store } else { Way::Stop };
+    }
+
+    // The handler of a misaligned access would emulate the new one with the address of the old one.
+    if accesses_memory(old) && accesses_memory(new) && !emulate_alike(old, new) {
+        return Way::Stop;
     }
 
     let whole = |bytes: u64| insn_len(bytes as u16) == Some(len);

@@ -92,6 +92,64 @@ fn accesses_are_what_may_be_misaligned() {
     }
 }
 
+#[test]
+fn accesses_that_the_handler_would_confuse_need_a_stop() {
+    const LW: u32 = 0x0005_2503; // lw a0, 0(a0)
+    const SW: u32 = 0x00a5_a023; // sw a0, 0(a1)
+    let edit = |old: u32, new: u32| {
+        Edit::new(AT, &old.to_le_bytes(), &new.to_le_bytes(), 0, Kind::Code).unwrap()
+    };
+
+    for (old, new) in [
+        (LW, 0x0005_2583),          // lw a1, 0(a0)
+        (LW, 0x0005_1503),          // lh a0, 0(a0)
+        (LW, SW),                   //
+        (SW, 0x00b5_a023),          // sw a1, 0(a1)
+        (SW, 0x00a5_b023),          // sd a0, 0(a1)
+        (0x0005_2507, 0x0005_2587), // flw fa0, 0(a0); flw fa1, 0(a0)
+        (0x00a5_a52f, 0x00a6_252f), // amoadd.w a0, a0, (a1); amoadd.w a0, a0, (a2)
+    ] {
+        for edit in [edit(old, new), edit(new, old)] {
+            assert_eq!(edit.way(), Way::Stop);
+            assert!(edit.has_access());
+        }
+    }
+    for (old, new) in [
+        (LW, 0x8007_a503), // lw a0, -2048(a5)
+        (SW, 0x80a7_a023), // sw a0, -2048(a5)
+        (SW, 0x00a5_afa3), // sw a0, 31(a1)
+    ] {
+        assert_eq!(edit(old, new).way(), Way::Store);
+        assert!(!edit(old, new).has_access());
+    }
+    // Compressed: c.lw a0, 0(a1); c.lw a0, 4(a1).
+    let half = Edit::new(
+        AT,
+        &0x4188u16.to_le_bytes(),
+        &0x41c8u16.to_le_bytes(),
+        0,
+        Kind::Code,
+    );
+    assert_eq!(half.unwrap().way(), Way::Stop);
+}
+
+#[test]
+fn without_reruns_accesses_need_a_stop() {
+    let edit = |old: u32, new: u32, kind| {
+        let mut edit = Edit::new(AT, &old.to_le_bytes(), &new.to_le_bytes(), 0, kind).unwrap();
+
+        edit.without_reruns();
+        edit.way()
+    };
+    const LW: u32 = 0x0005_2503; // lw a0, 0(a0)
+
+    assert_eq!(edit(LW, NOP, Kind::Code), Way::Stop);
+    assert_eq!(edit(EBREAK, LW, Kind::Code), Way::Stop);
+    assert_eq!(edit(LW, NOP, Kind::Literal), Way::Store);
+    assert_eq!(edit(LW, 0x0085_2503, Kind::Code), Way::Store);
+    assert_eq!(edit(NOP, ADDI, Kind::Code), Way::Store);
+}
+
 /// What is not part of the edit must not become part of a comparison or of a store.
 #[test]
 fn bytes_beyond_the_length_are_zero() {
