@@ -23,6 +23,14 @@ void rr_flush_icache_all(void)
 	 * ensures that.)
 	 */
 	guard(preempt)();
+	/*
+	 * A CPU that is not online yet flushes its instruction cache itself after it
+	 * has set its bit, and then finds the text. With our hooks, the kernel has
+	 * this barrier.
+	 * litmus: flush+online
+	 */
+	if (!IS_ENABLED(RUST_RISCV_TEXT_HOOKS))
+		smp_mb();
 	flush_icache_all();
 }
 
