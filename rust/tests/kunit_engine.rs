@@ -375,6 +375,25 @@ mod engine_tests {
         Ok(())
     }
 
+    /// The kernel's handler of misaligned accesses dies if the access is gone, without our hooks.
+    #[test]
+    fn accesses_come_and_go_while_nobody_can_trap() -> Result {
+        let expected = if cfg!(rust_riscv_text_hooks) {
+            Strategy::Live
+        } else {
+            Strategy::Rendezvous
+        };
+
+        for (old, new) in [(LOAD_ZERO, NOP), (NOP, LOAD_ZERO)] {
+            let mut batch = Batch::new();
+
+            word(&mut batch, load(), old, new, 0)?;
+            assert_eq!(batch.commit()?.strategy, expected);
+            assert_eq!(word_at(load()), new);
+        }
+        Ok(())
+    }
+
     #[test]
     fn wrong_old_bytes_in_the_last_of_4096_change_nothing() -> Result {
         for strategy in [Strategy::Live, Strategy::Phased, Strategy::Rendezvous] {
