@@ -125,9 +125,21 @@ kprobes() {
 		grep -o 'Missed probing .* instances' /tmp/log)"
 }
 
+# The counts of attached BPF programs. Nothing else runs the target where two instructions
+# are patched by stopping the machine.
+bpf() {
+	runners=0
+	[ -n "$HOOKED" ] && runners=2
+	check "bpf with $side" /programs/bpf_fentry 500 $runners
+	check "bpf, far, with $side" /programs/bpf_fentry 500 $runners far
+	[ "$side" = c ] && runners=0
+	check "bpf, long, with $side" /programs/bpf_fentry 500 $runners long
+}
+
 everything() {
 	side=$1
 	say "begin side $side"
+	bpf
 	static_keys
 	kunit
 	ftrace_ops

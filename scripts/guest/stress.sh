@@ -128,17 +128,12 @@ keys() {
 	must "events $one off" put 0 "$tracing/events/$one/enable"
 }
 
-# The program tells whether each run was counted. Other processes run what is
-# patched only where Rust patches: C lets them resume between two instructions.
+# The program tells whether each run was counted. Without hooks, a process that runs what is
+# patched could resume between two instructions.
 bpf() {
 	random 3
-	runners=$r
-	if [ -n "$HOOKED" ] && [ "$runners" -gt 0 ] && hold; then
-		must "bpf_fentry 300 $runners" /programs/bpf_fentry 300 "$runners"
-		release
-	else
-		must "bpf_fentry 300 0" /programs/bpf_fentry 300 0
-	fi
+	[ -n "$HOOKED" ] || r=0
+	must "bpf_fentry 300 $r" /programs/bpf_fentry 300 "$r"
 }
 
 modules() {

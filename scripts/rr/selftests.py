@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from rr import debian, guest, ktap, matrix, modules, paths, suite
+from rr import debian, guest, ktap, matrix, modules, paths, programs, suite
 from rr import kernel as kernels
 from rr.guest import Boot
 from rr.kernel import Kernel
@@ -165,12 +165,13 @@ def boot_row(row: matrix.Selftests, tools: dict[str, str], tests: tuple[str, ...
     try:
         kernel = kernels.build(row.flavour, row.hooked, tools)
         built = built or modules.build(kernel, tools)
-        wanted = files(kernel)
+        wanted = {**files(kernel), **programs.build(kernel, tools)}
     except StepFailed as e:
         results.add("build", False, str(e))
         return results
     step = Step(f"the kernel's own tests, {row.title}")
-    settings = {"SUITES": " ".join(Path(path).stem for path in KUNIT),
+    settings = {"HOOKED": "1" if kernel.hooked else "",
+                "SUITES": " ".join(Path(path).stem for path in KUNIT),
                 "FTRACETESTS": " ".join(f"/selftests/ftrace/{t}" for t in tests)}
     boot = suite.boot(kernel, tools, built, row.name, row.machine, row.limits, step,
                       script=SCRIPT, settings=settings, files=wanted)

@@ -2,20 +2,23 @@
 /*
  * bpf_fentry: attach and detach fentry programs, and count.
  *
- * usage: bpf_fentry MILLISECONDS RUNNERS
+ * usage: bpf_fentry MILLISECONDS RUNNERS [far|long]
  *        bpf_fentry time TIMES
  *
  * A BPF program, the target, is run a known number of times. One fentry program
  * on it stays, another is attached and detached over and over. All three count:
  * the target and the first must have counted every run. bpf_arch_text_poke()
- * patches the two instructions at the target's entry for each change. Since the
- * target is a BPF program with types of its own, the kernel needs none (no
- * CONFIG_DEBUG_INFO_BTF).
+ * patches the target's entry for each change. Since the target is a BPF program
+ * with types of its own, the kernel needs none (no CONFIG_DEBUG_INFO_BTF).
+ *
+ * "far": the trampolines are more than 1 MiB from the target, out of the reach
+ * of a jal. "long": the target itself is longer than that.
  *
  * RUNNERS processes run the target meanwhile. With 0 of them, the target runs
  * between the changes only, and the second program's count is known, too. That
  * is what is safe where the kernel patches two instructions at once by stopping
- * the machine: a runner could have been interrupted between them.
+ * the machine (stock kernels, and "long"): a runner could have been interrupted
+ * between them.
  *
  * Prints the counts; the exit status is 0 if they are right. With "time", attaches
  * and detaches one program after another, while nothing runs the target, and prints
@@ -27,11 +30,17 @@
 #include <linux/btf.h>
 
 #define RUNS 100
+/* The reach of a jal. */
+#define REACH (1 << 20)
+/* Instructions that load 64 bits, as many as make more than REACH bytes of code. */
+#define MANY 60000
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 enum { TARGET, ALWAYS, SOMETIMES, COUNTERS };
 
 static const char * const names[] = { "target", "always", "sometimes" };
+
+enum place { ANYWHERE, FAR, LONG };
 
 /* The types of "int target(void)". */
 static const struct {
@@ -132,29 +141,43 @@ static __u64 counter(int map, int which)
 }
 
 /* A program that adds 1 to a counter, an fentry program unless it is the target. */
-static int load(int map, int which, int target)
+static int load(int map, int which, int target, int padding)
 {
+	static struct bpf_insn program[2 * MANY + 6];
 	static char log[4096];
-	const struct bpf_insn program[] = {
+	const struct bpf_insn first[] = {
 		{ .code = BPF_LD | BPF_IMM | BPF_DW, .dst_reg = BPF_REG_1,
 		  .src_reg = BPF_PSEUDO_MAP_VALUE, .imm = map },
 		{ .imm = which * sizeof(__u64) },
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = 1 },
 		{ .code = BPF_STX | BPF_ATOMIC | BPF_DW, .dst_reg = BPF_REG_1,
 		  .src_reg = BPF_REG_2, .imm = BPF_ADD },
+	};
+	const struct bpf_insn last[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
+	struct bpf_insn *end = program;
 	const struct bpf_func_info function = { .type_id = FUNCTION_TYPE };
 	union bpf_attr attr = {
-		.insn_cnt = ARRAY_SIZE(program),
 		.insns = (unsigned long)program,
 		.license = (unsigned long)"GPL",
-		.log_buf = (unsigned long)log,
-		.log_size = sizeof(log),
-		.log_level = 1,
+		/* A log that does not fit is an error, and each instruction is in it. */
+		.log_buf = padding ? 0 : (unsigned long)log,
+		.log_size = padding ? 0 : sizeof(log),
+		.log_level = !padding,
 	};
 	long fd;
+
+	memcpy(end, first, sizeof(first));
+	end += ARRAY_SIZE(first);
+	for (int i = 0; i < padding; i++) {
+		*end++ = (struct bpf_insn){ .code = BPF_LD | BPF_IMM | BPF_DW, .imm = 0x12345678 };
+		*end++ = (struct bpf_insn){ .imm = 0x12345678 };
+	}
+	memcpy(end, last, sizeof(last));
+	end += ARRAY_SIZE(last);
+	attr.insn_cnt = end - program;
 
 	if (which == TARGET) {
 		union bpf_attr btf = {
@@ -176,12 +199,39 @@ static int load(int map, int which, int target)
 	memcpy(attr.prog_name, names[which], strlen(names[which]));
 	fd = bpf(BPF_PROG_LOAD, &attr);
 	if (fd < 0) {
-		fputs(log, stdout);
-		fail(names[which]);
+		printf("%s: errno %d\n%s", names[which], errno, log);
+		exit(1);
 	}
 	if (which == TARGET)
 		close(attr.prog_btf_fd);
 	return fd;
+}
+
+/* The address of the first symbol that begins and ends so; 0 if there is none. */
+static unsigned long symbol(const char *start, const char *end)
+{
+	FILE *file = fopen("/proc/kallsyms", "r");
+	unsigned long found = 0;
+	char line[1024];
+
+	if (!file)
+		fail("kallsyms");
+	/* ADDRESS TYPE NAME[\t[MODULE]] */
+	while (!found && fgets(line, sizeof(line), file)) {
+		char *name, *rest;
+		unsigned long addr = strtoul(line, &name, 16);
+
+		name += strlen(" t ");
+		for (rest = name; *rest > ' '; rest++)
+			;
+		*rest = '\0';
+		if (strncmp(name, start, strlen(start)) || strlen(name) < strlen(end))
+			continue;
+		if (!strcmp(name + strlen(name) - strlen(end), end))
+			found = addr;
+	}
+	fclose(file);
+	return found;
 }
 
 static int attach(int program)
@@ -189,6 +239,18 @@ static int attach(int program)
 	union bpf_attr attr = { .raw_tracepoint = { .prog_fd = program } };
 
 	return checked("attach", bpf(BPF_RAW_TRACEPOINT_OPEN, &attr));
+}
+
+/* Whether a jal from the target reaches the trampoline. */
+static bool is_near(void)
+{
+	unsigned long target = symbol("bpf_prog_", "_target");
+	unsigned long trampoline = symbol("bpf_trampoline_", "");
+
+	if (target && trampoline && labs((long)(target - trampoline)) > REACH)
+		return false;
+	printf("the trampoline is at %lx, the target at %lx\n", trampoline, target);
+	return true;
 }
 
 static long run(int target)
@@ -238,12 +300,12 @@ static void runner(int target, struct shared *shared, int number)
 
 static int measure(int times)
 {
-	int map = new_map(), target = load(map, TARGET, -1);
+	int map = new_map(), target = load(map, TARGET, -1, 0);
 	__u64 attached = 0, detached = 0;
 
 	for (int i = 0; i < times; i++) {
 		/* A program can be attached to another once. */
-		int program = load(map, ALWAYS, target), link;
+		int program = load(map, ALWAYS, target, 0), link;
 		__u64 start = nanoseconds(), middle;
 
 		link = attach(program);
@@ -260,7 +322,8 @@ static int measure(int times)
 
 int main(int argc, char **argv)
 {
-	int runners = argc == 3 ? atoi(argv[2]) : -1;
+	int runners = argc == 3 || argc == 4 ? atoi(argv[2]) : -1;
+	enum place place = ANYWHERE;
 	__u64 end, runs = 0, ran, always, sometimes, expected = 0;
 	int map, target, first, link, changes = 0, wrong = 0;
 	struct shared *shared;
@@ -268,8 +331,15 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && !strcmp(argv[1], "time") && runners > 0)
 		return measure(runners);
+	if (argc == 4 && !strcmp(argv[3], "far"))
+		place = FAR;
+	else if (argc == 4 && !strcmp(argv[3], "long"))
+		place = LONG;
+	else if (argc == 4)
+		runners = -1;
 	if (runners < 0 || runners > 64) {
-		fputs("usage: bpf_fentry MILLISECONDS RUNNERS | bpf_fentry time TIMES\n", stdout);
+		fputs("usage: bpf_fentry MILLISECONDS RUNNERS [far|long] | bpf_fentry time TIMES\n",
+		      stdout);
 		return 2;
 	}
 	end = milliseconds() + atoi(argv[1]);
@@ -278,9 +348,13 @@ int main(int argc, char **argv)
 		fail("mmap");
 
 	map = new_map();
-	target = load(map, TARGET, -1);
-	first = load(map, ALWAYS, target);
+	target = load(map, TARGET, -1, place == LONG ? MANY : 0);
+	if (place == FAR)
+		load(map, ALWAYS, target, MANY);
+	first = load(map, ALWAYS, target, 0);
 	link = attach(first);
+	if (place == FAR)
+		wrong += is_near();
 
 	for (int i = 0; i < runners; i++) {
 		children[i] = fork();
@@ -290,7 +364,7 @@ int main(int argc, char **argv)
 	}
 
 	do {
-		int second = load(map, SOMETIMES, target);
+		int second = load(map, SOMETIMES, target, 0);
 		int second_link = attach(second);
 
 		if (!runners) {
