@@ -11,6 +11,11 @@
 
 #include "helpers.h"
 
+static void fence_i(void *unused)
+{
+	local_flush_icache_all();
+}
+
 /*
  * flush_icache_all() orders earlier stores before the message to the other
  * harts, which can be a store to a device: "w" before "o". litmus: flush
@@ -24,19 +29,16 @@ void rr_flush_icache_all(void)
 	 */
 	guard(preempt)();
 	/*
-	 * A CPU that is not online yet flushes its instruction cache itself after it
-	 * has set its bit, and then finds the text. With our hooks, the kernel has
-	 * this barrier.
+	 * A CPU that comes online flushes its instruction cache itself, after it has
+	 * set its bit in cpu_online_mask: we find the bit, or it finds the text.
 	 * litmus: flush+online
 	 */
-	if (!IS_ENABLED(RUST_RISCV_TEXT_HOOKS))
-		smp_mb();
-	flush_icache_all();
-}
-
-static void fence_i(void *unused)
-{
-	local_flush_icache_all();
+	smp_mb();
+	/* Where the CPUs are counted as less than two, flush_icache_all() trusts that. */
+	if (num_online_cpus() < 2)
+		on_each_cpu(fence_i, NULL, true);
+	else
+		flush_icache_all();
 }
 
 /*
@@ -48,11 +50,12 @@ static void fence_i(void *unused)
 void rr_interrupt_and_flush_icache_all(void)
 {
 	/*
-	 * Order the text before the message, as in flush_icache_all(), and before
-	 * what is written when no CPU is in such a trap any more.
-	 * litmus: flush, probe+removed
+	 * Order the text before the message, which can be a store to a device, as in
+	 * flush_icache_all(); before reading which CPUs are online; and before what
+	 * is written when no CPU is in such a trap any more.
+	 * litmus: flush+online, flush, probe+removed
 	 */
-	RISCV_FENCE(w, ow);
+	mb();
 	on_each_cpu(fence_i, NULL, true);
 }
 

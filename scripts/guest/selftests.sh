@@ -131,7 +131,6 @@ bpf() {
 	runners=0
 	[ -n "$HOOKED" ] && runners=2
 	check "bpf with $side" /programs/bpf_fentry 500 $runners
-	check "bpf, far, with $side" /programs/bpf_fentry 500 $runners far
 	[ "$side" = c ] && runners=0
 	check "bpf, long, with $side" /programs/bpf_fentry 500 $runners long
 }

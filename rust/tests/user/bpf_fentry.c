@@ -2,7 +2,7 @@
 /*
  * bpf_fentry: attach and detach fentry programs, and count.
  *
- * usage: bpf_fentry MILLISECONDS RUNNERS [far|long]
+ * usage: bpf_fentry MILLISECONDS RUNNERS [long]
  *        bpf_fentry time TIMES
  *
  * A BPF program, the target, is run a known number of times. One fentry program
@@ -11,8 +11,7 @@
  * patches the target's entry for each change. Since the target is a BPF program
  * with types of its own, the kernel needs none (no CONFIG_DEBUG_INFO_BTF).
  *
- * "far": the trampolines are more than 1 MiB from the target, out of the reach
- * of a jal. "long": the target itself is longer than that.
+ * "long": the target is longer than 1 MiB, the reach of a jal.
  *
  * RUNNERS processes run the target meanwhile. With 0 of them, the target runs
  * between the changes only, and the second program's count is known, too. That
@@ -30,17 +29,13 @@
 #include <linux/btf.h>
 
 #define RUNS 100
-/* The reach of a jal. */
-#define REACH (1 << 20)
-/* Instructions that load 64 bits, as many as make more than REACH bytes of code. */
+/* Instructions that load 64 bits, as many as make more than 1 MiB of code. */
 #define MANY 60000
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 enum { TARGET, ALWAYS, SOMETIMES, COUNTERS };
 
 static const char * const names[] = { "target", "always", "sometimes" };
-
-enum place { ANYWHERE, FAR, LONG };
 
 /* The types of "int target(void)". */
 static const struct {
@@ -207,50 +202,11 @@ static int load(int map, int which, int target, int padding)
 	return fd;
 }
 
-/* The address of the first symbol that begins and ends so; 0 if there is none. */
-static unsigned long symbol(const char *start, const char *end)
-{
-	FILE *file = fopen("/proc/kallsyms", "r");
-	unsigned long found = 0;
-	char line[1024];
-
-	if (!file)
-		fail("kallsyms");
-	/* ADDRESS TYPE NAME[\t[MODULE]] */
-	while (!found && fgets(line, sizeof(line), file)) {
-		char *name, *rest;
-		unsigned long addr = strtoul(line, &name, 16);
-
-		name += strlen(" t ");
-		for (rest = name; *rest > ' '; rest++)
-			;
-		*rest = '\0';
-		if (strncmp(name, start, strlen(start)) || strlen(name) < strlen(end))
-			continue;
-		if (!strcmp(name + strlen(name) - strlen(end), end))
-			found = addr;
-	}
-	fclose(file);
-	return found;
-}
-
 static int attach(int program)
 {
 	union bpf_attr attr = { .raw_tracepoint = { .prog_fd = program } };
 
 	return checked("attach", bpf(BPF_RAW_TRACEPOINT_OPEN, &attr));
-}
-
-/* Whether a jal from the target reaches the trampoline. */
-static bool is_near(void)
-{
-	unsigned long target = symbol("bpf_prog_", "_target");
-	unsigned long trampoline = symbol("bpf_trampoline_", "");
-
-	if (target && trampoline && labs((long)(target - trampoline)) > REACH)
-		return false;
-	printf("the trampoline is at %lx, the target at %lx\n", trampoline, target);
-	return true;
 }
 
 static long run(int target)
@@ -323,7 +279,7 @@ static int measure(int times)
 int main(int argc, char **argv)
 {
 	int runners = argc == 3 || argc == 4 ? atoi(argv[2]) : -1;
-	enum place place = ANYWHERE;
+	bool is_long = argc == 4 && !strcmp(argv[3], "long");
 	__u64 end, runs = 0, ran, always, sometimes, expected = 0;
 	int map, target, first, link, changes = 0, wrong = 0;
 	struct shared *shared;
@@ -331,14 +287,8 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && !strcmp(argv[1], "time") && runners > 0)
 		return measure(runners);
-	if (argc == 4 && !strcmp(argv[3], "far"))
-		place = FAR;
-	else if (argc == 4 && !strcmp(argv[3], "long"))
-		place = LONG;
-	else if (argc == 4)
-		runners = -1;
-	if (runners < 0 || runners > 64) {
-		fputs("usage: bpf_fentry MILLISECONDS RUNNERS [far|long] | bpf_fentry time TIMES\n",
+	if (runners < 0 || runners > 64 || (argc == 4 && !is_long)) {
+		fputs("usage: bpf_fentry MILLISECONDS RUNNERS [long] | bpf_fentry time TIMES\n",
 		      stdout);
 		return 2;
 	}
@@ -348,13 +298,9 @@ int main(int argc, char **argv)
 		fail("mmap");
 
 	map = new_map();
-	target = load(map, TARGET, -1, place == LONG ? MANY : 0);
-	if (place == FAR)
-		load(map, ALWAYS, target, MANY);
+	target = load(map, TARGET, -1, is_long ? MANY : 0);
 	first = load(map, ALWAYS, target, 0);
 	link = attach(first);
-	if (place == FAR)
-		wrong += is_near();
 
 	for (int i = 0; i < runners; i++) {
 		children[i] = fork();
