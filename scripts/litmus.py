@@ -327,19 +327,17 @@ def check_code(tests: dict[str, Test], src: Sources) -> Results:
     """Whether the threads of the tests are what the code does, and the code's names are theirs."""
     results = Results()
     tied: set[tuple[str, str, str]] = set()
-    for t in tests.values():
-        if t.riscv or "Variant of" in t.header:
+    for path in sorted(t.path for t in tests.values()):
+        if not (t := threads.read(path, src)):
             continue
-        code = threads.threads(t.text)
-        ties = threads.read_ties(t.text, src)
-        for thread in sorted(set(code) - {tie.thread for tie in ties}):
+        for thread in sorted(set(t.code) - {tie.thread for tie in t.ties}):
             results.add(f"{t.name}: P{thread}", False, "its comment names no code for it")
-        for tie in ties:
+        for tie in t.ties:
             tied |= {(t.name, f.path, f.name) for f in tie.functions}
             if tie.no_code:
                 continue
             try:
-                threads.check(tie, code.get(tie.thread, ""), set(t.words("Superfluous")))
+                t.check(tie)
                 wrong = ""
             except threads.Wrong as e:
                 wrong = str(e)
@@ -380,7 +378,10 @@ def run_all(tools: dict[str, str], compiled: bool = True) -> Results:
         results.add("names", False, "two tests have the same name")
     check_headers(tests, results)
     check_sources(tests, results)
-    results.extend(check_code(tests, Sources(hooked.Tree(kernel))))
+    try:
+        results.extend(check_code(tests, Sources(hooked.Tree(kernel))))
+    except progress.StepFailed as e:
+        results.add("the code of threads", False, str(e))
     try:
         command = herd.command()
     except progress.StepFailed as e:

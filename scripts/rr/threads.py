@@ -24,6 +24,7 @@ that is not given, each function in C is itself, and "none" is nowhere.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rr import functions
 from rr.functions import Function
@@ -82,7 +83,7 @@ ACCESS_C = re.compile(
     r"\b(READ_ONCE|WRITE_ONCE|smp_store_release|smp_load_acquire|smp_store_mb|RCU_INIT_POINTER"
     r"|rcu_assign_pointer|rcu_dereference\w*|(?:cmp)?xchg(?:_\w+)?|atomic_\w+)\s*\(")
 ACCESS_RUST = re.compile(
-    r"\b([A-Za-z_]\w*)(?:\.\d+)*[\s})]*\.\s*(load|store|xchg|cmpxchg|fetch_add|fetch_sub|add)\s*\(")
+    r"\b([A-Za-z_]\w*)(?:\.\d+|\[[^][]*\])*[\s})]*\.\s*(load|store|xchg|cmpxchg|fetch_add|fetch_sub|add)\s*\(")
 FENCE_C = re.compile(r"\b(smp_mb|smp_rmb|smp_wmb|barrier)\s*\(\s*\)")
 FENCE_RUST = re.compile(r"(?<!fn )\b(?:smp_mb\s*\(\s*(Full|Read|Write)\s*\)|barrier\s*\(\s*\))")
 STORE_MB_RUST = re.compile(r"(?<!fn )\b(smp_store_mb)\s*\(")
@@ -311,7 +312,7 @@ def read_tie(thread: int, text: str, sources: Sources) -> Tie:
 
 
 def read_function(text: str, sources: Sources) -> Function:
-    path, name = re.fullmatch(r"(?:(\S+\.(?:rs|c)):)?(\S+)", text).groups("")
+    path, _, name = re.sub(r"(\.(?:rs|c)):", r"\1 ", text).rpartition(" ")
     found = sources.functions(name, path)
     if not found:
         raise Wrong(f"there is no function {text}")
@@ -332,8 +333,28 @@ def read_ties(text: str, sources: Sources) -> list[Tie]:
     return found
 
 
-def threads(text: str) -> dict[int, str]:
-    return {int(n): code for n, code in THREAD.findall(text)}
+@dataclass
+class Tied:
+    """A litmus test whose threads stand for code."""
+
+    name: str
+    code: dict[int, str]  # of each thread
+    plain: set[str]  # orderings that the code need not have
+    ties: list[Tie]
+
+    def check(self, tie: Tie) -> list[Event]:
+        """The events of the code that a thread stands for; Wrong if one is not there."""
+        return check(tie, self.code.get(tie.thread, ""), self.plain)
+
+
+def read(path: Path, sources: Sources) -> Tied | None:
+    """A test; None if it is a variant of another or RISC-V's, which stand for no code."""
+    text = path.read_text()
+    if text.startswith("RISCV") or re.search(r"^ \* Variant of: ", text, re.MULTILINE):
+        return None
+    superfluous = re.search(r"^ \* Superfluous: (.*)", text, re.MULTILINE)
+    return Tied(path.stem, {int(n): code for n, code in THREAD.findall(text)},
+                set(superfluous[1].split()) if superfluous else set(), read_ties(text, sources))
 
 
 def check(tie: Tie, code: str, plain: set[str]) -> list[Event]:
