@@ -19,8 +19,8 @@ comment says, one a line:
 What a thread does in a test, its functions must do in the sources, and, where they
 can be told apart there, in compiled code (disassembly.py).
 
-Then the rendezvous' core under loom (rust/tests/loom/), and the barriers in
-compiled code. Ends with "N passed, N failed"; the exit status is 0
+Then our concurrent types under loom (rust/tests/loom/), and the barriers in compiled
+code. Ends with "N passed, N failed"; the exit status is 0
 only if nothing failed.
 """
 
@@ -29,7 +29,6 @@ import functools
 import itertools
 import os
 import re
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -37,13 +36,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import disassembly
-from rr import herd, hooked, paths, progress, source, sources, threads, toolchain
+from rr import herd, hooked, loom, paths, progress, source, sources, threads, toolchain
 from rr.functions import Function
 from rr.results import Results
 from rr.sources import Sources
 
 TESTS = paths.TOP / "Documentation/litmus-tests"
-LOOM = paths.TOP / "rust/tests/loom"
 
 HEADER = re.compile(r"^ \* ([A-Z][\w ]*): (.+)$", re.MULTILINE)
 
@@ -350,22 +348,6 @@ def check_code(tests: dict[str, Test], src: Sources) -> Results:
     return results
 
 
-def check_loom(tools: dict[str, str]) -> Results:
-    results = Results()
-    r = subprocess.run([tools["CARGO"], "test", "--locked", "--manifest-path", LOOM / "Cargo.toml",
-                        "--target-dir", paths.BUILD / "loom"], stdin=subprocess.DEVNULL,
-                       capture_output=True, text=True, check=False,
-                       env=toolchain.environment() | {"RUST_BACKTRACE": "0",
-                                                      "RUSTC": tools["RUSTC"],
-                                                      "RUSTDOC": tools["RUSTDOC"]})
-    lines = re.findall(r"^test (\S+) \.\.\. (ok|FAILED)$", r.stdout, re.MULTILINE)
-    for name, verdict in lines:
-        results.add(f"loom: {name}", verdict == "ok", r.stdout[-2000:])
-    if not lines or (r.returncode and not results.failures()):
-        results.add("loom", False, r.stdout[-1000:] + r.stderr[-2000:])
-    return results
-
-
 def run_all(tools: dict[str, str], compiled: bool = True) -> Results:
     """Everything, as steps; compiled: our objects, too, for which a kernel is built."""
     kernel = Path(os.environ["LKMM"]) if os.environ.get("LKMM") else source.get().tree
@@ -378,10 +360,8 @@ def run_all(tools: dict[str, str], compiled: bool = True) -> Results:
         results.add("names", False, "two tests have the same name")
     check_headers(tests, results)
     check_sources(tests, results)
-    try:
-        results.extend(check_code(tests, Sources(hooked.Tree(kernel))))
-    except progress.StepFailed as e:
-        results.add("the code of threads", False, str(e))
+    tree = hooked.Tree(kernel)
+    results.extend(check_code(tests, Sources(tree)))
     try:
         command = herd.command()
     except progress.StepFailed as e:
@@ -390,15 +370,15 @@ def run_all(tools: dict[str, str], compiled: bool = True) -> Results:
         command = None
     # Its two halves of the time at the same time: loom runs what it builds in one thread.
     with ThreadPoolExecutor(1) as pool:
-        step = progress.Step(f"{len(found)} litmus tests, and the rendezvous under loom")
-        loom = pool.submit(check_loom, tools)
+        step = progress.Step(f"{len(found)} litmus tests, and the concurrent types under loom")
+        types = pool.submit(loom.run, tools, tree)
         models = (check_models(found, functools.partial(herd.run, command, kernel)) if command
                   else Results())
-        while not loom.done():
+        while not types.done():
             step.update()
             time.sleep(0.2)
         results.extend(models)
-        results.extend(loom.result())
+        results.extend(types.result())
     step.done(results.short())
     if compiled:
         step = progress.Step("the barriers in compiled code")
