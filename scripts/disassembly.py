@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""The instructions in Documentation/choosing-a-barrier.rst, checked in compiled code.
+"""Barriers in compiled code: those of a page of the documentation, and of litmus tests.
 
-Reads the page's table of barriers, functions and instructions, and compares it
-with what is in the kernel's Rust helpers and in our own modules ("..." stands for
-more that is not about order). Ends with
-"N passed, N failed"; the exit status is 0 only if nothing failed.
+Reads the table of barriers, functions and instructions in
+Documentation/choosing-a-barrier.rst, and compares it with what is in the kernel's Rust
+helpers and in our own modules ("..." stands for more that is not about order). Then
+looks, in these and in the kernel's own objects, for what the threads of the litmus tests
+order (rr/threads.py, rr/compiled.py). Ends with "N passed, N failed"; the exit status is 0
+only if nothing failed.
 
 usage: disassembly.py [KERNEL-BUILD-FOLDER MODULES-FOLDER]
 
@@ -16,8 +18,10 @@ import re
 import sys
 from pathlib import Path
 
-from rr import kernel, llvm, modules, paths, progress, toolchain
+from rr import compiled, hooked, kernel, llvm, modules, paths, progress, source, threads, toolchain
 from rr.results import Results
+from rr.sources import LINUX, Sources
+from rr.threads import Tie
 
 PAGE = paths.TOP / "Documentation/choosing-a-barrier.rst"
 ROW = re.compile(r"^``(?P<barrier>[^`]+)`` +``(?P<function>[\w:]+)`` +``(?P<code>[^`]+)``$",
@@ -60,11 +64,56 @@ def functions(text: str) -> dict[str, list[str]]:
     return found
 
 
-def check(tools: dict[str, str], obj: Path, built: list[Path]) -> Results:
-    code = functions(objdump(tools, obj / "rust/helpers/helpers.o"))
-    for path in built:
-        code.update(functions(objdump(tools, path)))
+class Objects:
+    """The code of functions, by the path of the kernel's source file, or of all modules: ""."""
 
+    def __init__(self, tools: dict[str, str], obj: Path, built: list[Path]):
+        self.tools, self.obj, self.built = tools, obj, built
+        self.read: dict[str, dict[str, list[str]]] = {}
+
+    def code(self, source_file: str = "") -> dict[str, list[str]]:
+        if source_file not in self.read:
+            name = source_file.removeprefix(LINUX).removesuffix(".c")
+            found: dict[str, list[str]] = {}
+            for path in [self.obj / f"{name}.o"] if name else self.built:
+                found.update(functions(objdump(self.tools, path)))
+            self.read[source_file] = found
+        return self.read[source_file]
+
+
+def check(tools: dict[str, str], obj: Path, built: list[Path]) -> Results:
+    objects = Objects(tools, obj, built)
+    helpers = functions(objdump(tools, obj / "rust/helpers/helpers.o"))
+    results = check_table(helpers | objects.code())
+    results.extend(check_threads(objects))
+    return results
+
+
+def check_threads(objects: Objects) -> Results:
+    """What the threads of the litmus tests order, in the code of the functions they stand for."""
+    results = Results()
+    tree = hooked.Tree(source.get().tree)
+    sources = Sources(tree)
+    has_hooks = "riscv_patch_provider_register" in objects.code("linux/arch/riscv/kernel/patch.c")
+
+    def built(tie: Tie) -> bool:
+        changed = {LINUX + path for path in tree.patched}
+        return has_hooks or not any(f.path in changed for f in tie.functions)
+
+    for path in sorted((paths.TOP / "Documentation/litmus-tests").glob("*.litmus")):
+        t = threads.read(path, sources)
+        for tie in t.ties if t else ():
+            if t and not tie.no_code and tie.symbol != "none" and built(tie):
+                try:
+                    compiled.check(tie, t.check(tie), objects.code)
+                    wrong = ""
+                except threads.Wrong as e:
+                    wrong = str(e)
+                results.add(f"{t.name}: P{tie.thread}: {tie}: compiled", not wrong, wrong)
+    return results
+
+
+def check_table(code: dict[str, list[str]]) -> Results:
     results = Results()
     rows = list(ROW.finditer(PAGE.read_text()))
     results.add("the table", len(rows) >= 20, f"{len(rows)} rows of {PAGE} can be read")

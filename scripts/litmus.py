@@ -11,12 +11,16 @@ comment says, one a line:
   Fixed: ORDERING ...         not mutated (ORDERING@P0: only there not)
   Superfluous: ORDERING ...   mutated, and the verdict must stay
   About: PATH                 sources name TEST once there is a PATH
+  P0: FUNCTION ...            the code that a thread stands for, see rr/threads.py
   Kernel: TEST ...            riscv/: the tests whose RISC-V code this is
   Published: VERDICT HASH     riscv/: of the test of this name in litmus-tests-riscv,
                               which this then is, or "no" if it is not there
 
-Then the rendezvous' core under loom (rust/tests/loom/), and the barriers in
-compiled code (disassembly.py). Ends with "N passed, N failed"; the exit status is 0
+What a thread does in a test, its functions must do in the sources, and, where they
+can be told apart there, in compiled code (disassembly.py).
+
+Then our concurrent types under loom (rust/tests/loom/), and the barriers in compiled
+code. Ends with "N passed, N failed"; the exit status is 0
 only if nothing failed.
 """
 
@@ -25,7 +29,6 @@ import functools
 import itertools
 import os
 import re
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -33,14 +36,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import disassembly
-from rr import herd, paths, progress, source, toolchain
+from rr import herd, hooked, loom, paths, progress, source, sources, threads, toolchain
+from rr.functions import Function
 from rr.results import Results
+from rr.sources import Sources
 
 TESTS = paths.TOP / "Documentation/litmus-tests"
-LOOM = paths.TOP / "rust/tests/loom"
-SOURCES = ("include", "rust", "samples/rust", "scripts/hooks")
-# Test programs order as the code they test; generated and host code is none.
-SKIPPED = ("rust/tests/", "rust/bindings/")
 
 HEADER = re.compile(r"^ \* ([A-Z][\w ]*): (.+)$", re.MULTILINE)
 
@@ -50,6 +51,7 @@ WEAKER_C = (
     (re.compile(r"\b(smp_mb|smp_wmb|smp_rmb|barrier)\(\);"), ("",)),
     (re.compile(r"\b(smp_store_mb)\((\*\w+, \w+)\)"), (r"WRITE_ONCE(\2)",)),
     (re.compile(r"\b(smp_store_release)\((\w+, \w+)\)"), (r"WRITE_ONCE(*\2)",)),
+    (re.compile(r"\b(rcu_assign_pointer)\((\*\w+, \w+)\)"), (r"WRITE_ONCE(\2)",)),
     (re.compile(r"\b(smp_load_acquire)\((\w+)\)"), (r"READ_ONCE(*\2)",)),
     (re.compile(r"\b(atomic_read_acquire)\("), ("atomic_read(",)),
     (re.compile(r"\b((\w*xchg|atomic_(?:\w+_return|fetch_[a-z]+)))\("),
@@ -79,7 +81,7 @@ ORDERING_C = re.compile(
 FULL = r"smp_mb|smp_store_mb|atomic_\w+_return$|atomic_fetch_[a-z]+$|xchg$"
 ANSWERS = tuple((re.compile(a), re.compile(b)) for a, b in (
     (r"synchronize_rcu|kick_all_cpus_sync", "synchronize_rcu"),
-    (r"assign_pointer", "smp_store_release"),
+    (r"assign_pointer", "rcu_assign_pointer|smp_store_release"),
     (r"\bbarrier", "barrier"),
     (r"Read|rmb", "smp_rmb|acquire"),
     (r"Write|wmb|fence w|fence ow|RISCV_FENCE\([io]?w", "smp_wmb|release"),
@@ -249,14 +251,6 @@ def paragraphs(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
             yield numbered[0][0], [line for _, line in numbered]
 
 
-def sources() -> Iterator[tuple[str, Path]]:
-    for top in SOURCES:
-        for path in sorted((paths.TOP / top).rglob("*")):
-            where = str(path.relative_to(paths.TOP))
-            if path.suffix in (".rs", ".c", ".h", ".patch") and not where.startswith(SKIPPED):
-                yield where, path
-
-
 def orderings(path: Path) -> tuple[list[str], list[tuple[int, str]]]:
     """Each ordering in a file: its line's number, its text; and the file's lines."""
     text = path.read_text()
@@ -274,7 +268,7 @@ def orderings(path: Path) -> tuple[list[str], list[tuple[int, str]]]:
 
 def check_sources(tests: dict[str, Test], results: Results) -> None:
     named = set()
-    for where, path in sources():
+    for where, path in sources.files():
         lines, found = orderings(path)
         for number, paragraph in paragraphs(lines):
             for name in names_in(paragraph):
@@ -299,19 +293,58 @@ def check_sources(tests: dict[str, Test], results: Results) -> None:
                         "no ordering in the sources names it")
 
 
-def check_loom(tools: dict[str, str]) -> Results:
+def function_at(where: str, lines: list[str], number: int, src: Sources) -> Function | None:
+    """The function that a line is in, or that begins in its paragraph."""
+    while number < len(lines) and lines[number].strip():
+        if found := src.around(where, number):
+            return found
+        number += 1
+    return None
+
+
+def functions_named(where: str, path: Path, src: Sources) -> Iterator[tuple[str, Function]]:
+    """Each litmus test that a comment in a file names, and the function that the comment is in."""
+    if path.suffix != ".patch":
+        lines = path.read_text().splitlines()
+        for number, line in enumerate(lines):
+            if "litmus:" in line and (f := function_at(where, lines, number, src)):
+                yield from ((name, f) for name in names_in(lines[number:number + 2]))
+        return
+    lines, added = added_lines(path.read_text())
+    for number in sorted(added):
+        if "litmus:" not in lines[number]:
+            continue
+        for file in hooked.FILE.findall(path.read_text()):
+            text = src.kernel.read(file).splitlines()
+            for f in src.kernels(sources.LINUX + file):
+                if lines[number] in text[f.first:f.last + 1]:
+                    yield from ((name, f) for name in names_in(lines[number:number + 2]))
+
+
+def check_code(tests: dict[str, Test], src: Sources) -> Results:
+    """Whether the threads of the tests are what the code does, and the code's names are theirs."""
     results = Results()
-    r = subprocess.run([tools["CARGO"], "test", "--locked", "--manifest-path", LOOM / "Cargo.toml",
-                        "--target-dir", paths.BUILD / "loom"], stdin=subprocess.DEVNULL,
-                       capture_output=True, text=True, check=False,
-                       env=toolchain.environment() | {"RUST_BACKTRACE": "0",
-                                                      "RUSTC": tools["RUSTC"],
-                                                      "RUSTDOC": tools["RUSTDOC"]})
-    lines = re.findall(r"^test (\S+) \.\.\. (ok|FAILED)$", r.stdout, re.MULTILINE)
-    for name, verdict in lines:
-        results.add(f"loom: {name}", verdict == "ok", r.stdout[-2000:])
-    if not lines or (r.returncode and not results.failures()):
-        results.add("loom", False, r.stdout[-1000:] + r.stderr[-2000:])
+    tied: set[tuple[str, str, str]] = set()
+    for path in sorted(t.path for t in tests.values()):
+        if not (t := threads.read(path, src)):
+            continue
+        for thread in sorted(set(t.code) - {tie.thread for tie in t.ties}):
+            results.add(f"{t.name}: P{thread}", False, "its comment names no code for it")
+        for tie in t.ties:
+            tied |= {(t.name, f.path, f.name) for f in tie.functions}
+            if tie.no_code:
+                continue
+            try:
+                t.check(tie)
+                wrong = ""
+            except threads.Wrong as e:
+                wrong = str(e)
+            results.add(f"{t.name}: P{tie.thread}: {tie}", not wrong, wrong)
+    for where, path in sources.files():
+        for name, f in functions_named(where, path, src):
+            if name in tests:
+                results.add(f"{where}: {f.name}: {name}", (name, f.path, f.name) in tied,
+                            f"{name} does not say that one of its threads is {f.name}")
     return results
 
 
@@ -327,6 +360,8 @@ def run_all(tools: dict[str, str], compiled: bool = True) -> Results:
         results.add("names", False, "two tests have the same name")
     check_headers(tests, results)
     check_sources(tests, results)
+    tree = hooked.Tree(kernel)
+    results.extend(check_code(tests, Sources(tree)))
     try:
         command = herd.command()
     except progress.StepFailed as e:
@@ -335,15 +370,15 @@ def run_all(tools: dict[str, str], compiled: bool = True) -> Results:
         command = None
     # Its two halves of the time at the same time: loom runs what it builds in one thread.
     with ThreadPoolExecutor(1) as pool:
-        step = progress.Step(f"{len(found)} litmus tests, and the rendezvous under loom")
-        loom = pool.submit(check_loom, tools)
+        step = progress.Step(f"{len(found)} litmus tests, and the concurrent types under loom")
+        types = pool.submit(loom.run, tools, tree)
         models = (check_models(found, functools.partial(herd.run, command, kernel)) if command
                   else Results())
-        while not loom.done():
+        while not types.done():
             step.update()
             time.sleep(0.2)
         results.extend(models)
-        results.extend(loom.result())
+        results.extend(types.result())
     step.done(results.short())
     if compiled:
         step = progress.Step("the barriers in compiled code")

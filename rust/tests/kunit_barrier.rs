@@ -17,7 +17,15 @@ use kernel::{
 
 use riscv::barrier::{
     barrier,
-    doorbell::Driver,
+    doorbell::{
+        Doorbell,
+        Driver,
+        Given, //
+    },
+    message::{
+        Receiver,
+        Sender, //
+    },
     smp_store_mb,
     wake_up::Waker, //
 };
@@ -40,6 +48,10 @@ impl kernel::Module for Tests {
             rr_probe_barrier as fn(&UnsafeCell<u32>),
             rr_probe_no_barrier as fn(&UnsafeCell<u32>),
             rr_probe_give as fn(&mut Driver<'_, u32>) -> bool,
+            rr_probe_take as fn(&mut Driver<'_, u32>) -> Option<u32>,
+            rr_probe_ring as fn(&Atomic<u32>, Given),
+            rr_probe_send as fn(Sender<'_, u32>),
+            rr_probe_receive as fn(&mut Receiver<'_, u32>) -> Option<u32>,
             rr_probe_wake_up_set as fn(Waker<'_>) -> bool,
         ));
         Ok(Tests)
@@ -79,6 +91,30 @@ extern "Rust" fn rr_probe_no_barrier(word: &UnsafeCell<u32>) {
 #[inline(never)]
 extern "Rust" fn rr_probe_give(driver: &mut Driver<'_, u32>) -> bool {
     driver.give(|data| *data = 1).is_some()
+}
+
+#[no_mangle]
+#[inline(never)]
+extern "Rust" fn rr_probe_take(driver: &mut Driver<'_, u32>) -> Option<u32> {
+    driver.take().copied()
+}
+
+#[no_mangle]
+#[inline(never)]
+extern "Rust" fn rr_probe_ring(register: &Atomic<u32>, given: Given) {
+    Doorbell::new(|value| register.store(value, Relaxed)).ring(1, given);
+}
+
+#[no_mangle]
+#[inline(never)]
+extern "Rust" fn rr_probe_send(sender: Sender<'_, u32>) {
+    sender.send(1);
+}
+
+#[no_mangle]
+#[inline(never)]
+extern "Rust" fn rr_probe_receive(receiver: &mut Receiver<'_, u32>) -> Option<u32> {
+    receiver.receive()
 }
 
 #[no_mangle]

@@ -6,7 +6,7 @@ from pathlib import Path
 from unittest import mock
 
 import litmus
-from rr import herd, paths
+from rr import herd, paths, sources
 
 C = """C some
 
@@ -130,7 +130,7 @@ class Orderings(Folder):
     def test_include_is_looked_at(self) -> None:
         self.file("include/linux/some.h", "")
         with mock.patch.object(paths, "TOP", self.folder):
-            self.assertEqual([where for where, _ in litmus.sources()], ["include/linux/some.h"])
+            self.assertEqual([where for where, _ in sources.files()], ["include/linux/some.h"])
 
 
 class Names(unittest.TestCase):

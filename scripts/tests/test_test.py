@@ -8,7 +8,7 @@ from unittest import mock
 
 import litmus
 import test
-from rr import herd, source
+from rr import herd, loom, source
 from rr.progress import StepFailed
 from rr.results import Results
 
@@ -77,7 +77,9 @@ class NoHerd(unittest.TestCase):
     def test_the_rest_goes_on(self) -> None:
         with mock.patch.object(source, "get"), \
              mock.patch.object(herd, "command", side_effect=StepFailed("no herd7 here")), \
-             mock.patch.object(litmus, "check_loom", return_value=one()), \
+             mock.patch.object(litmus, "check_code", return_value=one()), \
+             mock.patch("rr.hooked.Tree"), \
+             mock.patch.object(loom, "run", return_value=one()), \
              mock.patch("pathlib.Path.exists", return_value=True), \
              contextlib.redirect_stdout(io.StringIO()):
             found = litmus.run_all({}, compiled=False)

@@ -80,7 +80,7 @@ impl<T: Copy> Task<'_, T> {
         if self.0.there.load(Relaxed) {
             return false;
         }
-        // The data is written only after `there` was read. litmus: same-cpu
+        // The data is written only after `there` was read. litmus: same-cpu+cycle
         barrier();
         // SAFETY: By the invariant the data is the task's, which this is.
         unsafe { (*self.0.data.get()).write(note) };
@@ -100,11 +100,11 @@ impl<T: Copy> Handler<'_, T> {
         if !self.0.there.load(Relaxed) {
             return None;
         }
-        // The data is read after `there`, and before `there` is cleared. litmus: same-cpu
+        // The data is read after `there`, and before `there` is cleared. litmus: same-cpu+cycle
         barrier();
         // SAFETY: `there` is true, so there is data, and the task leaves it alone.
         let note = unsafe { (*self.0.data.get()).assume_init() };
-        // litmus: same-cpu
+        // litmus: same-cpu+cycle
         barrier();
         self.0.there.store(false, Relaxed);
         Some(note)

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What bindgen makes of our helpers and of the hooks' headers, as far as it is used here.
+
+#![allow(non_camel_case_types)]
+
+use kernel::{
+    bindings::atomic_t,
+    ffi::{
+        c_int,
+        c_void, //
+    },
+};
+
+#[cfg(rust_riscv_fault_hook)]
+use kernel::{
+    bindings::{
+        mm_struct,
+        vm_area_struct, //
+    },
+    ffi::c_ulong,
+};
+
+#[cfg(rust_riscv_text_hooks)]
+use kernel::bindings::pt_regs;
+
+#[repr(C)]
+pub struct rr_guarded {
+    pub edits: *const c_void,
+    pub count: usize,
+}
+
+#[cfg(rust_riscv_text_hooks)]
+#[repr(C)]
+pub struct riscv_patch_provider {
+    pub fallback: Option<unsafe extern "C" fn(*mut c_void, *const c_void, usize) -> c_int>,
+    pub write: Option<
+        unsafe extern "C" fn(
+            *mut riscv_patch_provider,
+            *mut c_void,
+            *const c_void,
+            usize,
+            bool,
+        ) -> c_int,
+    >,
+    pub set:
+        Option<unsafe extern "C" fn(*mut riscv_patch_provider, *mut c_void, u8, usize) -> c_int>,
+    pub patch: Option<
+        unsafe extern "C" fn(*mut riscv_patch_provider, *mut c_void, *const c_void, usize) -> c_int,
+    >,
+    pub queue: Option<
+        unsafe extern "C" fn(
+            *mut riscv_patch_provider,
+            *mut c_void,
+            *const c_void,
+            usize,
+            bool,
+        ) -> c_int,
+    >,
+    pub sync: Option<unsafe extern "C" fn(*mut riscv_patch_provider) -> c_int>,
+    pub breakpoint: Option<unsafe extern "C" fn(*mut pt_regs) -> bool>,
+}
+
+#[cfg(rust_riscv_fault_hook)]
+#[repr(C)]
+pub struct riscv_fault_provider {
+    pub user_fault:
+        Option<unsafe extern "C" fn(*mut mm_struct, c_ulong, c_ulong) -> *mut vm_area_struct>,
+}
+
+extern "C-unwind" {
+    pub fn rr_counter_inc(counter: *mut atomic_t);
+    pub fn rr_counter_read(counter: *const atomic_t) -> u32;
+    pub fn rr_counter_inc_return(counter: *mut atomic_t) -> u32;
+    pub fn rr_counter_inc_release(counter: *mut atomic_t);
+    pub fn rr_counter_read_acquire(counter: *const atomic_t) -> u32;
+    pub fn rr_cpu_relax();
+    pub fn rr_num_online_cpus() -> u32;
+    pub fn rr_irq_save() -> usize;
+    pub fn rr_irq_restore(flags: usize);
+    pub fn rr_stop_online_cpus(
+        function: Option<unsafe extern "C" fn(*mut c_void) -> c_int>,
+        data: *mut c_void,
+    ) -> c_int;
+    pub fn rr_run_in_stoppers(
+        function: Option<unsafe extern "C" fn(*mut c_void) -> c_int>,
+        data: *mut c_void,
+    ) -> c_int;
+
+    pub fn rr_guard_publish(table: *const rr_guarded);
+    pub fn rr_guard_withdraw();
+    pub fn rr_guard_published() -> *const rr_guarded;
+    pub fn rr_synchronize_rcu_tasks();
+}
+
+#[cfg(rust_riscv_text_hooks)]
+extern "C-unwind" {
+    pub fn riscv_patch_provider_register(provider: *mut riscv_patch_provider) -> c_int;
+    pub fn riscv_patch_provider_unregister(provider: *mut riscv_patch_provider);
+    pub fn riscv_fault_provider_register(provider: *const riscv_fault_provider) -> c_int;
+    pub fn riscv_fault_provider_unregister(provider: *const riscv_fault_provider);
+    #[link_name = "patch_text_lock"]
+    pub fn rr_text_lock();
+    #[link_name = "patch_text_unlock"]
+    pub fn rr_text_unlock();
+}
+
+/// Without our hooks nobody is kept from writing text.
+#[cfg(not(rust_riscv_text_hooks))]
+pub unsafe fn rr_text_lock() {}
+
+#[cfg(not(rust_riscv_text_hooks))]
+pub unsafe fn rr_text_unlock() {}
+
+/// Text is read here where it is written.
+pub unsafe fn rr_flush_icache_all() {}
+
+pub unsafe fn rr_interrupt_and_flush_icache_all() {}
+
+pub unsafe fn rr_local_flush_tlb_page(_addr: usize) {}
+
+pub unsafe fn rr_local_flush_tlb_all() {}
+
+#[cfg(rust_riscv_fault_hook)]
+pub unsafe fn rr_note_forbidden(_cause: usize) {}
+
+/// Ticks are nanoseconds, and none pass.
+#[allow(non_upper_case_globals)]
+pub static mut riscv_timebase: u32 = 1_000_000_000;

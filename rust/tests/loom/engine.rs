@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! In the place of the engine: it writes at once, to text that loom sees the uses of.
+
+use std::{
+    cell::Cell,
+    ptr, //
+};
+
+use kernel::{
+    error::{
+        Error,
+        Result, //
+    },
+    ffi::{
+        c_int,
+        c_void, //
+    },
+};
+use loom::cell::UnsafeCell;
+
+use crate::{
+    batch::Failure,
+    sources::{
+        edit::Edit,
+        plan::Strategy,
+        text_lock::TextLock, //
+    },
+};
+
+/// Text of an execution: so many instructions.
+pub struct Text {
+    words: std::cell::UnsafeCell<[u32; 2]>,
+    uses: UnsafeCell<()>,
+}
+
+thread_local! {
+    // Loom runs all threads of a model on one of the system's.
+    static TEXT: Cell<Option<&'static Text>> = const { Cell::new(None) };
+}
+
+impl Text {
+    /// New text.
+    pub fn begin(words: [u32; 2]) -> &'static Text {
+        let text = Box::leak(Box::new(Text {
+            words: std::cell::UnsafeCell::new(words),
+            uses: UnsafeCell::new(()),
+        }));
+
+        TEXT.set(Some(text));
+        text
+    }
+
+    pub fn address(&self, word: usize) -> usize {
+        self.words.get().expose_provenance() + 4 * word
+    }
+
+    pub fn words(&self) -> [u32; 2] {
+        self.uses.with(|_| ());
+        // SAFETY: Loom has looked at whether somebody else uses it.
+        unsafe { *self.words.get() }
+    }
+}
+
+fn text() -> &'static Text {
+    TEXT.get().unwrap()
+}
+
+/// `len` bytes at `addr`, as `riscv::text::read`.
+pub unsafe fn read(addr: usize, len: usize) -> u64 {
+    let mut bytes = [0; 8];
+
+    text().uses.with(|_| ());
+    // SAFETY: The models' addresses are those of their text; see also `Text::words`.
+    unsafe {
+        ptr::copy_nonoverlapping(ptr::with_exposed_provenance(addr), bytes.as_mut_ptr(), len);
+    }
+    u64::from_le_bytes(bytes)
+}
+
+fn write(addr: usize, bytes: &[u8]) {
+    text().uses.with_mut(|_| ());
+    // SAFETY: As in `read`.
+    unsafe {
+        ptr::copy_nonoverlapping(
+            bytes.as_ptr(),
+            ptr::with_exposed_provenance_mut(addr),
+            bytes.len(),
+        );
+    }
+}
+
+/// The kernel's own way.
+#[no_mangle]
+extern "C-unwind" fn patch_fixmap_write(
+    addr: *mut c_void,
+    bytes: *const c_void,
+    len: usize,
+) -> c_int {
+    // SAFETY: C's callers pass `len` bytes.
+    write(addr.expose_provenance(), unsafe {
+        std::slice::from_raw_parts(bytes.cast(), len)
+    });
+    0
+}
+
+pub struct Report {
+    pub strategy: Strategy,
+}
+
+pub unsafe fn commit_for_kernel(
+    edits: &mut [Edit],
+    _lock: Option<&TextLock>,
+) -> Result<Report, Failure> {
+    for edit in edits {
+        // SAFETY: By the caller's promise.
+        assert_eq!(unsafe { read(edit.addr(), edit.len()) }, edit.old());
+        write(edit.addr(), &edit.new_bytes().to_le_bytes()[..edit.len()]);
+    }
+    Ok(Report {
+        strategy: Strategy::Live,
+    })
+}
+
+pub fn atomic_fetch() -> bool {
+    true
+}
+
+pub fn fit_fetch(_edits: &mut [Edit]) {}
+
+pub fn synchronise() {}
+
+pub unsafe fn poke(addr: usize, bytes: &[u8], _everywhere: bool) -> Result<(), Error> {
+    write(addr, bytes);
+    Ok(())
+}
+
+pub unsafe fn fill(addr: usize, byte: u8, len: usize) -> Result<(), Error> {
+    write(addr, &vec![byte; len]);
+    Ok(())
+}

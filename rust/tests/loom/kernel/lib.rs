@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What our sources use of the `kernel` crate, for loom.
+
+// What the real one does not say of its functions is not said here.
+#![allow(clippy::new_without_default, clippy::missing_safety_doc)]
+
+pub mod alloc;
+pub mod bindings;
+pub mod error;
+pub mod mm;
+pub mod prelude;
+pub mod sync {
+    //! Memory that threads share.
+
+    pub mod atomic;
+    pub mod barrier;
+}
+pub mod transmute;
+pub mod types;
+
+pub mod ffi {
+    //! `kernel::ffi`.
+
+    pub use std::ffi::{
+        c_int,
+        c_void, //
+    };
+
+    #[allow(non_camel_case_types)]
+    pub type c_ulong = usize;
+}
+
+pub use std::fmt;

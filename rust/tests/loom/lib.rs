@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Our concurrent types, the very files that are shipped, under loom.
+//!
+//! The sources are included by their paths, C is compiled. What they use of the crates `core` and
+//! `kernel`, and of the kernel's headers, is loom's. Each ordering that a model goes through is then
+//! weakened: [`model`].
+//!
+//! loom's model is C11's. It knows of no `fence.i`, of no devices, of no load that is done after a
+//! later store, and of no order by an address.
+
+#![cfg(test)]
+
+extern crate loom_core as core;
+extern crate loom_kernel as kernel;
+extern crate self as riscv;
+
+/// The crate `riscv`, as far as it can run here.
+#[allow(dead_code, unreachable_pub, unused_imports, unused_unsafe)]
+#[path = "../../riscv"]
+mod sources {
+    pub mod adversary;
+    pub mod barrier;
+    pub mod edit;
+    pub mod emulate;
+    pub mod fault;
+    pub mod fence;
+    pub mod guards;
+    pub mod insn;
+    pub mod meet;
+    pub mod pgtable;
+    pub mod plan;
+    #[cfg(rust_riscv_text_hooks)]
+    pub mod provider;
+    pub mod rendezvous;
+    pub mod stop_machine;
+    pub mod text_lock;
+    pub mod time;
+    #[cfg(rust_riscv_fault_hook)]
+    pub mod user_fault;
+}
+
+/// The module `rust_riscv_patch`, likewise.
+#[allow(dead_code, unused_imports, unused_unsafe)]
+#[path = "../../patch"]
+mod patch {
+    pub mod breakpoint;
+    pub mod guard;
+    #[cfg(rust_riscv_text_hooks)]
+    pub mod provider;
+    #[cfg(rust_riscv_text_hooks)]
+    pub mod queue;
+}
+
+// What the sources call `crate` and `riscv`, and what is in the place of what cannot run here.
+#[cfg(rust_riscv_text_hooks)]
+use patch::{
+    breakpoint,
+    queue, //
+};
+#[allow(unused_imports)]
+use sources::*;
+
+mod bindings;
+#[cfg(rust_riscv_text_hooks)]
+mod engine;
+mod linux;
+mod plain;
+mod stand_ins;
+
+#[allow(unused_imports)]
+use stand_ins::*;
+
+mod model;
+
+/// What is tried, a file for each type.
+mod models {
+    mod cancel;
+    mod doorbell;
+    #[cfg(rust_riscv_fault_hook)]
+    mod fault_provider;
+    mod guards;
+    mod message;
+    mod rendezvous;
+    mod same_cpu;
+    #[cfg(rust_riscv_text_hooks)]
+    mod text_provider;
+    mod wake_up;
+}

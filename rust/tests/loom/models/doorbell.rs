@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `Descriptor` and `Doorbell`, with a device that is a thread: it does one thing after the other.
+
+use loom::{
+    cell::UnsafeCell,
+    sync::atomic::{
+        fence,
+        AtomicU32,
+        Ordering, //
+    },
+    thread::yield_now, //
+};
+
+use crate::{
+    barrier::doorbell::{
+        Descriptor,
+        Device,
+        Doorbell, //
+    },
+    model::{
+        spawn,
+        Model, //
+    },
+};
+use kernel::{
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+    transmute::FromBytes, //
+};
+
+/// A descriptor's data: its bytes are where loom sees them.
+#[derive(Clone, Copy)]
+struct Data(&'static UnsafeCell<u32>);
+
+// SAFETY: None is made of bytes here.
+unsafe impl FromBytes for Data {}
+// SAFETY: That its uses are ordered is what is being checked.
+unsafe impl Send for Data {}
+
+impl Data {
+    fn read(self) -> u32 {
+        // SAFETY: As above.
+        self.0.with(|data| unsafe { *data })
+    }
+
+    fn write(self, value: u32) {
+        // SAFETY: As above.
+        self.0.with_mut(|data| unsafe { *data = value });
+    }
+}
+
+/// What a device is told of: the memory of a descriptor.
+#[repr(C)]
+struct Memory {
+    data: core::cell::UnsafeCell<Data>,
+    owner: Atomic<u32>,
+}
+
+const DEVICE: u32 = 1;
+
+struct Machine {
+    descriptor: &'static mut Descriptor<Data>,
+    memory: &'static Memory,
+    data: Data,
+    register: &'static AtomicU32,
+}
+
+impl Machine {
+    fn new() -> Machine {
+        let data = Data(Box::leak(Box::new(UnsafeCell::new(0))));
+        let descriptor: *mut _ = Box::leak(Box::new(Descriptor::new(data)));
+
+        Machine {
+            // SAFETY: Leaked just now.
+            descriptor: unsafe { &mut *descriptor },
+            // SAFETY: Of the same layout, and shared as it is with a device.
+            memory: unsafe { &*descriptor.cast() },
+            data,
+            register: Box::leak(Box::new(AtomicU32::new(0))),
+        }
+    }
+}
+
+/// The device's part: reads a request, and writes the answer over it.
+fn answer(data: Data, device: &mut Device<'_>, request: u32) {
+    fence(Ordering::Acquire);
+    assert_eq!(data.read(), request);
+    data.write(request + 100);
+    fence(Ordering::Release);
+    // SAFETY: It does nothing with it until it is given it again.
+    unsafe { device.give_back() };
+}
+
+/// The device polls the descriptor, two times round.
+#[test]
+fn device_that_looks_by_itself() {
+    // What the driver reads before it hands over is not kept from being read later: loom knows of
+    // no load that is done after a later store, and has one fence for all that is before a store.
+    Model::new("doorbell::device_that_looks_by_itself")
+        .idle(&["doorbell.rs dma_mb(Full) in main -> acquire and release"])
+        .check(|| {
+            let Machine {
+                descriptor,
+                memory,
+                data,
+                ..
+            } = Machine::new();
+            let (mut driver, mut device) = descriptor.split();
+
+            let other = spawn("device", move || {
+                for request in [1, 2] {
+                    while memory.owner.load(Relaxed) != DEVICE {
+                        yield_now();
+                    }
+                    answer(data, &mut device, request);
+                }
+            });
+
+            for request in [1, 2] {
+                assert!(driver.give(|data| data.write(request)).is_some());
+                let data = loop {
+                    match driver.take() {
+                        Some(data) => break data,
+                        None => yield_now(),
+                    }
+                };
+                assert_eq!(data.read(), request + 100);
+            }
+            other.join().unwrap();
+        });
+}
+
+/// The device waits for its bell.
+#[test]
+fn device_that_is_told() {
+    // The bell's fence does for the data, too: loom does not know that a register is not memory.
+    Model::new("doorbell::device_that_is_told")
+        .idle(&[
+            "doorbell.rs dma_mb(Full) in main -> nothing",
+            "doorbell.rs dma_mb(Full) in main -> acquire and release",
+        ])
+        .check(|| {
+            let Machine {
+                descriptor,
+                data,
+                register,
+                ..
+            } = Machine::new();
+            let (mut driver, mut device) = descriptor.split();
+            let doorbell = Doorbell::new(|value| register.store(value, Ordering::Relaxed));
+
+            let other = spawn("device", move || {
+                while register.load(Ordering::Relaxed) == 0 {
+                    yield_now();
+                }
+                answer(data, &mut device, 1);
+            });
+
+            let given = driver.give(|data| data.write(1)).unwrap();
+            doorbell.ring(1, given);
+            while driver.take().is_none() {
+                yield_now();
+            }
+            assert_eq!(data.read(), 101);
+            other.join().unwrap();
+        });
+}

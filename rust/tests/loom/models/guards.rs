@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The table of guarded edits, from `Guard` down to `guard.c`, and who has run into a breakpoint.
+
+use kernel::bindings::pt_regs;
+use loom::{
+    cell::UnsafeCell,
+    sync::atomic::{
+        AtomicU32,
+        Ordering, //
+    },
+};
+
+use crate::{
+    linux,
+    model::{
+        spawn,
+        Model, //
+    },
+    patch::{
+        breakpoint,
+        guard::Guard, //
+    },
+    sources::{
+        edit::{
+            Edit,
+            Kind,
+            Way, //
+        },
+        guards::{
+            published,
+            Table, //
+        },
+        text_lock::TextLock, //
+    },
+};
+
+const AT: usize = 0x1000;
+const NOP: u32 = 0x0000_0013;
+const ADDI: u32 = 0x0015_0513;
+
+/// What is in the text.
+const NEW: u32 = 0;
+const BREAKPOINT: u32 = 1;
+
+/// What the table says, where loom sees it: it is read with the edits.
+struct Contents(UnsafeCell<()>);
+
+// SAFETY: That its uses are ordered is what is being checked.
+unsafe impl Sync for Contents {}
+
+impl Contents {
+    fn read(&self) {
+        self.0.with(|_| ());
+    }
+
+    fn write(&self) {
+        self.0.with_mut(|_| ());
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Machine {
+    contents: &'static Contents,
+    text: &'static AtomicU32,
+}
+
+impl Machine {
+    fn new(threads: &[&str]) -> Machine {
+        linux::begin(threads);
+        Machine {
+            contents: Box::leak(Box::new(Contents(UnsafeCell::new(())))),
+            text: Box::leak(Box::new(AtomicU32::new(NEW))),
+        }
+    }
+
+    /// Guards an edit, for as long as its breakpoint is in the text.
+    fn patches(self) {
+        let pair = |first: u32, second: u32| u64::from(second) << 32 | u64::from(first);
+        let (old, new) = (pair(NOP, NOP), pair(ADDI, NOP));
+        let edit = Edit::new(AT, &old.to_le_bytes(), &new.to_le_bytes(), 0, Kind::Code).unwrap();
+        let edits = [edit];
+        assert_ne!(edits[0].way(), Way::Store);
+
+        self.contents.write();
+        // SAFETY: Nobody else patches, and no CPU comes or goes.
+        let lock = unsafe { TextLock::held_by_caller() };
+        let table = Table::new(&edits);
+        // SAFETY: The only one. The breakpoint is gone when it is dropped.
+        let guard = unsafe { Guard::new(&table, &lock) };
+
+        self.text.store(BREAKPOINT, Ordering::Relaxed);
+        self.text.store(NEW, Ordering::Relaxed);
+        drop(guard);
+        // The memory is used for something else.
+        self.contents.write();
+    }
+
+    /// Runs the text, whose breakpoint has to be dealt with.
+    fn runs(self) {
+        linux::trap(|| {
+            if self.text.load(Ordering::Relaxed) == BREAKPOINT {
+                // SAFETY: Interrupts are off.
+                assert!(unsafe { breakpoint::handle(&mut registers(AT)) });
+                self.contents.read();
+            }
+        });
+    }
+
+    /// Runs into somebody else's breakpoint.
+    fn traps(self) {
+        linux::trap(|| {
+            // SAFETY: Interrupts are off.
+            if !unsafe { published() }.is_empty() {
+                self.contents.read();
+            }
+            // SAFETY: As above.
+            assert!(!unsafe { breakpoint::handle(&mut registers(AT + 0x100)) });
+        });
+    }
+}
+
+fn registers(epc: usize) -> pt_regs {
+    pt_regs {
+        epc,
+        others: [0; 35],
+    }
+}
+
+/// Who runs into the breakpoint has seen it, by a fence behind that, which does for the table, too.
+#[test]
+fn breakpoint_of_ours() {
+    Model::new("guards::breakpoint_of_ours")
+        .idle(&[
+            "guard.c smp_load_acquire in hart -> relaxed",
+            "guard.c smp_store_release in main -> relaxed",
+            "guard.c kick_all_cpus_sync (2) in main -> nothing",
+        ])
+        .check(|| {
+            let machine = Machine::new(&["hart"]);
+            let hart = spawn("hart", move || machine.runs());
+
+            machine.patches();
+            hart.join().unwrap();
+        });
+}
+
+/// Who runs into another one only sees the pointer. That it waits for the table's breakpoint, or is
+/// waited for because of that, is not what this is about.
+#[test]
+fn breakpoint_of_somebody_else() {
+    Model::new("guards::breakpoint_of_somebody_else")
+        .idle(&[
+            "guard.c smp_rmb in hart -> nothing",
+            "guard.c smp_wmb in main -> nothing",
+            "guard.c kick_all_cpus_sync in main -> nothing",
+        ])
+        .check(|| {
+            let machine = Machine::new(&["hart"]);
+            let hart = spawn("hart", move || machine.traps());
+
+            machine.patches();
+            hart.join().unwrap();
+        });
+}

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `provider::Registration`, `TextProvider` and its queue, with the hooks in C: nothing that is
+//! queued is lost, and nobody is in a provider that is gone.
+
+use crate::{
+    bindings::riscv_patch_provider,
+    engine::Text,
+    linux,
+    model::{
+        spawn,
+        Model, //
+    },
+    patch::provider::TextProvider,
+    sources::{
+        provider::{
+            Declined,
+            Kernel,
+            Provider,
+            Registration,
+            Synced, //
+        },
+        text_lock::TextLock, //
+    },
+};
+use kernel::{
+    bindings::pt_regs,
+    ffi::{
+        c_int,
+        c_void, //
+    },
+};
+use loom::cell::UnsafeCell;
+
+extern "C-unwind" {
+    fn patch_text_queue(addr: *mut c_void, insns: *const c_void, len: usize, first: bool) -> c_int;
+    fn patch_text_sync() -> c_int;
+    fn patch_text_breakpoint(regs: *mut pt_regs) -> bool;
+    fn loom_text_lock();
+    fn loom_text_unlock();
+    static loom_patch_provider: [usize; 8];
+}
+
+const OLD: [u32; 2] = [0x0000_0013; 2];
+const NEW: [u32; 2] = [0x0015_0513, 0x0025_0513];
+
+/// A module's data: there when its provider is registered, gone when that was dropped.
+struct Module(UnsafeCell<bool>);
+
+// SAFETY: That its uses are ordered is what is being checked.
+unsafe impl Sync for Module {}
+
+impl Module {
+    fn uses(&self) {
+        // SAFETY: As above.
+        assert!(self.0.with(|there| unsafe { *there }));
+    }
+
+    fn is_there(&self, there: bool) {
+        // SAFETY: As above.
+        self.0.with_mut(|was| unsafe { *was = there });
+    }
+}
+
+std::thread_local! {
+    // Loom runs all threads of a model on one of the system's.
+    static MODULE: std::cell::Cell<Option<&'static Module>> = const { std::cell::Cell::new(None) };
+}
+
+fn module() -> &'static Module {
+    MODULE.get().unwrap()
+}
+
+fn begin(threads: &[&str]) -> &'static Text {
+    linux::begin(threads);
+    MODULE.set(Some(Box::leak(Box::new(Module(UnsafeCell::new(true))))));
+    Text::begin(OLD)
+}
+
+fn registers() -> pt_regs {
+    pt_regs {
+        epc: 0,
+        others: [0; 35],
+    }
+}
+
+/// A [`TextProvider`] that uses its module's data whenever it is called.
+struct InModule(TextProvider);
+
+// SAFETY: As of `TextProvider`.
+unsafe impl Provider for InModule {
+    unsafe fn write(
+        &mut self,
+        kernel: Kernel<'_>,
+        addr: usize,
+        bytes: &[u8],
+        everywhere: bool,
+    ) -> Result<(), Declined> {
+        module().uses();
+        // SAFETY: By the function's requirement; likewise below.
+        unsafe { self.0.write(kernel, addr, bytes, everywhere) }
+    }
+
+    unsafe fn set(
+        &mut self,
+        kernel: Kernel<'_>,
+        addr: usize,
+        byte: u8,
+        len: usize,
+    ) -> Result<(), Declined> {
+        module().uses();
+        // SAFETY: As in `write`.
+        unsafe { self.0.set(kernel, addr, byte, len) }
+    }
+
+    unsafe fn patch(
+        &mut self,
+        kernel: Kernel<'_>,
+        addr: usize,
+        bytes: &[u8],
+        lock: &TextLock,
+    ) -> Result<(), Declined> {
+        module().uses();
+        // SAFETY: As in `write`.
+        unsafe { self.0.patch(kernel, addr, bytes, lock) }
+    }
+
+    unsafe fn queue(
+        &mut self,
+        kernel: Kernel<'_>,
+        addr: usize,
+        bytes: &[u8],
+        first: bool,
+    ) -> Result<(), Declined> {
+        module().uses();
+        // SAFETY: As in `write`.
+        unsafe { self.0.queue(kernel, addr, bytes, first) }
+    }
+
+    fn sync(&mut self, kernel: Kernel<'_>) -> Synced {
+        module().uses();
+        self.0.sync(kernel)
+    }
+
+    unsafe fn breakpoint(regs: &mut pt_regs) -> bool {
+        module().uses();
+        // SAFETY: By the function's requirement.
+        unsafe { TextProvider::breakpoint(regs) }
+    }
+}
+
+/// Registers a provider; whether that could be done.
+fn register() -> Option<Registration<InModule>> {
+    let provider = InModule(TextProvider::new(4, 4).unwrap());
+
+    // SAFETY: It is dropped.
+    unsafe { Registration::new(provider) }.ok()
+}
+
+/// A user of text patching queues an instruction, then another, and has both written.
+fn patches(text: &Text) {
+    for (word, new) in NEW.into_iter().enumerate() {
+        let bytes = new.to_le_bytes();
+        let addr = std::ptr::with_exposed_provenance_mut(text.address(word));
+
+        // SAFETY: As the functions want it, whose addresses are in `text`.
+        unsafe {
+            loom_text_lock();
+            assert_eq!(patch_text_queue(addr, bytes.as_ptr().cast(), 4, false), 0);
+            loom_text_unlock();
+        }
+    }
+    // SAFETY: As above.
+    unsafe {
+        loom_text_lock();
+        assert_eq!(patch_text_sync(), 0);
+        assert_eq!(text.words(), NEW);
+        loom_text_unlock();
+    }
+}
+
+/// `patch_text_drain()` of who unregisters writes what a user has queued and not synced.
+///
+/// The pointer is published under the lock that users hold, and not read otherwise here.
+#[test]
+fn nothing_queued_is_lost() {
+    Model::new("text_provider::nothing_queued_is_lost")
+        .preemptions(3)
+        .idle(&[
+            "patch.c rcu_assign_pointer in main -> relaxed",
+            "patch.c synchronize_rcu in main -> nothing",
+        ])
+        .check(|| {
+            let text = begin(&["user"]);
+            let user = spawn("user", move || patches(text));
+
+            module().is_there(true);
+            drop(register().unwrap());
+            module().is_there(false);
+            user.join().unwrap();
+            assert_eq!(text.words(), NEW);
+        });
+}
+
+/// A trap looks for the provider without a lock, as a reader of RCU.
+///
+/// What it finds is reached by the pointer, an order that loom does not know, so that the module's
+/// data is there before; what is looked at is when it goes.
+#[test]
+fn trap_when_it_goes() {
+    Model::new("text_provider::trap_when_it_goes")
+        .idle(&[
+            "patch.c rcu_assign_pointer in main -> relaxed",
+            "patch.c guard(mutex) in main -> nothing",
+            "patch.c guard(mutex) (2) in main -> nothing",
+            "guard.c smp_rmb in hart -> nothing",
+            "guard.c smp_load_acquire in hart -> relaxed",
+        ])
+        .check(|| {
+            begin(&["hart"]);
+
+            let hart = spawn("hart", move || {
+                linux::in_rcu(|| {
+                    // SAFETY: As in a trap.
+                    unsafe { patch_text_breakpoint(&mut registers()) };
+                });
+            });
+
+            drop(register().unwrap());
+            module().is_there(false);
+            hart.join().unwrap();
+        });
+}
+
+/// There is one provider at most.
+#[test]
+fn one_at_a_time() {
+    Model::new("text_provider::one_at_a_time")
+        .idle(&[
+            "patch.c rcu_assign_pointer in main -> relaxed",
+            "patch.c rcu_assign_pointer in other -> relaxed",
+            "patch.c synchronize_rcu in main -> nothing",
+            "patch.c synchronize_rcu in other -> nothing",
+        ])
+        .check(|| {
+            begin(&["other"]);
+            let one: &Module = Box::leak(Box::new(Module(UnsafeCell::new(false))));
+            let registers = move || {
+                module().uses();
+                if let Some(registration) = register() {
+                    one.is_there(true);
+                    drop(registration);
+                }
+            };
+
+            let other = spawn("other", registers);
+            registers();
+            other.join().unwrap();
+        });
+}
+
+/// The struct of the hooks is the one that is declared here.
+#[test]
+fn same_struct() {
+    use std::mem::{
+        offset_of,
+        size_of, //
+    };
+
+    // SAFETY: A constant.
+    let offsets = unsafe { loom_patch_provider };
+    assert_eq!(
+        offsets,
+        [
+            offset_of!(riscv_patch_provider, fallback),
+            offset_of!(riscv_patch_provider, write),
+            offset_of!(riscv_patch_provider, set),
+            offset_of!(riscv_patch_provider, patch),
+            offset_of!(riscv_patch_provider, queue),
+            offset_of!(riscv_patch_provider, sync),
+            offset_of!(riscv_patch_provider, breakpoint),
+            size_of::<riscv_patch_provider>(),
+        ]
+    );
+}

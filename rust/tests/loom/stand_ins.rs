@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The least of our own code that the sources need and that cannot run here.
+
+/// `riscv::online_cpus()`.
+pub fn online_cpus() -> u32 {
+    // SAFETY: No requirements.
+    unsafe { crate::bindings::rr_num_online_cpus() }
+}
+
+/// `riscv::window`.
+pub mod window {
+    /// Proof that a window is closed: there is none.
+    pub struct Closed;
+}
+
+#[cfg(rust_riscv_text_hooks)]
+pub use hooked::*;
+
+#[cfg(rust_riscv_text_hooks)]
+mod hooked {
+    /// `riscv::may_log()`.
+    pub fn may_log() -> bool {
+        false
+    }
+
+    /// `riscv::text`.
+    pub mod text {
+        pub use crate::engine::read;
+    }
+
+    /// `riscv::batch`.
+    pub mod batch {
+        #[derive(Clone, Copy, Debug)]
+        pub struct Failure {
+            pub errno: kernel::ffi::c_int,
+            pub addr: usize,
+        }
+
+        impl kernel::fmt::Display for Failure {
+            fn fmt(&self, f: &mut kernel::fmt::Formatter<'_>) -> kernel::fmt::Result {
+                write!(f, "error {} at {:#x}", self.errno, self.addr)
+            }
+        }
+    }
+
+    /// `crate::stats`: nothing is counted.
+    pub mod stats {
+        #[derive(Clone, Copy, Debug)]
+        pub enum Call {
+            Write,
+            Set,
+            Patch,
+            Queue,
+        }
+
+        impl Call {
+            pub fn name(self) -> &'static str {
+                ""
+            }
+        }
+
+        pub struct Stats;
+
+        pub static STATS: Stats = Stats;
+
+        impl Stats {
+            pub fn count_calls(&self, _call: Call, _edits: usize) {}
+
+            pub fn count_fallback(&self) {}
+
+            pub fn count_error(&self, _errno: kernel::ffi::c_int) {}
+        }
+    }
+}
