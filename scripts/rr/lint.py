@@ -94,8 +94,10 @@ def rustfmt(c: Checker) -> bool:
 def checkpatch(c: Checker) -> bool:
     script = c.kernel(False).tree / "scripts/checkpatch.pl"
     command: list[str | Path] = ["perl", script, "--no-tree", "--strict", "--terse", "--no-summary"]
-    clean = c.run([*command, "--file", *files("rust samples include", "*.[ch]")],
-                  cwd=paths.TOP)
+    # What loom takes for the kernel's headers is made of macros, and runs on the host.
+    ours = [f for f in files("rust samples include", "*.[ch]")
+            if not f.is_relative_to(paths.TOP / "rust/tests/loom")]
+    clean = c.run([*command, "--file", *ours], cwd=paths.TOP)
     for patch in kernel.hook_series():
         # On standard input, since checkpatch treats a file that is in git as source. There is no
         # history that has the commits in "Fixes:".
