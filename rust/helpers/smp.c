@@ -55,7 +55,7 @@ void rr_interrupt_and_flush_icache_all(void)
 	 * is written when no CPU is in such a trap any more.
 	 * litmus: flush+online, flush, probe+removed
 	 */
-	mb();
+	RISCV_FENCE(w, orw);
 	on_each_cpu(fence_i, NULL, true);
 }
 
