@@ -153,7 +153,7 @@ fn take() { ready.load(Relaxed); smp_mb(Read); }
         self.assertEqual(self.wrong(" * P0: f; ready is READY", a_rs=code), "")
 
     def test_a_look_that_is_relaxed(self) -> None:
-        """An arrival that is fully ordered does not stand for the look behind it."""
+        # An arrival that is fully ordered does not stand for the look behind it.
         p0 = "\tint r0 = atomic_inc_return_relaxed(ready);\n\tint r1 = atomic_read_acquire(ready);"
         code = "fn f() { ready.fetch_add(1, Full); ready.load(%s); }"
         self.assertEqual(self.wrong(" * P0: f", p0, a_rs=code % "Acquire"), "")
