@@ -12,7 +12,7 @@ import json
 import os
 from typing import Any
 
-from rr import (
+from harness import (
     figures,
     guest,
     kernel,
@@ -26,7 +26,7 @@ from rr import (
     suite,
     toolchain,
 )
-from rr.progress import Step, StepFailed, tail
+from harness.progress import Step, StepFailed, tail
 
 OUT = paths.BUILD / "bench"
 

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import disassembly
-from rr import (
+from harness import (
     bare,
     compile_fail,
     host,
@@ -44,10 +44,10 @@ from rr import (
     suite,
     toolchain,
 )
-from rr.guest import Boot, Machine
-from rr.lock import locked
-from rr.progress import Step, StepFailed
-from rr.results import Result, Results
+from harness.guest import Boot, Machine
+from harness.lock import locked
+from harness.progress import Step, StepFailed
+from harness.results import Result, Results
 
 FOLDER = paths.TOP / "rust/tests/defects"
 WORK = paths.BUILD / "defects"

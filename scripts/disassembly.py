@@ -6,7 +6,7 @@ Reads the table of barriers, functions and instructions in
 Documentation/choosing-a-barrier.rst, and compares it with what is in the kernel's Rust
 helpers and in our own modules ("..." stands for more that is not about order). Then
 looks, in these and in the kernel's own objects, for what the threads of the litmus tests
-order (rr/threads.py, rr/compiled.py). Ends with "N passed, N failed"; the exit status is 0
+order (harness/threads.py, harness/compiled.py). Ends with "N passed, N failed"; the exit status is 0
 only if nothing failed.
 
 usage: disassembly.py [KERNEL-BUILD-FOLDER MODULES-FOLDER]
@@ -18,10 +18,10 @@ import re
 import sys
 from pathlib import Path
 
-from rr import compiled, hooked, kernel, llvm, modules, paths, progress, source, threads, toolchain
-from rr.results import Results
-from rr.sources import LINUX, Sources
-from rr.threads import Tie
+from harness import compiled, hooked, kernel, llvm, modules, paths, progress, source, threads, toolchain
+from harness.results import Results
+from harness.sources import LINUX, Sources
+from harness.threads import Tie
 
 PAGE = paths.TOP / "Documentation/choosing-a-barrier.rst"
 ROW = re.compile(r"^``(?P<barrier>[^`]+)`` +``(?P<function>[\w:]+)`` +``(?P<code>[^`]+)``$",

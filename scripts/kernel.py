@@ -9,7 +9,7 @@ import argparse
 import contextlib
 import sys
 
-from rr import kernel, progress, toolchain
+from harness import kernel, progress, toolchain
 
 
 def main() -> int:

@@ -4,7 +4,7 @@
 
 import argparse
 
-from rr import lint, progress, toolchain
+from harness import lint, progress, toolchain
 
 
 def main() -> int:

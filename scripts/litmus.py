@@ -11,7 +11,7 @@ comment says, one a line:
   Fixed: ORDERING ...         not mutated (ORDERING@P0: only there not)
   Superfluous: ORDERING ...   mutated, and the verdict must stay
   About: PATH                 sources name TEST once there is a PATH
-  P0: FUNCTION ...            the code that a thread stands for, see rr/threads.py
+  P0: FUNCTION ...            the code that a thread stands for, see harness/threads.py
   Kernel: TEST ...            riscv/: the tests whose RISC-V code this is
   Published: VERDICT HASH     riscv/: of the test of this name in litmus-tests-riscv,
                               which this then is, or "no" if it is not there
@@ -36,10 +36,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import disassembly
-from rr import herd, hooked, loom, paths, progress, source, sources, threads, toolchain
-from rr.functions import Function
-from rr.results import Results
-from rr.sources import Sources
+from harness import herd, hooked, loom, paths, progress, source, sources, threads, toolchain
+from harness.functions import Function
+from harness.results import Results
+from harness.sources import Sources
 
 TESTS = paths.TOP / "Documentation/litmus-tests"
 

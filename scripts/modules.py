@@ -4,7 +4,7 @@
 
 import os
 
-from rr import kernel, modules, progress, toolchain
+from harness import kernel, modules, progress, toolchain
 
 
 def main() -> int:

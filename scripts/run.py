@@ -6,9 +6,9 @@ import os
 import re
 from statistics import median
 
-from rr import guest, kernel, kernlog, matrix, modules, paths, programs, progress, suite, toolchain
-from rr.guest import Boot, Limits, Machine
-from rr.progress import Step, tail
+from harness import guest, kernel, kernlog, matrix, modules, paths, programs, progress, suite, toolchain
+from harness.guest import Boot, Limits, Machine
+from harness.progress import Step, tail
 
 TOGGLES = int(os.environ.get("TOGGLES") or 400)
 

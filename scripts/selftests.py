@@ -9,8 +9,8 @@ a test passes if it ended the same way with both.
 import argparse
 import os
 
-from rr import kernel, matrix, progress, selftests, toolchain
-from rr.results import Results
+from harness import kernel, matrix, progress, selftests, toolchain
+from harness.results import Results
 
 
 def main() -> int:

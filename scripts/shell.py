@@ -4,8 +4,8 @@
 
 import os
 
-from rr import guest, initramfs, kernel, matrix, modules, paths, progress, suite, toolchain
-from rr.guest import Machine
+from harness import guest, initramfs, kernel, matrix, modules, paths, progress, suite, toolchain
+from harness.guest import Machine
 
 
 def main() -> int:

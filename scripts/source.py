@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Fetch and unpack the kernel source, and say where it is."""
 
-from rr import progress, source
+from harness import progress, source
 
 
 def main() -> int:

@@ -12,8 +12,8 @@ import argparse
 import os
 import secrets
 
-from rr import kernel, matrix, progress, stress, toolchain
-from rr.results import Results
+from harness import kernel, matrix, progress, stress, toolchain
+from harness.results import Results
 
 
 def main() -> int:

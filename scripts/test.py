@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import litmus
-from rr import (
+from harness import (
     bare,
     compile_fail,
     faults,
@@ -31,9 +31,9 @@ from rr import (
     suite,
     toolchain,
 )
-from rr.matrix import R
-from rr.progress import Step, StepFailed
-from rr.results import Results
+from harness.matrix import R
+from harness.progress import Step, StepFailed
+from harness.results import Results
 
 # By flavour and hooks: the kernel, and our modules for it.
 Prepared = dict[tuple[str, bool], tuple[kernel.Kernel, dict[str, Path]]]

@@ -18,5 +18,5 @@
 #include "../helpers/helpers.h"
 
 /* Macros that bindgen cannot evaluate. */
-const unsigned long RR_VM_MAP = VM_MAP;
-const unsigned long RR_SYMBOL_LEN = KSYM_SYMBOL_LEN;
+const unsigned long RUST_RISCV_VM_MAP = VM_MAP;
+const unsigned long RUST_RISCV_SYMBOL_LEN = KSYM_SYMBOL_LEN;

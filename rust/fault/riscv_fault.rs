@@ -2,18 +2,18 @@
 
 //! Forbidden accesses of user mode, reported under the lock of their VMA: `rust_riscv_fault.ko`.
 //!
-//! - [`hook`]: what the kernel's fault path calls, where it has our hooks;
-//! - [`abi`]: the decision for C, see `include/rust_riscv/fault.h`;
+//! - [`handler`]: what the kernel's fault path calls, where it has our hooks;
+//! - [`ffi`]: the decision for C, see `include/rust_riscv/fault.h`;
 //! - [`stats`]: the counters in debugfs.
 
 use kernel::prelude::*;
 
 #[cfg(rust_riscv_fault_hook)]
-use riscv::user_fault::Registration;
+use riscv::fault::user::Registration;
 
-pub mod abi;
+pub mod ffi;
 #[cfg(rust_riscv_fault_hook)]
-pub mod hook;
+pub mod handler;
 pub mod stats;
 
 module! {
@@ -33,14 +33,15 @@ module! {
 #[cfg(rust_riscv_fault_hook)]
 #[expect(dead_code, reason = "held until it is dropped")]
 enum Hook {
-    Judge(Registration<hook::Judge>),
-    Retry(Registration<hook::Retry>),
+    Judge(Registration<handler::Judge>),
+    Retry(Registration<handler::Retry>),
 }
 
 #[cfg(rust_riscv_fault_hook)]
 impl Hook {
     fn new() -> Result<Hook> {
-        let retry = riscv::parameter::<u8>(module_parameters::retry_under_mmap_lock.value()) != 0;
+        let retry =
+            riscv::compat::parameter::<u8>(module_parameters::retry_under_mmap_lock.value()) != 0;
         // SAFETY: Dropped with the module's data, before its text goes, as a failed `init` does.
         let hook = unsafe {
             if retry {

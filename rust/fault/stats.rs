@@ -9,12 +9,12 @@ use kernel::{
 };
 
 use riscv::{
-    counter::PerCpu,
     debugfs::{
         Scope,
         Writer, //
     },
-    fault::Cause, //
+    fault::access::Cause,
+    percpu_counter::PerCpu, //
 };
 
 /// What is counted.

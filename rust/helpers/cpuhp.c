@@ -9,23 +9,23 @@
 
 #include "helpers.h"
 
-void rr_cpus_read_lock(void)
+void rust_riscv_cpus_read_lock(void)
 {
 	cpus_read_lock();
 }
 
-bool rr_cpus_read_trylock(void)
+bool rust_riscv_cpus_read_trylock(void)
 {
 	return cpus_read_trylock();
 }
 
-void rr_cpus_read_unlock(void)
+void rust_riscv_cpus_read_unlock(void)
 {
 	cpus_read_unlock();
 }
 
 /* The Linux IRQ of the hart-local interrupt @hwirq; 0 if it is not mapped. */
-unsigned int rr_intc_irq(unsigned int hwirq)
+unsigned int rust_riscv_intc_irq(unsigned int hwirq)
 {
 	struct irq_domain *domain;
 
@@ -34,17 +34,17 @@ unsigned int rr_intc_irq(unsigned int hwirq)
 	return domain ? irq_find_mapping(domain, hwirq) : 0;
 }
 
-unsigned int rr_irq_trigger(unsigned int irq)
+unsigned int rust_riscv_irq_trigger(unsigned int irq)
 {
 	return irq_get_trigger_type(irq);
 }
 
-bool rr_sbi_delivers_ipis(void)
+bool rust_riscv_sbi_delivers_ipis(void)
 {
 	return riscv_use_sbi_for_rfence();
 }
 
-unsigned long rr_hart_of(unsigned int cpu)
+unsigned long rust_riscv_hart_of(unsigned int cpu)
 {
 	return cpuid_to_hartid_map(cpu);
 }
@@ -54,7 +54,7 @@ unsigned long rr_hart_of(unsigned int cpu)
  *
  * Returns the number of bytes read, or a negative errno.
  */
-long rr_read_file(const char *path, char *buf, unsigned long len)
+long rust_riscv_read_file(const char *path, char *buf, unsigned long len)
 {
 	struct file *file = filp_open(path, O_RDONLY, 0);
 	loff_t pos = 0;

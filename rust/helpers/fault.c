@@ -9,7 +9,7 @@
  * Count a fault that was handled under the per-VMA lock, and record @cause for
  * the signal that the current task gets.
  */
-void rr_note_forbidden(unsigned long cause)
+void rust_riscv_note_forbidden(unsigned long cause)
 {
 #ifdef CONFIG_PER_VMA_LOCK
 	count_vm_vma_lock_event(VMA_LOCK_SUCCESS);

@@ -12,16 +12,16 @@
 
 #include "helpers.h"
 
-static const struct rr_guarded *guarded;
+static const struct rust_riscv_guarded *guarded;
 
 /* Publish @table, before any breakpoint of its edits is written. */
-void rr_guard_publish(const struct rr_guarded *table)
+void rust_riscv_guard_publish(const struct rust_riscv_guarded *table)
 {
 	/* The table's content before the pointer to it. litmus: guard+publish */
 	smp_store_release(&guarded, table);
 	/*
 	 * The pointer before the breakpoints. Pairs with the barrier in
-	 * rr_guard_published(). litmus: guard+publish
+	 * rust_riscv_guard_published(). litmus: guard+publish
 	 */
 	smp_wmb();
 }
@@ -36,7 +36,7 @@ void rr_guard_publish(const struct rr_guarded *table)
  *
  * The caller holds cpus_read_lock(), since CPUs that are not online get no IPI.
  */
-void rr_guard_withdraw(void)
+void rust_riscv_guard_withdraw(void)
 {
 	/*
 	 * Wait for CPUs that have hit one of our breakpoints and have not read
@@ -52,15 +52,15 @@ void rr_guard_withdraw(void)
 }
 
 /* The published table, or NULL. For the breakpoint handler. */
-notrace __kprobes const struct rr_guarded *rr_guard_published(void)
+notrace __kprobes const struct rust_riscv_guarded *rust_riscv_guard_published(void)
 {
 	/*
 	 * The fetch of the breakpoint before the load of the pointer: a trap
 	 * does not order them, like a branch. Pairs with the barrier in
-	 * rr_guard_publish(). litmus: guard+publish
+	 * rust_riscv_guard_publish(). litmus: guard+publish
 	 */
 	smp_rmb();
-	/* Pairs with the release in rr_guard_publish(). litmus: guard+publish */
+	/* Pairs with the release in rust_riscv_guard_publish(). litmus: guard+publish */
 	return smp_load_acquire(&guarded);
 }
 
@@ -70,7 +70,7 @@ notrace __kprobes const struct rr_guarded *rr_guard_published(void)
  * written afterwards until it has switched voluntarily.
  * litmus: guard+tasks
  */
-void rr_synchronize_rcu_tasks(void)
+void rust_riscv_synchronize_rcu_tasks(void)
 {
 	synchronize_rcu_tasks();
 }

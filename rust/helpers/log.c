@@ -7,7 +7,7 @@
 #include "helpers.h"
 
 /* Whether the rate limit allows another log line about refused edits. */
-bool rr_ratelimit(void)
+bool rust_riscv_ratelimit(void)
 {
 	static DEFINE_RATELIMIT_STATE(state, DEFAULT_RATELIMIT_INTERVAL,
 				      DEFAULT_RATELIMIT_BURST);
@@ -16,13 +16,13 @@ bool rr_ratelimit(void)
 }
 
 /*
- * Print the symbol, offset and size for @addr to @buffer, of RR_SYMBOL_LEN
+ * Print the symbol, offset and size for @addr to @buffer, of RUST_RISCV_SYMBOL_LEN
  * bytes. If there is no symbol, print a hash like %p does: sprint_symbol() then
  * prints the plain address or, without CONFIG_KALLSYMS, nothing.
  *
  * Returns the length without the NUL.
  */
-size_t rr_symbol(char *buffer, unsigned long addr)
+size_t rust_riscv_symbol(char *buffer, unsigned long addr)
 {
 	int len = sprint_symbol(buffer, addr);
 

@@ -47,8 +47,8 @@ static int get_owner(struct module *mod, unsigned long addr, unsigned long len,
  * one module's text, -EBUSY while that module's init function runs, -ESHUTDOWN
  * when it is being removed.
  */
-int rr_module_get_by_text(unsigned long addr, unsigned long len,
-			  struct module **owner)
+int rust_riscv_module_get_by_text(unsigned long addr, unsigned long len,
+				  struct module **owner)
 {
 	struct module *self = THIS_MODULE;
 	struct list_head *entry;

@@ -12,69 +12,69 @@
 
 #include "helpers.h"
 
-notrace __kprobes void rr_counter_inc(atomic_t *counter)
+notrace __kprobes void rust_riscv_counter_inc(atomic_t *counter)
 {
 	atomic_inc(counter);
 }
 
-notrace __kprobes u32 rr_counter_read(const atomic_t *counter)
+notrace __kprobes u32 rust_riscv_counter_read(const atomic_t *counter)
 {
 	return atomic_read(counter);
 }
 
 /* litmus: rendezvous+arrive */
-notrace __kprobes u32 rr_counter_inc_return(atomic_t *counter)
+notrace __kprobes u32 rust_riscv_counter_inc_return(atomic_t *counter)
 {
 	return atomic_inc_return(counter);
 }
 
 /* litmus: rendezvous+release+acquire */
-notrace __kprobes void rr_counter_inc_release(atomic_t *counter)
+notrace __kprobes void rust_riscv_counter_inc_release(atomic_t *counter)
 {
 	atomic_inc_return_release(counter);
 }
 
 /* litmus: rendezvous+release+acquire */
-notrace __kprobes u32 rr_counter_read_acquire(const atomic_t *counter)
+notrace __kprobes u32 rust_riscv_counter_read_acquire(const atomic_t *counter)
 {
 	return atomic_read_acquire(counter);
 }
 
-notrace __kprobes void rr_cpu_relax(void)
+notrace __kprobes void rust_riscv_cpu_relax(void)
 {
 	cpu_relax();
 }
 
-notrace __kprobes u32 rr_num_online_cpus(void)
+notrace __kprobes u32 rust_riscv_num_online_cpus(void)
 {
 	return num_online_cpus();
 }
 
 /* Not local_irq_save(), which calls lockdep. */
-notrace __kprobes unsigned long rr_irq_save(void)
+notrace __kprobes unsigned long rust_riscv_irq_save(void)
 {
 	return arch_local_irq_save();
 }
 
-notrace __kprobes void rr_irq_restore(unsigned long flags)
+notrace __kprobes void rust_riscv_irq_restore(unsigned long flags)
 {
 	arch_local_irq_restore(flags);
 }
 
-int rr_stop_online_cpus(int (*fn)(void *data), void *data)
+int rust_riscv_stop_online_cpus(int (*fn)(void *data), void *data)
 {
 	return stop_machine(fn, data, cpu_online_mask);
 }
 
 /*
- * Run @fn in the stoppers of all online CPUs. The caller holds rr_text_lock(),
+ * Run @fn in the stoppers of all online CPUs. The caller holds rust_riscv_text_lock(),
  * and so cpus_read_lock() in a kernel with our hooks.
  */
-int rr_run_in_stoppers(int (*fn)(void *data), void *data)
+int rust_riscv_run_in_stoppers(int (*fn)(void *data), void *data)
 {
 #ifdef RUST_RISCV_TEXT_HOOKS
 	return stop_cpus(cpu_online_mask, fn, data);
 #else
-	return rr_stop_online_cpus(fn, data);
+	return rust_riscv_stop_online_cpus(fn, data);
 #endif
 }

@@ -20,7 +20,7 @@ static void fence_i(void *unused)
  * flush_icache_all() orders earlier stores before the message to the other
  * harts, which can be a store to a device: "w" before "o". litmus: flush
  */
-void rr_flush_icache_all(void)
+void rust_riscv_flush_icache_all(void)
 {
 	/*
 	 * The firmware is passed the CPUs that are online now, and waits for each of
@@ -42,12 +42,12 @@ void rr_flush_icache_all(void)
 }
 
 /*
- * Like rr_flush_icache_all(), but always by an interrupt. A CPU that handles a
+ * Like rust_riscv_flush_icache_all(), but always by an interrupt. A CPU that handles a
  * breakpoint or a misaligned access of the kernel takes it only after it has
  * left that trap. (The handler of page faults enables interrupts, and so may
  * take it earlier.)
  */
-void rr_interrupt_and_flush_icache_all(void)
+void rust_riscv_interrupt_and_flush_icache_all(void)
 {
 	/*
 	 * Order the text before the message, which can be a store to a device, as in
@@ -60,33 +60,33 @@ void rr_interrupt_and_flush_icache_all(void)
 }
 
 /* The kernel's functions, since some harts' errata need more than sfence.vma. */
-notrace __kprobes void rr_local_flush_tlb_page(unsigned long addr)
+notrace __kprobes void rust_riscv_local_flush_tlb_page(unsigned long addr)
 {
 	local_flush_tlb_page(addr);
 }
 
-notrace __kprobes void rr_local_flush_tlb_all(void)
+notrace __kprobes void rust_riscv_local_flush_tlb_all(void)
 {
 	local_flush_tlb_all();
 }
 
 /* Whether @cpu, which may be any number, exists and is online. */
-bool rr_cpu_is_online(unsigned int cpu)
+bool rust_riscv_cpu_is_online(unsigned int cpu)
 {
 	return cpu < nr_cpu_ids && cpu_online(cpu);
 }
 
-void rr_set_current_state(unsigned int state)
+void rust_riscv_set_current_state(unsigned int state)
 {
 	set_current_state(state);
 }
 
-void rr_migrate_disable(void)
+void rust_riscv_migrate_disable(void)
 {
 	migrate_disable();
 }
 
-void rr_migrate_enable(void)
+void rust_riscv_migrate_enable(void)
 {
 	migrate_enable();
 }

@@ -10,27 +10,27 @@
 #include "helpers.h"
 
 #ifdef RUST_RISCV_TEXT_HOOKS
-void rr_text_lock(void)
+void rust_riscv_text_lock(void)
 {
 	patch_text_lock();
 }
 
-void rr_text_unlock(void)
+void rust_riscv_text_unlock(void)
 {
 	patch_text_unlock();
 }
 #else
-void rr_text_lock(void)
+void rust_riscv_text_lock(void)
 {
 }
 
-void rr_text_unlock(void)
+void rust_riscv_text_unlock(void)
 {
 }
 #endif
 
 /* Whether all harts fetch an aligned 4-byte instruction atomically (Ziccif). */
-bool rr_fetch_is_atomic(void)
+bool rust_riscv_fetch_is_atomic(void)
 {
 	return __riscv_isa_extension_available(NULL, RISCV_ISA_EXT_ZICCIF);
 }

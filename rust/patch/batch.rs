@@ -9,15 +9,17 @@ use kernel::{
 };
 
 use riscv::{
-    batch::Failure,
-    edit::{
-        BadEdit,
-        Edit,
-        Kind, //
-    },
-    errno,
-    plan::Strategy,
-    text::Owners, //
+    compat::errno,
+    text::{
+        commit::Failure,
+        edit::{
+            BadEdit,
+            Edit,
+            Kind, //
+        },
+        owners::Owners,
+        plan::Strategy, //
+    }, //
 };
 
 use crate::{

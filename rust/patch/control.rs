@@ -11,7 +11,7 @@ use kernel::{
     uaccess::UserSliceReader, //
 };
 
-use riscv::plan::Strategy;
+use riscv::text::plan::Strategy;
 
 /// The names that can be written to the file, and the strategies that they stand for.
 const CHOICES: [(&str, Option<Strategy>); 5] = [

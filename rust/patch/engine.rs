@@ -23,38 +23,38 @@ use riscv::{
         self,
         Point, //
     },
-    batch::{
-        self,
-        Direction,
-        Failure,
-        ForMaster,
-        Parcel,
-        Ready, //
-    },
-    edit::{
-        Edit,
-        MAX_PHASE, //
-    },
-    errno,
-    guards::Table,
-    plan::{
-        self,
-        plan,
-        BadPlan,
-        Pairs,
-        Strategy, //
-    },
-    rendezvous::{
+    compat::errno,
+    stop_machine::rendezvous::{
         rendezvous,
         Met,
         Work, //
     },
     text::{
-        Allowed,
-        Owners, //
-    },
-    text_lock::TextLock,
-    window::Window, //
+        breakpoints::Table,
+        commit::{
+            self,
+            Direction,
+            Failure,
+            ForMaster,
+            Parcel,
+            Ready, //
+        },
+        edit::{
+            Edit,
+            MAX_PHASE, //
+        },
+        lock::TextLock,
+        owners::Owners,
+        plan::{
+            self,
+            plan,
+            BadPlan,
+            Pairs,
+            Strategy, //
+        },
+        window::Window,
+        Allowed, //
+    }, //
 };
 
 #[cfg(rust_riscv_text_hooks)]
@@ -62,9 +62,11 @@ use core::ops::Range;
 
 #[cfg(rust_riscv_text_hooks)]
 use riscv::{
-    fence,
-    pgtable::PAGE_SIZE,
-    window::OpenHere, //
+    mm::{
+        flush,
+        pgtable::PAGE_SIZE, //
+    },
+    text::window::OpenHere, //
 };
 
 use crate::{
@@ -203,7 +205,7 @@ pub(crate) unsafe fn commit_for_kernel(
 /// Whether harts fetch an aligned instruction atomically: from the module parameter if it is set,
 /// else from the harts' ISA strings.
 pub(crate) fn atomic_fetch() -> bool {
-    match riscv::parameter::<u8>(module_parameters::atomic_fetch.value()) {
+    match riscv::compat::parameter::<u8>(module_parameters::atomic_fetch.value()) {
         0 => false,
         1 => true,
         _ => riscv::text::fetch_is_atomic(),
@@ -276,7 +278,7 @@ fn for_all(step: impl Fn() -> Result) -> Result {
 /// Flushes the instruction caches of all CPUs.
 #[cfg(rust_riscv_text_hooks)]
 pub(crate) fn synchronise() {
-    fence::instructions_everywhere();
+    flush::instructions_everywhere();
 }
 
 /// Opens the pages of a range one after the other, and calls `f` for each with the offset in the
@@ -327,7 +329,7 @@ fn bad_plan(bad: BadPlan) -> Failure {
 ///
 /// # Safety
 ///
-/// Those of [`batch::Batch::new`]; `strategy` is safe for the edits.
+/// Those of [`commit::Batch::new`]; `strategy` is safe for the edits.
 unsafe fn write(
     edits: &[Edit],
     allowed: Allowed,
@@ -341,7 +343,7 @@ unsafe fn write(
 
     // SAFETY: The caller guarantees what `Batch::new` requires. The engine is locked, so that no
     // other commit writes at the same time.
-    let batch = unsafe { batch::Batch::new(edits, allowed) };
+    let batch = unsafe { commit::Batch::new(edits, allowed) };
     let verified = match allowed {
         Allowed::Text => batch.verify()?,
         // Edits of the kernel: their old bytes were read under `text_mutex`, which is still held.
@@ -445,7 +447,8 @@ fn again(
 }
 
 fn write_twice() -> bool {
-    riscv::parameter::<u8>(module_parameters::write_twice.value()) != 0 && riscv::online_cpus() > 1
+    riscv::compat::parameter::<u8>(module_parameters::write_twice.value()) != 0
+        && riscv::online_cpus() > 1
 }
 
 /// Writes the remaining steps of the edits of `phase` whose first step was a stand-in.

@@ -9,18 +9,18 @@
 
 use core::marker::PhantomData;
 
-use riscv::{
-    guards::{
+use riscv::text::{
+    breakpoints::{
         self,
         Table, //
     },
-    text_lock::TextLock,
+    lock::TextLock,
     window::Closed, //
 };
 
 /// In-flight edits, published for the breakpoint handler.
 ///
-/// It borrows the lock that excludes CPU hotplug, which [`guards::withdraw`] requires.
+/// It borrows the lock that excludes CPU hotplug, which [`breakpoints::withdraw`] requires.
 pub(crate) struct Guard<'t>(PhantomData<(&'t Table<'t>, &'t TextLock)>);
 
 impl<'t> Guard<'t> {
@@ -34,7 +34,7 @@ impl<'t> Guard<'t> {
         // SAFETY: `publish` requires that no other table is published, which the engine's lock
         // ensures, and that `table` stays valid until it is withdrawn. The caller guarantees that
         // the guard is dropped, which withdraws `table` while it is still borrowed.
-        unsafe { guards::publish(table) };
+        unsafe { breakpoints::publish(table) };
         Guard(PhantomData)
     }
 }
@@ -44,7 +44,7 @@ impl Drop for Guard<'_> {
         // SAFETY: By the requirement of `new`, no breakpoint is left in the text or in an
         // instruction cache. The `TextLock` that `new` was given is still borrowed, so that
         // `cpus_read_lock` is held.
-        unsafe { guards::withdraw() };
+        unsafe { breakpoints::withdraw() };
     }
 }
 
@@ -56,5 +56,5 @@ impl Drop for Guard<'_> {
 pub(crate) fn wait_for_tasks(_closed: &Closed) {
     // RCU-tasks waits until every task has switched voluntarily, which a task that is preempted has
     // not. It also waits for an RCU grace period, and so for interrupt handlers.
-    guards::synchronise_tasks();
+    breakpoints::synchronise_tasks();
 }

@@ -8,8 +8,8 @@ use kernel::{
 };
 
 use riscv::{
-    edit::Edit,
-    pgtable::PAGE_SIZE, //
+    mm::pgtable::PAGE_SIZE,
+    text::edit::Edit, //
 };
 
 /// A queue of edits that do not overlap, in memory that is reserved when it is created.

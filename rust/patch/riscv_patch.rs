@@ -3,28 +3,28 @@
 //! Kernel text patching: `rust_riscv_patch.ko`.
 //!
 //! - [`batch`]: the Rust API;
-//! - [`abi`]: the C API, see `include/rust_riscv/patch.h`;
+//! - [`ffi`]: the C API, see `include/rust_riscv/patch.h`;
 //! - `engine`: commits batches, with the cheapest strategy that is safe;
-//! - `guard`, `breakpoint`: breakpoints in front of instructions that are replaced together, and
+//! - `guard`, `trap`: breakpoints in front of instructions that are replaced together, and
 //!   their handler;
-//! - `provider`, `queue`: writes for the kernel's own users, in a kernel with our hooks;
+//! - `text_provider`, `queue`: writes for the kernel's own users, in a kernel with our hooks;
 //! - `control`: an override of the strategy, for measurements;
 //! - `stats`: the counters in debugfs.
 
 use kernel::prelude::*;
 
-pub mod abi;
 pub mod batch;
-#[cfg(rust_riscv_text_hooks)]
-mod breakpoint;
 mod control;
 mod engine;
+pub mod ffi;
 mod guard;
-#[cfg(rust_riscv_text_hooks)]
-mod provider;
 #[cfg(rust_riscv_text_hooks)]
 mod queue;
 pub mod stats;
+#[cfg(rust_riscv_text_hooks)]
+mod text_provider;
+#[cfg(rust_riscv_text_hooks)]
+mod trap;
 
 pub use engine::fail_next;
 
@@ -58,20 +58,22 @@ struct RustRiscvPatch {
     // Dropped in this order: first the kernel falls back to C, and the files that show the engine's
     // counters are removed before the engine.
     #[cfg(rust_riscv_text_hooks)]
-    _provider: riscv::provider::Registration<provider::TextProvider>,
+    _provider: riscv::text::provider::Registration<text_provider::TextProvider>,
     _stats: Pin<KBox<stats::Files>>,
     _engine: engine::Registration,
 }
 
 /// Registers the provider, so that the kernel's own users write through this module.
 #[cfg(rust_riscv_text_hooks)]
-fn take_over(pages: usize) -> Result<riscv::provider::Registration<provider::TextProvider>> {
-    let edits = riscv::parameter::<u32>(module_parameters::queue_edits.value()) as usize;
-    let provider = provider::TextProvider::new(edits, pages)
+fn take_over(
+    pages: usize,
+) -> Result<riscv::text::provider::Registration<text_provider::TextProvider>> {
+    let edits = riscv::compat::parameter::<u32>(module_parameters::queue_edits.value()) as usize;
+    let provider = text_provider::TextProvider::new(edits, pages)
         .inspect_err(|_| pr_err!("cannot allocate a queue of {edits} edits\n"))?;
 
     // SAFETY: Dropped with the module's data, or when `init` fails, before its text is freed.
-    unsafe { riscv::provider::Registration::new(provider) }
+    unsafe { riscv::text::provider::Registration::new(provider) }
         .inspect_err(|_| pr_err!("another provider for kernel text is registered\n"))
         .inspect(|_| pr_info!("registered as the provider for kernel text\n"))
 }
@@ -83,10 +85,11 @@ impl kernel::Module for RustRiscvPatch {
         }
         if cfg!(not(CONFIG_STRICT_KERNEL_RWX)) || cfg!(not(CONFIG_STRICT_MODULE_RWX)) {
             pr_err!("needs CONFIG_STRICT_KERNEL_RWX and CONFIG_STRICT_MODULE_RWX\n");
-            return Err(riscv::errno(kernel::bindings::EOPNOTSUPP));
+            return Err(riscv::compat::errno(kernel::bindings::EOPNOTSUPP));
         }
 
-        let pages = riscv::parameter::<u32>(module_parameters::window_pages.value()) as usize;
+        let pages =
+            riscv::compat::parameter::<u32>(module_parameters::window_pages.value()) as usize;
         // SAFETY: Called once, when the module is loaded.
         let engine = unsafe { engine::Registration::new(pages) }
             .inspect_err(|_| pr_err!("cannot reserve a window of {pages} pages\n"))?;

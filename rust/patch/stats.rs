@@ -20,7 +20,7 @@ use riscv::{
         ScopedDir,
         Writer, //
     },
-    plan::Strategy, //
+    text::plan::Strategy, //
 };
 
 use crate::{

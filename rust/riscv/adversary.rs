@@ -11,7 +11,7 @@ use core::sync::atomic::{
     Ordering, //
 };
 
-use crate::time::Ticks;
+use crate::timebase::Ticks;
 
 /// A point between two steps whose order matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -76,11 +76,10 @@ use kernel::{
 
 use crate::bindings;
 
-mod holder;
 mod section;
 mod slot;
+mod sysfs;
 
-pub use holder::holder;
 pub use section::{
     Here,
     Online,
@@ -90,6 +89,7 @@ pub use section::{
     Starting, //
 };
 pub use slot::Slot;
+pub use sysfs::holder;
 
 /// The callbacks of a hotplug state.
 ///
@@ -191,12 +191,12 @@ impl CpusRead {
     pub fn with<R>(work: impl FnOnce(&CpusRead) -> R) -> R {
         // SAFETY: `cpus_read_lock()` may be called where one may sleep, by a task that does not
         // hold it, which this function's context demands. Released below.
-        unsafe { bindings::rr_cpus_read_lock() };
+        unsafe { bindings::rust_riscv_cpus_read_lock() };
         // INVARIANT: The lock was just taken, and `work` cannot keep the reference.
         let result = work(&CpusRead(NotThreadSafe));
 
         // SAFETY: Locked above, by this task.
-        unsafe { bindings::rr_cpus_read_unlock() };
+        unsafe { bindings::rust_riscv_cpus_read_unlock() };
         result
     }
 
@@ -204,14 +204,14 @@ impl CpusRead {
     /// Any context that may not sleep.
     pub fn try_with<R>(work: impl FnOnce(&CpusRead) -> R) -> Option<R> {
         // SAFETY: `cpus_read_trylock()` does not sleep. If it succeeds, the lock is released below.
-        if !unsafe { bindings::rr_cpus_read_trylock() } {
+        if !unsafe { bindings::rust_riscv_cpus_read_trylock() } {
             return None;
         }
         // INVARIANT: As in `with`.
         let result = work(&CpusRead(NotThreadSafe));
 
         // SAFETY: Locked above, by this task.
-        unsafe { bindings::rr_cpus_read_unlock() };
+        unsafe { bindings::rust_riscv_cpus_read_unlock() };
         Some(result)
     }
 

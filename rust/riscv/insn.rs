@@ -17,6 +17,8 @@
 //! # Ok::<(), insn::OutOfRange>(())
 //! ```
 
+pub mod emulate;
+
 /// The alignment in bytes of instructions, and the unit of their lengths, in the kernel that this
 /// is built for. Without `CONFIG_RISCV_ISA_C` there are no 2-byte instructions, and harts may not
 /// support them.

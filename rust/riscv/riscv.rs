@@ -2,76 +2,62 @@
 
 //! Rust abstractions for RISC-V Linux that the `kernel` crate does not have.
 //!
-//! The crate is built into `rust_riscv.ko`; other modules use it with `--extern riscv`. Each file
-//! holds one concept:
+//! The crate is built into `rust_riscv.ko`; other modules use it with `--extern riscv`.
 //!
-//! - [`insn`]: encoding and decoding of instructions;
-//! - [`edit`], [`plan`]: an edit of kernel text, and the order and strategy of a batch of them;
-//! - [`emulate`]: emulation of a few instructions on a saved set of registers;
-//! - [`text`]: which addresses are kernel text, and pinning the modules that it belongs to;
-//! - [`text_lock`]: the lock that excludes other writers of kernel text;
-//! - [`provider`]: writers that the kernel calls instead of its C code, if it has our hooks;
-//! - [`pgtable`]: page-table walks;
-//! - [`window`]: temporary writable mappings of text;
-//! - [`guards`]: the table of in-flight edits, for the breakpoint handler;
-//! - [`batch`]: verifying and writing a batch of edits;
-//! - [`mod@stop_machine`], [`rendezvous`]: stopping all CPUs, and writing on the last to arrive;
-//! - [`meet`]: the protocol of the rendezvous;
-//! - [`barrier`]: barriers that the `kernel` crate does not have, and patterns that use them;
-//! - [`fence`]: flushes of instruction caches and TLBs;
+//! Kernel text:
+//!
+//! - [`insn`]: encoding, decoding and emulation of instructions;
+//! - [`text`]: text, and what writes it: [`edits`](text::edit), the [`plan`](text::plan) for a batch
+//!   of them, the [`window`](text::window) that makes text writable, and the protocol that
+//!   [commits](text::commit) a batch while harts execute the text;
+//! - [`mod@stop_machine`]: stopping all CPUs, and the [`rendezvous`](stop_machine::rendezvous) whose
+//!   last CPU to arrive writes;
+//! - [`mm`]: page tables, and flushes of instruction caches and TLBs.
+//!
+//! CPUs and interrupts:
+//!
 //! - [`cpuhp`]: CPU hotplug states;
-//! - [`percpu_irq`], [`irq_work`]: per-CPU interrupts, and IPIs of a CPU to itself;
+//! - [`irq`]: per-CPU interrupts, and IPIs of a CPU to itself;
 //! - [`sbi`]: SBI calls to the firmware;
-//! - [`symbol`]: symbol names for addresses in the log;
-//! - [`debugfs`]: files in debugfs that keep their module loaded while they are open;
-//! - [`thread`]: two kernel threads on two CPUs, for tests and samples;
-//! - [`fault`], [`user_fault`]: forbidden accesses of user mode, and reporting them;
-//! - [`counter`]: per-CPU counters;
-//! - [`adversary`]: delays at named points, for tests;
-//! - [`tp`]: the current task and CPU;
-//! - [`time`]: the `time` CSR.
+//! - [`current`], [`timebase`], [`percpu_counter`]: the current task and CPU, the `time` CSR, and
+//!   per-CPU counters.
 //!
-//! [`insn`], [`edit`], [`plan`], [`emulate`], [`pgtable`] and [`fault`] are plain logic, which is
-//! also tested on the host.
+//! Page faults: [`fault`]: forbidden accesses of user mode, and reporting them.
+//!
+//! Ordering: [`barrier`]: barriers that the `kernel` crate does not have, and patterns that use them.
+//!
+//! The rest: [`debugfs`], files that keep their module loaded while they are open; [`symbol`],
+//! symbol names for addresses in the log; [`compat`], differences between kernel versions; and for
+//! tests, [`thread`], two kernel threads on two CPUs, and [`adversary`], delays at named points.
+//!
+//! [`insn`], [`text::edit`], [`text::plan`], [`mm::pgtable`] and [`fault::access`] are plain logic,
+//! which is also tested on the host.
 
-use core::borrow::Borrow;
+use kernel::prelude::*;
 
-use kernel::{
-    ffi::c_int,
-    prelude::*, //
+use compat::{
+    errno,
+    parameter, //
 };
 
 pub mod adversary;
 pub mod barrier;
-pub mod batch;
 mod bindings;
-pub mod counter;
+pub mod compat;
 pub mod cpuhp;
+pub mod current;
 pub mod debugfs;
-pub mod edit;
-pub mod emulate;
 pub mod fault;
-pub mod fence;
-pub mod guards;
 pub mod insn;
-pub mod irq_work;
-pub mod meet;
-pub mod percpu_irq;
-pub mod pgtable;
-pub mod plan;
-#[cfg(rust_riscv_text_hooks)]
-pub mod provider;
-pub mod rendezvous;
+pub mod irq;
+pub mod mm;
+pub mod percpu_counter;
 pub mod sbi;
 pub mod stop_machine;
 pub mod symbol;
 pub mod text;
-pub mod text_lock;
 pub mod thread;
-pub mod time;
-pub mod tp;
-pub mod user_fault;
-pub mod window;
+pub mod timebase;
 
 module! {
     type: RustRiscv,
@@ -114,27 +100,15 @@ impl kernel::Module for RustRiscv {
     }
 }
 
-/// The error with the errno `number`, which is positive, as in C.
-///
-/// For errors that the `kernel` crate of Linux 7.2 does not declare.
-pub fn errno(number: u32) -> Error {
-    Error::from_errno(-(number as c_int))
-}
-
-/// The value of a module parameter, which Linux 7.2 returns by reference and 7.3 by value.
-pub fn parameter<T: Copy>(value: impl Borrow<T>) -> T {
-    *value.borrow()
-}
-
 /// The number of CPUs that are online now. Any context.
 #[inline(always)]
 pub fn online_cpus() -> u32 {
     // SAFETY: `num_online_cpus()` only reads an atomic, in any context.
-    unsafe { bindings::rr_num_online_cpus() }
+    unsafe { bindings::rust_riscv_num_online_cpus() }
 }
 
 /// Whether the rate limit allows another log line about refused edits.
 pub fn may_log() -> bool {
     // SAFETY: `__ratelimit()` may be called in any context: it only tries to take its lock.
-    unsafe { bindings::rr_ratelimit() }
+    unsafe { bindings::rust_riscv_ratelimit() }
 }

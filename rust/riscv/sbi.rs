@@ -23,15 +23,15 @@ use kernel::{
 
 use crate::{
     bindings,
-    cpuhp::Here,
-    errno, //
+    compat::errno,
+    cpuhp::Here, //
 };
 
 mod error;
-mod harts;
+mod hart_mask;
 
 pub use error::SbiError;
-pub use harts::{
+pub use hart_mask::{
     HartId,
     Harts, //
 };
@@ -92,14 +92,14 @@ pub fn has(extension: Extension) -> bool {
 /// Whether this kernel's IPIs are sent by SBI, not by an interrupt controller such as the IMSIC.
 pub fn delivers_ipis() -> bool {
     // SAFETY: `riscv_use_sbi_for_rfence()` only tests a static key, in any context.
-    unsafe { bindings::rr_sbi_delivers_ipis() }
+    unsafe { bindings::rust_riscv_sbi_delivers_ipis() }
 }
 
 impl HartId {
     /// The hart of a CPU; `None` if the CPU has no hart.
     pub fn of(cpu: CpuId) -> Option<HartId> {
         // SAFETY: A CPU number is less than the length of the array, which is written only at boot.
-        let hart = unsafe { bindings::rr_hart_of(cpu.as_u32()) } as usize;
+        let hart = unsafe { bindings::rust_riscv_hart_of(cpu.as_u32()) } as usize;
 
         (hart != usize::MAX).then_some(HartId(hart))
     }

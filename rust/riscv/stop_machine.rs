@@ -19,8 +19,11 @@ use kernel::{
 use crate::{
     bindings,
     online_cpus,
-    text_lock::TextLock, //
+    text::lock::TextLock, //
 };
+
+pub mod protocol;
+pub mod rendezvous;
 
 /// A function that all CPUs run while the machine is stopped.
 ///
@@ -114,7 +117,7 @@ pub fn stop_machine<T: Stop>(work: &T) -> Result {
 
     // SAFETY: `trampoline::<T>` takes a pointer to a `T` and only reads it; `work` outlives the
     // call, which returns after the last CPU has left the trampoline.
-    to_result(unsafe { bindings::rr_stop_online_cpus(Some(trampoline::<T>), data) })
+    to_result(unsafe { bindings::rust_riscv_stop_online_cpus(Some(trampoline::<T>), data) })
 }
 
 /// A function that all CPUs run in their stoppers, the threads with the highest priority.
@@ -140,7 +143,7 @@ pub(crate) const INTERRUPTS_ON: bool = cfg!(rust_riscv_text_hooks);
 /// `data` is a `&T` that lives until this has returned on every CPU that it was called on.
 #[link_section = ".kprobes.text"]
 unsafe extern "C" fn in_stopper<T: InStopper>(data: *mut c_void) -> c_int {
-    // SAFETY: `data` is the `&T` that was passed to `rr_run_in_stoppers()`, and lives until this
+    // SAFETY: `data` is the `&T` that was passed to `rust_riscv_run_in_stoppers()`, and lives until this
     // has returned on all CPUs; `T` is `Sync`.
     unsafe { &*data.cast::<T>() }.run();
     0
@@ -160,5 +163,5 @@ pub(crate) fn run_in_stoppers<T: InStopper>(work: &T, _lock: &TextLock) -> Resul
 
     // SAFETY: As in `stop_machine`. In a kernel with our hooks `stop_cpus()` is called, for which
     // `cpus_read_lock` must be held: `_lock` shows that it is.
-    to_result(unsafe { bindings::rr_run_in_stoppers(Some(in_stopper::<T>), data) })
+    to_result(unsafe { bindings::rust_riscv_run_in_stoppers(Some(in_stopper::<T>), data) })
 }

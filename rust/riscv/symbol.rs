@@ -11,10 +11,10 @@ pub struct Symbol(pub usize);
 
 impl fmt::Display for Symbol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut name = [0u8; bindings::RR_SYMBOL_LEN];
+        let mut name = [0u8; bindings::RUST_RISCV_SYMBOL_LEN];
 
         // SAFETY: The buffer has as many bytes as the function asks for.
-        let len = unsafe { bindings::rr_symbol(name.as_mut_ptr().cast(), self.0) };
+        let len = unsafe { bindings::rust_riscv_symbol(name.as_mut_ptr().cast(), self.0) };
         let name = name.get(..len).ok_or(fmt::Error)?;
 
         f.write_str(core::str::from_utf8(name).map_err(|_| fmt::Error)?)

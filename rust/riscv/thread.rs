@@ -60,7 +60,7 @@ pub enum TaskState {
 /// running again, it must not call what can sleep by itself. Task context.
 pub fn set_current_state(state: TaskState) {
     // SAFETY: A task may be in any of these states, and is woken from them as from any sleep.
-    unsafe { bindings::rr_set_current_state(state as c_uint) };
+    unsafe { bindings::rust_riscv_set_current_state(state as c_uint) };
 }
 
 struct Job<F> {
@@ -105,7 +105,7 @@ impl Thread {
     /// `job` stays valid until the thread is dropped.
     unsafe fn new<F: FnOnce() + Send>(cpu: u32, job: *mut Job<F>) -> Result<Thread> {
         // SAFETY: Any number may be asked for.
-        if !unsafe { bindings::rr_cpu_is_online(cpu) } {
+        if !unsafe { bindings::rust_riscv_cpu_is_online(cpu) } {
             return Err(EINVAL);
         }
         // SAFETY: `thread::<F>` takes a `Job<F>`; the name has a place for the CPU's number. The

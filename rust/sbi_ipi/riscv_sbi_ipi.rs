@@ -5,24 +5,24 @@
 //! The module takes `CPUHP_AP_IRQ_RISCV_SBI_IPI_STARTING` over from `arch/riscv/kernel/sbi-ipi.c`,
 //! and gives it back when it is removed.
 //!
-//! - `enable`: the hotplug states;
-//! - `owner`: ownership of the state, taking it over and giving it back;
+//! - `states`: the hotplug states;
+//! - `takeover`: ownership of the state, taking it over and giving it back;
 //! - `stats`: the counters in debugfs.
 
 use kernel::prelude::*;
 
 use riscv::{
     cpuhp::CpusRead,
-    percpu_irq::{
+    irq::percpu::{
         Local,
         PercpuIrq, //
     },
     sbi, //
 };
 
-mod enable;
-mod owner;
+mod states;
 mod stats;
+mod takeover;
 
 module! {
     type: RustRiscvSbiIpi,
@@ -41,12 +41,12 @@ module! {
 struct RustRiscvSbiIpi {
     // Dropped in this order: the files first, then the state.
     _stats: Pin<KBox<stats::Files>>,
-    _state: owner::TakenOver,
+    _state: takeover::TakenOver,
 }
 
 impl kernel::Module for RustRiscvSbiIpi {
     fn init(module: &'static ThisModule) -> Result<Self> {
-        let late = riscv::parameter::<u8>(module_parameters::late.value()) != 0;
+        let late = riscv::compat::parameter::<u8>(module_parameters::late.value()) != 0;
 
         if late && cfg!(not(CONFIG_KUNIT)) {
             pr_err!(
@@ -61,16 +61,16 @@ impl kernel::Module for RustRiscvSbiIpi {
         let irq = PercpuIrq::find(Local::Software)
             .ok_or(ENODEV)
             .inspect_err(|_| pr_err!("the SBI IPI has no interrupt mapped\n"))?;
-        enable::set_irq(irq);
-        owner::check()?;
+        states::set_irq(irq);
+        takeover::check()?;
 
         let room = KBox::new_uninit(GFP_KERNEL)?;
-        let state = CpusRead::with(|cpus| owner::TakenOver::new(cpus, late))?;
+        let state = CpusRead::with(|cpus| takeover::TakenOver::new(cpus, late))?;
 
         if late {
             pr_warn!("late=1: CPUs that come online will stall\n");
         }
-        if !owner::CAN_GIVE_BACK {
+        if !takeover::CAN_GIVE_BACK {
             pr_info!("this kernel has no hook to give the state back: the module is permanent\n");
             // SAFETY: Called while the module is loaded, by itself.
             unsafe { kernel::bindings::__module_get(module.as_ptr()) };

@@ -26,8 +26,8 @@ use riscv::{
         Scope,
         Writer, //
     },
-    irq_work::SelfIpi,
-    time::Ticks, //
+    irq::work::SelfIpi,
+    timebase::Ticks, //
 };
 
 /// The counters of one CPU. All are relaxed: they are independent, and written by that CPU only.

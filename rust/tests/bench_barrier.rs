@@ -27,12 +27,12 @@ use riscv::{
         Write, //
     },
     debugfs::Scope,
-    meet::{
+    stop_machine::protocol::{
         meet,
         Counter, //
     },
     thread::pair,
-    time::Ticks, //
+    timebase::Ticks, //
 };
 
 mod bindings;
@@ -72,11 +72,11 @@ fn repeat(loops: u32, op: impl Fn()) -> u64 {
 }
 
 /// The same in C.
-fn repeat_in_c(loops: u32, op: bindings::rr_test_op) -> u64 {
+fn repeat_in_c(loops: u32, op: bindings::rust_riscv_test_op) -> u64 {
     let start = Ticks::now();
 
     // SAFETY: The helper only repeats barriers and accesses to an atomic of its own.
-    unsafe { bindings::rr_test_repeat(op, loops as usize) };
+    unsafe { bindings::rust_riscv_test_repeat(op, loops as usize) };
     Ticks::now().since(start)
 }
 
@@ -107,7 +107,7 @@ impl Samples {
         &mut self,
         name: &'static str,
         loops: u32,
-        in_c: bindings::rr_test_op,
+        in_c: bindings::rust_riscv_test_op,
         op: impl Fn(),
     ) -> Result {
         self.push(name, "c", loops, repeat_in_c(loops, in_c))?;
@@ -120,76 +120,100 @@ impl Samples {
         self.both(
             "nothing",
             loops,
-            bindings::rr_test_op_RR_TEST_NOTHING,
+            bindings::rust_riscv_test_op_RR_TEST_NOTHING,
             || (),
         )?;
         self.both(
             "compiler",
             loops,
-            bindings::rr_test_op_RR_TEST_COMPILER,
+            bindings::rust_riscv_test_op_RR_TEST_COMPILER,
             barrier,
         )?;
-        self.both("store", loops, bindings::rr_test_op_RR_TEST_STORE, || {
-            word.store(1, Relaxed)
-        })?;
+        self.both(
+            "store",
+            loops,
+            bindings::rust_riscv_test_op_RR_TEST_STORE,
+            || word.store(1, Relaxed),
+        )?;
         self.both(
             "store-release",
             loops,
-            bindings::rr_test_op_RR_TEST_STORE_RELEASE,
+            bindings::rust_riscv_test_op_RR_TEST_STORE_RELEASE,
             || word.store(1, Release),
         )?;
         self.both(
             "smp-store-mb",
             loops,
-            bindings::rr_test_op_RR_TEST_STORE_MB,
+            bindings::rust_riscv_test_op_RR_TEST_STORE_MB,
             || smp_store_mb(&word, 1),
         )?;
-        self.both("load", loops, bindings::rr_test_op_RR_TEST_LOAD, || {
-            _ = word.load(Relaxed)
-        })?;
+        self.both(
+            "load",
+            loops,
+            bindings::rust_riscv_test_op_RR_TEST_LOAD,
+            || _ = word.load(Relaxed),
+        )?;
         self.both(
             "load-acquire",
             loops,
-            bindings::rr_test_op_RR_TEST_LOAD_ACQUIRE,
+            bindings::rust_riscv_test_op_RR_TEST_LOAD_ACQUIRE,
             || _ = word.load(Acquire),
         )?;
-        self.both("fetch-add", loops, bindings::rr_test_op_RR_TEST_ADD, || {
-            _ = word.fetch_add(1, Relaxed)
-        })?;
+        self.both(
+            "fetch-add",
+            loops,
+            bindings::rust_riscv_test_op_RR_TEST_ADD,
+            || _ = word.fetch_add(1, Relaxed),
+        )?;
         self.both(
             "fetch-add-full",
             loops,
-            bindings::rr_test_op_RR_TEST_ADD_FULL,
+            bindings::rust_riscv_test_op_RR_TEST_ADD_FULL,
             || _ = word.fetch_add(1, Full),
         )?;
-        self.both("smp-mb", loops, bindings::rr_test_op_RR_TEST_SMP_MB, || {
-            smp_mb(Full)
-        })?;
+        self.both(
+            "smp-mb",
+            loops,
+            bindings::rust_riscv_test_op_RR_TEST_SMP_MB,
+            || smp_mb(Full),
+        )?;
         self.both(
             "smp-rmb",
             loops,
-            bindings::rr_test_op_RR_TEST_SMP_RMB,
+            bindings::rust_riscv_test_op_RR_TEST_SMP_RMB,
             || smp_mb(Read),
         )?;
         self.both(
             "smp-wmb",
             loops,
-            bindings::rr_test_op_RR_TEST_SMP_WMB,
+            bindings::rust_riscv_test_op_RR_TEST_SMP_WMB,
             || smp_mb(Write),
         )?;
-        self.both("mb", loops, bindings::rr_test_op_RR_TEST_MB, || mb(Full))?;
-        self.both("rmb", loops, bindings::rr_test_op_RR_TEST_RMB, || mb(Read))?;
-        self.both("wmb", loops, bindings::rr_test_op_RR_TEST_WMB, || mb(Write))?;
+        self.both("mb", loops, bindings::rust_riscv_test_op_RR_TEST_MB, || {
+            mb(Full)
+        })?;
+        self.both(
+            "rmb",
+            loops,
+            bindings::rust_riscv_test_op_RR_TEST_RMB,
+            || mb(Read),
+        )?;
+        self.both(
+            "wmb",
+            loops,
+            bindings::rust_riscv_test_op_RR_TEST_WMB,
+            || mb(Write),
+        )?;
         self.both(
             "dma-rmb",
             loops,
-            bindings::rr_test_op_RR_TEST_DMA_RMB,
+            bindings::rust_riscv_test_op_RR_TEST_DMA_RMB,
             || dma_mb(Read),
         )?;
         self.both(
             "dma-wmb",
             loops,
-            bindings::rr_test_op_RR_TEST_DMA_WMB,
+            bindings::rust_riscv_test_op_RR_TEST_DMA_WMB,
             || dma_mb(Write),
         )?;
         Ok(())
@@ -313,10 +337,10 @@ struct Bench(#[expect(dead_code)] Pin<KBox<Scope<Samples>>>);
 impl kernel::Module for Bench {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let mut samples = Samples(KVec::new());
-        let loops = riscv::parameter::<u32>(module_parameters::loops.value());
-        let rounds = riscv::parameter::<u32>(module_parameters::rounds.value());
+        let loops = riscv::compat::parameter::<u32>(module_parameters::loops.value());
+        let rounds = riscv::compat::parameter::<u32>(module_parameters::rounds.value());
 
-        for _ in 0..riscv::parameter::<u32>(module_parameters::pairs.value()) {
+        for _ in 0..riscv::compat::parameter::<u32>(module_parameters::pairs.value()) {
             samples.barriers(loops)?;
             if rounds > 0 {
                 samples.rendezvous(rounds)?;

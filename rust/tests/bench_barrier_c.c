@@ -8,7 +8,7 @@
 
 /* The compiler barrier keeps the loop, as the one on Rust's side does. */
 #define REPEAT(name, op)			\
-	case RR_TEST_##name:			\
+	case RUST_RISCV_TEST_##name:			\
 		while (loops--) {		\
 			op;			\
 			barrier();		\
@@ -16,7 +16,7 @@
 		break
 
 /* Alone: these pair with nothing. */
-noinline void rr_test_repeat(enum rr_test_op what, unsigned long loops)
+noinline void rust_riscv_test_repeat(enum rust_riscv_test_op what, unsigned long loops)
 {
 	static atomic_t word;
 

@@ -23,13 +23,13 @@ static noinline void counted(void)
 		     ".option rvc\n"
 		     ".balign 4\n"
 		     ".option norvc\n"
-		     "rr_counts_word:\n"
+		     "rust_riscv_counts_word:\n"
 		     "	nop\n"
 		     ".option rvc\n"
-		     "rr_counts_half:\n"
+		     "rust_riscv_counts_half:\n"
 		     "	c.nop\n"
 		     ".option norvc\n"
-		     "rr_counts_unaligned:\n"
+		     "rust_riscv_counts_unaligned:\n"
 		     "	nop\n"
 		     ".option pop\n");
 	if (static_branch_unlikely(&key))
@@ -42,7 +42,7 @@ struct counting_probe {
 	unsigned long missed;
 };
 
-static struct counting_probe probes[RR_COUNTS_PROBES];
+static struct counting_probe probes[RUST_RISCV_COUNTS_PROBES];
 
 static int count_probe(struct kprobe *probe, struct pt_regs *regs)
 {
@@ -50,10 +50,10 @@ static int count_probe(struct kprobe *probe, struct pt_regs *regs)
 	return 0;
 }
 
-int rr_counts_probe_on(unsigned int which)
+int rust_riscv_counts_probe_on(unsigned int which)
 {
-	static char * const points[RR_COUNTS_PROBES] = {
-		rr_counts_word, rr_counts_half, rr_counts_unaligned,
+	static char * const points[RUST_RISCV_COUNTS_PROBES] = {
+		rust_riscv_counts_word, rust_riscv_counts_half, rust_riscv_counts_unaligned,
 	};
 
 	probes[which].probe = (struct kprobe) {
@@ -63,14 +63,14 @@ int rr_counts_probe_on(unsigned int which)
 	return register_kprobe(&probes[which].probe);
 }
 
-void rr_counts_probe_off(unsigned int which)
+void rust_riscv_counts_probe_off(unsigned int which)
 {
 	unregister_kprobe(&probes[which].probe);
 	probes[which].missed += probes[which].probe.nmissed;
 	probes[which].probe.nmissed = 0;
 }
 
-unsigned long rr_counts_probe_hits(unsigned int which)
+unsigned long rust_riscv_counts_probe_hits(unsigned int which)
 {
 	return atomic_long_read(&probes[which].hits) + probes[which].missed +
 	       probes[which].probe.nmissed;
@@ -81,7 +81,7 @@ struct counting_tracer {
 	atomic_long_t hits;
 };
 
-static struct counting_tracer tracers[RR_COUNTS_TRACERS];
+static struct counting_tracer tracers[RUST_RISCV_COUNTS_TRACERS];
 
 static void count_trace(unsigned long ip, unsigned long parent, struct ftrace_ops *ops,
 			struct ftrace_regs *fregs)
@@ -89,7 +89,7 @@ static void count_trace(unsigned long ip, unsigned long parent, struct ftrace_op
 	atomic_long_inc(&container_of(ops, struct counting_tracer, ops)->hits);
 }
 
-int rr_counts_tracer_on(unsigned int which)
+int rust_riscv_counts_tracer_on(unsigned int which)
 {
 	struct ftrace_ops *ops = &tracers[which].ops;
 	int err;
@@ -99,7 +99,7 @@ int rr_counts_tracer_on(unsigned int which)
 	return err ?: register_ftrace_function(ops);
 }
 
-int rr_counts_tracer_off(unsigned int which)
+int rust_riscv_counts_tracer_off(unsigned int which)
 {
 	struct ftrace_ops *ops = &tracers[which].ops;
 	int err = unregister_ftrace_function(ops);
@@ -108,12 +108,12 @@ int rr_counts_tracer_off(unsigned int which)
 	return err;
 }
 
-unsigned long rr_counts_tracer_hits(unsigned int which)
+unsigned long rust_riscv_counts_tracer_hits(unsigned int which)
 {
 	return atomic_long_read(&tracers[which].hits);
 }
 
-void rr_counts_key_set(bool on)
+void rust_riscv_counts_key_set(bool on)
 {
 	if (on)
 		static_branch_enable(&key);
@@ -121,17 +121,17 @@ void rr_counts_key_set(bool on)
 		static_branch_disable(&key);
 }
 
-unsigned long rr_counts_key_hits(void)
+unsigned long rust_riscv_counts_key_hits(void)
 {
 	return atomic_long_read(&key_hits);
 }
 
-unsigned long rr_counts_calls(void)
+unsigned long rust_riscv_counts_calls(void)
 {
 	return atomic_long_read(&calls);
 }
 
-void rr_counts_call(unsigned int times)
+void rust_riscv_counts_call(unsigned int times)
 {
 	for (unsigned int i = 0; i < times; i++)
 		counted();
@@ -140,10 +140,10 @@ void rr_counts_call(unsigned int times)
 
 static void call_here(void *times)
 {
-	rr_counts_call((unsigned long)times);
+	rust_riscv_counts_call((unsigned long)times);
 }
 
-void rr_counts_call_everywhere(unsigned int times)
+void rust_riscv_counts_call_everywhere(unsigned int times)
 {
 	on_each_cpu(call_here, (void *)(unsigned long)times, true);
 }
@@ -153,14 +153,14 @@ static struct task_struct *callers[NR_CPUS];
 static int caller(void *unused)
 {
 	while (!kthread_should_stop()) {
-		rr_counts_call(64);
+		rust_riscv_counts_call(64);
 		/* Or nothing that waits for tasks to leave old text would end. */
 		cond_resched_tasks_rcu_qs();
 	}
 	return 0;
 }
 
-int rr_counts_callers_start(void)
+int rust_riscv_counts_callers_start(void)
 {
 	unsigned int cpu, here = get_cpu();
 
@@ -170,9 +170,9 @@ int rr_counts_callers_start(void)
 
 		if (cpu == here)
 			continue;
-		task = kthread_create_on_cpu(caller, NULL, cpu, "rr_counts/%u");
+		task = kthread_create_on_cpu(caller, NULL, cpu, "rust_riscv_counts/%u");
 		if (IS_ERR(task)) {
-			rr_counts_callers_stop();
+			rust_riscv_counts_callers_stop();
 			return PTR_ERR(task);
 		}
 		callers[cpu] = get_task_struct(task);
@@ -181,7 +181,7 @@ int rr_counts_callers_start(void)
 	return 0;
 }
 
-void rr_counts_callers_stop(void)
+void rust_riscv_counts_callers_stop(void)
 {
 	unsigned int cpu;
 

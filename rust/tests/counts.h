@@ -6,32 +6,32 @@
 #include <linux/types.h>
 
 /* Probes are on three instructions: 4 aligned bytes, 2 bytes, 4 bytes across a word's end. */
-#define RR_COUNTS_PROBES 3
-#define RR_COUNTS_TRACERS 2
-extern char rr_counts_word[], rr_counts_half[], rr_counts_unaligned[];
+#define RUST_RISCV_COUNTS_PROBES 3
+#define RUST_RISCV_COUNTS_TRACERS 2
+extern char rust_riscv_counts_word[], rust_riscv_counts_half[], rust_riscv_counts_unaligned[];
 
 /* Register or unregister a kprobe; its hits, missed ones included. */
-int rr_counts_probe_on(unsigned int which);
-void rr_counts_probe_off(unsigned int which);
-unsigned long rr_counts_probe_hits(unsigned int which);
+int rust_riscv_counts_probe_on(unsigned int which);
+void rust_riscv_counts_probe_off(unsigned int which);
+unsigned long rust_riscv_counts_probe_hits(unsigned int which);
 
 /* The same for tracers of the function: ftrace_ops. */
-int rr_counts_tracer_on(unsigned int which);
-int rr_counts_tracer_off(unsigned int which);
-unsigned long rr_counts_tracer_hits(unsigned int which);
+int rust_riscv_counts_tracer_on(unsigned int which);
+int rust_riscv_counts_tracer_off(unsigned int which);
+unsigned long rust_riscv_counts_tracer_hits(unsigned int which);
 
 /* Flip a static key, by which the function counts itself. */
-void rr_counts_key_set(bool on);
-unsigned long rr_counts_key_hits(void);
+void rust_riscv_counts_key_set(bool on);
+unsigned long rust_riscv_counts_key_hits(void);
 
 /* All calls up to now, except those of callers that run. */
-unsigned long rr_counts_calls(void);
+unsigned long rust_riscv_counts_calls(void);
 /* Call the function @times times, here, or at the same time on every CPU. */
-void rr_counts_call(unsigned int times);
-void rr_counts_call_everywhere(unsigned int times);
+void rust_riscv_counts_call(unsigned int times);
+void rust_riscv_counts_call_everywhere(unsigned int times);
 
 /* Threads on all other CPUs that call the function until they are stopped. */
-int rr_counts_callers_start(void);
-void rr_counts_callers_stop(void);
+int rust_riscv_counts_callers_start(void);
+void rust_riscv_counts_callers_stop(void);
 
 #endif

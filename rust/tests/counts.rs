@@ -44,14 +44,14 @@ pub(crate) enum Probe {
 }
 
 /// All of them.
-pub(crate) const PROBES: [Probe; bindings::RR_COUNTS_PROBES as usize] =
+pub(crate) const PROBES: [Probe; bindings::RUST_RISCV_COUNTS_PROBES as usize] =
     [Probe::Word, Probe::Half, Probe::Unaligned];
 
 impl Probe {
     /// How often it was hit since the module was loaded.
     pub(crate) fn hits(self) -> u64 {
         // SAFETY: `self` is the number of a probe.
-        unsafe { bindings::rr_counts_probe_hits(self as u32) as u64 }
+        unsafe { bindings::rust_riscv_counts_probe_hits(self as u32) as u64 }
     }
 }
 
@@ -68,7 +68,7 @@ impl Tracer {
     /// How often it was called since the module was loaded.
     pub(crate) fn hits(self) -> u64 {
         // SAFETY: `self` is the number of a tracer.
-        unsafe { bindings::rr_counts_tracer_hits(self as u32) as u64 }
+        unsafe { bindings::rust_riscv_counts_tracer_hits(self as u32) as u64 }
     }
 }
 
@@ -85,14 +85,14 @@ impl Armed {
     /// Registers a kprobe.
     pub(crate) fn probe(probe: Probe) -> Result<Armed> {
         // SAFETY: `probe` is the number of a probe, which is off.
-        to_result(unsafe { bindings::rr_counts_probe_on(probe as u32) })?;
+        to_result(unsafe { bindings::rust_riscv_counts_probe_on(probe as u32) })?;
         Ok(Armed(What::Probe(probe)))
     }
 
     /// Registers a tracer.
     pub(crate) fn tracer(tracer: Tracer) -> Result<Armed> {
         // SAFETY: `tracer` is the number of a tracer, which is off.
-        to_result(unsafe { bindings::rr_counts_tracer_on(tracer as u32) })?;
+        to_result(unsafe { bindings::rust_riscv_counts_tracer_on(tracer as u32) })?;
         Ok(Armed(What::Tracer(tracer)))
     }
 
@@ -109,10 +109,10 @@ impl Drop for Armed {
     fn drop(&mut self) {
         match self.0 {
             // SAFETY: It was registered when this was made.
-            What::Probe(probe) => unsafe { bindings::rr_counts_probe_off(probe as u32) },
+            What::Probe(probe) => unsafe { bindings::rust_riscv_counts_probe_off(probe as u32) },
             What::Tracer(tracer) => {
                 // SAFETY: It was registered when this was made.
-                let err = unsafe { bindings::rr_counts_tracer_off(tracer as u32) };
+                let err = unsafe { bindings::rust_riscv_counts_tracer_off(tracer as u32) };
                 if err != 0 {
                     pr_err!("a tracer cannot be unregistered: {err}\n");
                 }
@@ -149,7 +149,7 @@ impl Callers {
     pub(crate) fn start() -> Result<Callers> {
         // SAFETY: The helper starts threads, which takes a context that may sleep, as a test's. No
         // callers run yet: KUnit runs one test after the other, and each has one `Callers`.
-        to_result(unsafe { bindings::rr_counts_callers_start() })?;
+        to_result(unsafe { bindings::rust_riscv_counts_callers_start() })?;
         Ok(Callers(()))
     }
 }
@@ -158,37 +158,37 @@ impl Drop for Callers {
     fn drop(&mut self) {
         // SAFETY: The helper stops the threads that `start` has started, which takes a context that
         // may sleep, as a test's.
-        unsafe { bindings::rr_counts_callers_stop() };
+        unsafe { bindings::rust_riscv_counts_callers_stop() };
     }
 }
 
 /// All calls up to now; exact while there are no [`Callers`].
 pub(crate) fn calls() -> u64 {
     // SAFETY: The helper only reads an atomic.
-    unsafe { bindings::rr_counts_calls() as u64 }
+    unsafe { bindings::rust_riscv_counts_calls() as u64 }
 }
 
 /// Calls the function on this CPU.
 pub(crate) fn call(times: u32) {
     // SAFETY: The helper only calls a function that counts, and adds to an atomic.
-    unsafe { bindings::rr_counts_call(times) };
+    unsafe { bindings::rust_riscv_counts_call(times) };
 }
 
 /// Calls the function on all CPUs, at the same time.
 pub(crate) fn call_everywhere(times: u32) {
     // SAFETY: Interrupts are on, as in all of a KUnit test.
-    unsafe { bindings::rr_counts_call_everywhere(times) };
+    unsafe { bindings::rust_riscv_counts_call_everywhere(times) };
 }
 
 /// Lets the function count its calls itself, or not any more.
 pub(crate) fn set_key(on: bool) {
     // SAFETY: `static_branch_enable()` and `static_branch_disable()` may be called where one may
     // sleep, without `cpus_read_lock`, as by a test. The key is the helper's own.
-    unsafe { bindings::rr_counts_key_set(on) };
+    unsafe { bindings::rust_riscv_counts_key_set(on) };
 }
 
 /// How many it has counted.
 pub(crate) fn key_hits() -> u64 {
     // SAFETY: The helper only reads an atomic.
-    unsafe { bindings::rr_counts_key_hits() as u64 }
+    unsafe { bindings::rust_riscv_counts_key_hits() as u64 }
 }

@@ -16,14 +16,14 @@
 
 #define STEPS 4096
 
-static struct rr_test_step steps[STEPS];
+static struct rust_riscv_test_step steps[STEPS];
 static atomic_t step_count;
 
 /*
  * A tracepoint is silent on a CPU that is not online yet: the starting section
  * has to note itself.
  */
-void rr_test_note(unsigned int cpu, int target, int state)
+void rust_riscv_test_note(unsigned int cpu, int target, int state)
 {
 	unsigned int n = atomic_inc_return(&step_count) - 1;
 
@@ -40,14 +40,14 @@ void rr_test_note(unsigned int cpu, int target, int state)
 static void on_enter(void *data, unsigned int cpu, int target, int state,
 		     int (*fun)(unsigned int cpu))
 {
-	rr_test_note(cpu, target, state);
+	rust_riscv_test_note(cpu, target, state);
 }
 
 static void on_multi_enter(void *data, unsigned int cpu, int target, int state,
 			   int (*fun)(unsigned int cpu, struct hlist_node *node),
 			   struct hlist_node *node)
 {
-	rr_test_note(cpu, target, state);
+	rust_riscv_test_note(cpu, target, state);
 }
 
 static struct tracepoint *enter, *multi_enter;
@@ -60,7 +60,7 @@ static void find(struct tracepoint *tp, void *priv)
 		multi_enter = tp;
 }
 
-int rr_test_steps_start(void)
+int rust_riscv_test_steps_start(void)
 {
 	int ret;
 
@@ -79,14 +79,14 @@ int rr_test_steps_start(void)
 	return ret;
 }
 
-void rr_test_steps_stop(void)
+void rust_riscv_test_steps_stop(void)
 {
 	tracepoint_probe_unregister(multi_enter, on_multi_enter, NULL);
 	tracepoint_probe_unregister(enter, on_enter, NULL);
 	tracepoint_synchronize_unregister();
 }
 
-bool rr_test_step_at(unsigned int n, struct rr_test_step *step)
+bool rust_riscv_test_step_at(unsigned int n, struct rust_riscv_test_step *step)
 {
 	/* No state that runs has the number 0. litmus: message */
 	if (n >= STEPS || !smp_load_acquire(&steps[n].state))
@@ -95,7 +95,7 @@ bool rr_test_step_at(unsigned int n, struct rr_test_step *step)
 	return true;
 }
 
-bool rr_test_irqs_off(void)
+bool rust_riscv_test_irqs_off(void)
 {
 	return irqs_disabled();
 }
@@ -115,7 +115,7 @@ static void run_work(struct work_struct *work)
 	job->fn(job->data);
 }
 
-void rr_test_work_on(unsigned int cpu, void (*fn)(void *data), void *data)
+void rust_riscv_test_work_on(unsigned int cpu, void (*fn)(void *data), void *data)
 {
 	struct job job = { .fn = fn, .data = data };
 
@@ -133,7 +133,7 @@ static void run_timer(struct timer_list *timer)
 	complete(&job->done);
 }
 
-int rr_test_timer_on(unsigned int cpu, void (*fn)(void *data), void *data)
+int rust_riscv_test_timer_on(unsigned int cpu, void (*fn)(void *data), void *data)
 {
 	struct job job = { .fn = fn, .data = data };
 	int ret = -ENXIO;
@@ -157,7 +157,7 @@ int rr_test_timer_on(unsigned int cpu, void (*fn)(void *data), void *data)
 	return ret;
 }
 
-int rr_test_function_on(unsigned int cpu, void (*fn)(void *data), void *data)
+int rust_riscv_test_function_on(unsigned int cpu, void (*fn)(void *data), void *data)
 {
 	return smp_call_function_single(cpu, fn, data, 1);
 }
@@ -167,14 +167,14 @@ static struct job sent_work;
 static struct job sleeper;
 static struct task_struct *sleeper_task;
 
-void rr_test_send_call(unsigned int n, unsigned int cpu,
-		       void (*fn)(void *data), void *data)
+void rust_riscv_test_send_call(unsigned int n, unsigned int cpu,
+			       void (*fn)(void *data), void *data)
 {
 	INIT_CSD(&sent_calls[n], fn, data);
 	smp_call_function_single_async(cpu, &sent_calls[n]);
 }
 
-void rr_test_send_work(unsigned int cpu, void (*fn)(void *data), void *data)
+void rust_riscv_test_send_work(unsigned int cpu, void (*fn)(void *data), void *data)
 {
 	sent_work.fn = fn;
 	sent_work.data = data;
@@ -182,7 +182,7 @@ void rr_test_send_work(unsigned int cpu, void (*fn)(void *data), void *data)
 	queue_work_on(cpu, system_percpu_wq, &sent_work.work);
 }
 
-void rr_test_send_wait(void)
+void rust_riscv_test_send_wait(void)
 {
 	flush_work(&sent_work.work);
 }
@@ -201,13 +201,13 @@ static int sleep(void *data)
 	return 0;
 }
 
-int rr_test_sleeper_start(unsigned int cpu, void (*fn)(void *data), void *data)
+int rust_riscv_test_sleeper_start(unsigned int cpu, void (*fn)(void *data), void *data)
 {
 	sleeper.fn = fn;
 	sleeper.data = data;
 	init_completion(&sleeper.done);
 
-	sleeper_task = kthread_create_on_cpu(sleep, NULL, cpu, "rr_sleeper/%u");
+	sleeper_task = kthread_create_on_cpu(sleep, NULL, cpu, "rust_riscv_sleeper/%u");
 	if (IS_ERR(sleeper_task))
 		return PTR_ERR(sleeper_task);
 	wake_up_process(sleeper_task);
@@ -217,12 +217,12 @@ int rr_test_sleeper_start(unsigned int cpu, void (*fn)(void *data), void *data)
 	return 0;
 }
 
-void rr_test_sleeper_wake(void)
+void rust_riscv_test_sleeper_wake(void)
 {
 	complete(&sleeper.done);
 }
 
-void rr_test_sleeper_stop(void)
+void rust_riscv_test_sleeper_stop(void)
 {
 	kthread_stop(sleeper_task);
 }
@@ -237,7 +237,7 @@ static void notrace on_function(unsigned long ip, unsigned long parent_ip,
 
 static struct ftrace_ops ops = { .func = on_function };
 
-int rr_test_ftrace_start(void)
+int rust_riscv_test_ftrace_start(void)
 {
 	/* Some, and two that the tests themselves call. They are written to. */
 	char filters[][32] = {
@@ -254,12 +254,12 @@ int rr_test_ftrace_start(void)
 	return register_ftrace_function(&ops);
 }
 
-void rr_test_ftrace_stop(void)
+void rust_riscv_test_ftrace_stop(void)
 {
 	unregister_ftrace_function(&ops);
 }
 
-unsigned long rr_test_ftrace_hits(void)
+unsigned long rust_riscv_test_ftrace_hits(void)
 {
 	return atomic_long_read(&ftrace_hits);
 }

@@ -43,6 +43,7 @@ use kernel::{
 };
 
 use riscv::{
+    compat::errno,
     cpuhp::{
         Calls,
         CpusRead,
@@ -58,11 +59,12 @@ use riscv::{
         Scope,
         ScopedDir, //
     },
-    errno,
-    irq_work::SelfIpi,
-    percpu_irq::{
-        Local,
-        PercpuIrq, //
+    irq::{
+        percpu::{
+            Local,
+            PercpuIrq, //
+        },
+        work::SelfIpi, //
     },
     sbi::{
         hart_state,
@@ -70,7 +72,7 @@ use riscv::{
         HartState, //
     },
     thread::pair,
-    time::Ticks, //
+    timebase::Ticks, //
 };
 
 mod bindings;
@@ -132,14 +134,14 @@ impl Moment {
 
 fn is_online(cpu: u32) -> bool {
     // SAFETY: All callers have a CPU's number.
-    unsafe { bindings::rr_test_cpu_is_online(cpu) }
+    unsafe { bindings::rust_riscv_test_cpu_is_online(cpu) }
 }
 
 fn take_down(cpu: u32) -> Result {
     let hart = CpuId::from_u32(cpu).and_then(HartId::of).ok_or(ENODEV)?;
 
     // SAFETY: Not the boot CPU.
-    to_result(unsafe { bindings::rr_test_cpu_down(cpu) })?;
+    to_result(unsafe { bindings::rust_riscv_test_cpu_down(cpu) })?;
     // A hart that has not stopped yet could not be started.
     for _ in 0..100_000 {
         if hart_state(hart)? == HartState::Stopped {
@@ -152,7 +154,7 @@ fn take_down(cpu: u32) -> Result {
 
 fn bring_up(cpu: u32) -> Result {
     // SAFETY: A CPU that was taken down.
-    to_result(unsafe { bindings::rr_test_cpu_up(cpu) })
+    to_result(unsafe { bindings::rust_riscv_test_cpu_up(cpu) })
 }
 
 fn others() -> impl Iterator<Item = u32> {
@@ -193,7 +195,7 @@ struct Told;
 impl State for Told {
     type Section = Prepare;
 
-    const NAME: &'static CStr = c"rr_meter:told";
+    const NAME: &'static CStr = c"rust_riscv_meter:told";
 
     fn up(_cpu: &Prepare) -> Result {
         TOLD.now();
@@ -208,7 +210,7 @@ struct Send;
 impl State for Send {
     type Section = Starting;
 
-    const NAME: &'static CStr = c"rr_meter:send";
+    const NAME: &'static CStr = c"rust_riscv_meter:send";
 
     fn up(cpu: &Starting) {
         IPI.send(cpu);
@@ -298,7 +300,7 @@ struct Sleep;
 impl State for Sleep {
     type Section = Online;
 
-    const NAME: &'static CStr = c"rr_meter:sleep";
+    const NAME: &'static CStr = c"rust_riscv_meter:sleep";
 
     fn up(cpu: &Online) -> Result {
         if SLEEP_ON.load(Relaxed) == cpu.cpu().as_u32() {
@@ -315,7 +317,7 @@ fn send_call(n: u32, cpu: u32, question: &'static Question) {
     question.sent.now();
     // SAFETY: `answer` takes a question, which is static. Each call is sent once, and answered
     // before `stall` ends.
-    unsafe { bindings::rr_test_send_call(n, cpu, Some(answer), question.data()) };
+    unsafe { bindings::rust_riscv_test_send_call(n, cpu, Some(answer), question.data()) };
 }
 
 /// Asks a CPU that is on its way, and online.
@@ -327,10 +329,10 @@ fn ask(cpu: u32) -> Result {
     send_call(1, cpu, &CALL);
     WAKE_UP.sent.now();
     // SAFETY: The thread was started by `stall`.
-    unsafe { bindings::rr_test_sleeper_wake() };
+    unsafe { bindings::rust_riscv_test_sleeper_wake() };
     WORK.sent.now();
     // SAFETY: As for the call.
-    unsafe { bindings::rr_test_send_work(cpu, Some(answer), WORK.data()) };
+    unsafe { bindings::rust_riscv_test_send_work(cpu, Some(answer), WORK.data()) };
     Ok(())
 }
 
@@ -354,7 +356,9 @@ fn stall() -> Result<[u64; 3]> {
         question.reset();
     }
     // SAFETY: `answer` takes a question; stopped below.
-    to_result(unsafe { bindings::rr_test_sleeper_start(cpu, Some(answer), WAKE_UP.data()) })?;
+    to_result(unsafe {
+        bindings::rust_riscv_test_sleeper_start(cpu, Some(answer), WAKE_UP.data())
+    })?;
     let result = ask_on_its_way(cpu).and_then(|()| {
         FIRST_CALL.answered.wait()?;
         Ok([
@@ -365,12 +369,12 @@ fn stall() -> Result<[u64; 3]> {
     });
     // SAFETY: Started above. The sleeper was woken, or is woken now.
     unsafe {
-        bindings::rr_test_sleeper_wake();
-        bindings::rr_test_sleeper_stop();
+        bindings::rust_riscv_test_sleeper_wake();
+        bindings::rust_riscv_test_sleeper_stop();
     }
     if result.is_ok() {
         // SAFETY: The work item was sent.
-        unsafe { bindings::rr_test_send_wait() };
+        unsafe { bindings::rust_riscv_test_send_wait() };
     }
     result
 }
@@ -388,7 +392,7 @@ fn listening() -> usize {
 
     Iterator::chain(core::iter::once(0), others())
         // SAFETY: `listens` may be called anywhere.
-        .filter(|&cpu| unsafe { bindings::rr_test_call_on(cpu, Some(listens)) } == 1)
+        .filter(|&cpu| unsafe { bindings::rust_riscv_test_call_on(cpu, Some(listens)) } == 1)
         .count()
 }
 
@@ -399,7 +403,7 @@ struct Take;
 impl State for Take {
     type Section = Starting;
 
-    const NAME: &'static CStr = c"rr_meter:take";
+    const NAME: &'static CStr = c"rust_riscv_meter:take";
 
     fn up(cpu: &Starting) {
         if let Some(irq) = IPI_IRQ.as_ref() {
@@ -465,7 +469,7 @@ struct Meter {
 
 impl kernel::Module for Meter {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let take_it = riscv::parameter::<u8>(module_parameters::take.value()) != 0;
+        let take_it = riscv::compat::parameter::<u8>(module_parameters::take.value()) != 0;
         Ok(Meter {
             // SAFETY: Dropped with the module's data, before its text goes, as a failed `init` does.
             _sleep: unsafe { Registration::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly) }?,

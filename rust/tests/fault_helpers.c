@@ -14,39 +14,39 @@
 
 #include "fault_helpers.h"
 
-int rr_test_attach_mm(void)
+int rust_riscv_test_attach_mm(void)
 {
 	return kunit_attach_mm();
 }
 
-struct mm_struct *rr_test_mm(void)
+struct mm_struct *rust_riscv_test_mm(void)
 {
 	return current->mm;
 }
 
-void rr_test_use_mm(struct mm_struct *mm)
+void rust_riscv_test_use_mm(struct mm_struct *mm)
 {
 	kthread_use_mm(mm);
 }
 
-void rr_test_unuse_mm(struct mm_struct *mm)
+void rust_riscv_test_unuse_mm(struct mm_struct *mm)
 {
 	kthread_unuse_mm(mm);
 }
 
-unsigned long rr_test_mmap(unsigned long addr, unsigned long len,
-			   unsigned long prot, unsigned long flags)
+unsigned long rust_riscv_test_mmap(unsigned long addr, unsigned long len,
+				   unsigned long prot, unsigned long flags)
 {
 	return vm_mmap(NULL, addr, len, prot, flags, 0);
 }
 
-int rr_test_munmap(unsigned long addr, unsigned long len)
+int rust_riscv_test_munmap(unsigned long addr, unsigned long len)
 {
 	return vm_munmap(addr, len);
 }
 
 /* There is nothing exported that changes permissions: find the system call. */
-int rr_test_mprotect(unsigned long addr, unsigned long len, unsigned long prot)
+int rust_riscv_test_mprotect(unsigned long addr, unsigned long len, unsigned long prot)
 {
 	static long (*sys_mprotect)(const struct pt_regs *regs);
 	struct pt_regs regs = { .orig_a0 = addr, .a0 = addr, .a1 = len, .a2 = prot };
@@ -66,7 +66,7 @@ int rr_test_mprotect(unsigned long addr, unsigned long len, unsigned long prot)
 	return sys_mprotect(&regs);
 }
 
-int rr_test_put_user(unsigned long addr)
+int rust_riscv_test_put_user(unsigned long addr)
 {
 	return put_user(1, (char __user *)addr);
 }
@@ -77,7 +77,7 @@ static int readers(const struct vm_area_struct *vma)
 	return refcount_read(&vma->vm_refcnt) - 1;
 }
 
-int rr_test_vma_readers(unsigned long addr)
+int rust_riscv_test_vma_readers(unsigned long addr)
 {
 	struct vm_area_struct *vma;
 	int count;
@@ -91,17 +91,17 @@ int rr_test_vma_readers(unsigned long addr)
 	return count;
 }
 
-int rr_test_locks_held(void)
+int rust_riscv_test_locks_held(void)
 {
 	return lockdep_depth(current);
 }
 
-void rr_test_vma_end_read(struct vm_area_struct *vma)
+void rust_riscv_test_vma_end_read(struct vm_area_struct *vma)
 {
 	vma_end_read(vma);
 }
 
-unsigned long rr_test_vma_lock_success(void)
+unsigned long rust_riscv_test_vma_lock_success(void)
 {
 #ifdef CONFIG_PER_VMA_LOCK_STATS
 	static unsigned long events[NR_VM_EVENT_ITEMS];
@@ -113,7 +113,7 @@ unsigned long rr_test_vma_lock_success(void)
 #endif
 }
 
-static struct rr_test_trap trap;
+static struct rust_riscv_test_trap trap;
 static struct task_struct *watched;
 
 /* Not a kprobe, whose breakpoint would be the bad_cause. */
@@ -132,56 +132,56 @@ static struct ftrace_ops watch = {
 	.flags = FTRACE_OPS_FL_IPMODIFY,
 };
 
-int rr_test_watch(void)
+int rust_riscv_test_watch(void)
 {
 	int err;
 
 	watched = current;
 	current->thread.bad_cause = 0;
-	trap = (struct rr_test_trap) { };
+	trap = (struct rust_riscv_test_trap) { };
 	err = ftrace_set_filter(&watch, "do_trap", strlen("do_trap"), 1);
 	return err ?: register_ftrace_function(&watch);
 }
 
-struct rr_test_trap rr_test_unwatch(void)
+struct rust_riscv_test_trap rust_riscv_test_unwatch(void)
 {
 	unregister_ftrace_function(&watch);
 	trap.bad_cause = current->thread.bad_cause;
 	return trap;
 }
 
-unsigned long rr_test_current(void)
+unsigned long rust_riscv_test_current(void)
 {
 	return (unsigned long)current;
 }
 
-unsigned int rr_test_cpu(void)
+unsigned int rust_riscv_test_cpu(void)
 {
 	return raw_smp_processor_id();
 }
 
-void rr_test_cond_resched(void)
+void rust_riscv_test_cond_resched(void)
 {
 	cond_resched();
 }
 
-void rr_test_preempt_disable(void)
+void rust_riscv_test_preempt_disable(void)
 {
 	preempt_disable();
 }
 
-void rr_test_preempt_enable(void)
+void rust_riscv_test_preempt_enable(void)
 {
 	preempt_enable();
 }
 
 #ifdef CONFIG_FAULT_INJECTION
-void rr_test_fail_next(void)
+void rust_riscv_test_fail_next(void)
 {
 	WRITE_ONCE(current->fail_nth, 1);
 }
 
-bool rr_test_failed(void)
+bool rust_riscv_test_failed(void)
 {
 	bool failed = !READ_ONCE(current->fail_nth);
 
@@ -189,18 +189,18 @@ bool rr_test_failed(void)
 	return failed;
 }
 #else
-void rr_test_fail_next(void)
+void rust_riscv_test_fail_next(void)
 {
 }
 
-bool rr_test_failed(void)
+bool rust_riscv_test_failed(void)
 {
 	return false;
 }
 #endif
 
-int rr_test_judge(unsigned long cause, unsigned long vm_flags,
-		  unsigned long addr, struct rr_test_trap *trap)
+int rust_riscv_test_judge(unsigned long cause, unsigned long vm_flags,
+			  unsigned long addr, struct rust_riscv_test_trap *trap)
 {
 	struct rust_riscv_fault_report report = {};
 	int verdict = rust_riscv_fault_judge(cause, vm_flags, addr, &report);

@@ -87,7 +87,7 @@ impl Hammer {
             hammer.threads.reserve(1, GFP_KERNEL)?;
             // SAFETY: `shared` outlives the thread, which is stopped before it is freed.
             let task = unsafe {
-                bindings::rr_test_thread_start(cpu, Some(thread), data.cast_mut().cast())
+                bindings::rust_riscv_test_thread_start(cpu, Some(thread), data.cast_mut().cast())
             };
             if task.is_null() {
                 return Err(ENOMEM);
@@ -104,7 +104,7 @@ impl Hammer {
     fn join(&mut self) {
         while let Some(task) = self.threads.pop() {
             // SAFETY: `task` was started by us and is stopped once.
-            unsafe { bindings::rr_test_thread_stop(task) };
+            unsafe { bindings::rust_riscv_test_thread_stop(task) };
         }
     }
 }
@@ -138,7 +138,7 @@ unsafe extern "C" fn thread(data: *mut c_void) -> c_int {
     call_all(shared);
     shared.started.fetch_add(1, Relaxed);
     // SAFETY: This is a kernel thread.
-    while !unsafe { bindings::rr_test_thread_should_stop() } {
+    while !unsafe { bindings::rust_riscv_test_thread_should_stop() } {
         for _ in 0..64 {
             call_all(shared);
         }
@@ -162,5 +162,5 @@ fn call_all(shared: &Shared) {
 /// The CPUs that are online now.
 pub(crate) fn online() -> impl Iterator<Item = u32> {
     // SAFETY: `cpu` is less than `nr_cpu_ids`.
-    (0..nr_cpu_ids()).filter(|&cpu| unsafe { bindings::rr_test_cpu_is_online(cpu) })
+    (0..nr_cpu_ids()).filter(|&cpu| unsafe { bindings::rust_riscv_test_cpu_is_online(cpu) })
 }

@@ -25,7 +25,7 @@ static void call_here(void *info)
 	call->result = call->fn();
 }
 
-unsigned long rr_test_call_on(unsigned int cpu, unsigned long (*fn)(void))
+unsigned long rust_riscv_test_call_on(unsigned int cpu, unsigned long (*fn)(void))
 {
 	struct call call = { .fn = fn, .result = ULONG_MAX };
 
@@ -37,7 +37,7 @@ static void do_nothing(void *info)
 {
 }
 
-unsigned long rr_test_ask_everybody(void)
+unsigned long rust_riscv_test_ask_everybody(void)
 {
 	preempt_disable();
 	/* Long enough for the others to be where they are called together. */
@@ -47,17 +47,17 @@ unsigned long rr_test_ask_everybody(void)
 	return 0;
 }
 
-unsigned long rr_test_jiffies(void)
+unsigned long rust_riscv_test_jiffies(void)
 {
 	return jiffies;
 }
 
-struct task_struct *rr_test_thread_start(unsigned int cpu,
-					 int (*fn)(void *data), void *data)
+struct task_struct *rust_riscv_test_thread_start(unsigned int cpu,
+						 int (*fn)(void *data), void *data)
 {
 	struct task_struct *task;
 
-	task = kthread_create_on_cpu(fn, data, cpu, "rr_test/%u");
+	task = kthread_create_on_cpu(fn, data, cpu, "rust_riscv_test/%u");
 	if (IS_ERR(task))
 		return NULL;
 	get_task_struct(task);
@@ -65,29 +65,29 @@ struct task_struct *rr_test_thread_start(unsigned int cpu,
 	return task;
 }
 
-void rr_test_thread_stop(struct task_struct *task)
+void rust_riscv_test_thread_stop(struct task_struct *task)
 {
 	kthread_stop_put(task);
 }
 
-bool rr_test_thread_should_stop(void)
+bool rust_riscv_test_thread_should_stop(void)
 {
 	/* A task that is always busy must say when it is in nobody's code. */
 	cond_resched_tasks_rcu_qs();
 	return kthread_should_stop();
 }
 
-bool rr_test_cpu_is_online(unsigned int cpu)
+bool rust_riscv_test_cpu_is_online(unsigned int cpu)
 {
 	return cpu_online(cpu);
 }
 
-int rr_test_cpu_down(unsigned int cpu)
+int rust_riscv_test_cpu_down(unsigned int cpu)
 {
 	return remove_cpu(cpu);
 }
 
-int rr_test_cpu_up(unsigned int cpu)
+int rust_riscv_test_cpu_up(unsigned int cpu)
 {
 	int tries, ret;
 
@@ -118,7 +118,7 @@ static int count_hit(struct kprobe *probe, struct pt_regs *regs)
 
 static struct kprobe probe;
 
-int rr_test_probe_register(void *addr)
+int rust_riscv_test_probe_register(void *addr)
 {
 	atomic_long_set(&probe_hits, 0);
 	probe = (struct kprobe) {
@@ -129,23 +129,23 @@ int rr_test_probe_register(void *addr)
 	return register_kprobe(&probe);
 }
 
-unsigned long rr_test_probe_hits(void)
+unsigned long rust_riscv_test_probe_hits(void)
 {
 	return atomic_long_read(&probe_hits);
 }
 
-void rr_test_probe_unregister(void)
+void rust_riscv_test_probe_unregister(void)
 {
 	unregister_kprobe(&probe);
 }
 
 #ifdef CONFIG_FAULT_INJECTION
-void rr_test_fail_nth(unsigned int nth)
+void rust_riscv_test_fail_nth(unsigned int nth)
 {
 	WRITE_ONCE(current->fail_nth, nth);
 }
 
-bool rr_test_has_failed(void)
+bool rust_riscv_test_has_failed(void)
 {
 	bool failed = !READ_ONCE(current->fail_nth);
 
@@ -153,17 +153,17 @@ bool rr_test_has_failed(void)
 	return failed;
 }
 #else
-void rr_test_fail_nth(unsigned int nth)
+void rust_riscv_test_fail_nth(unsigned int nth)
 {
 }
 
-bool rr_test_has_failed(void)
+bool rust_riscv_test_has_failed(void)
 {
 	return false;
 }
 #endif
 
-bool rr_test_allocate(void)
+bool rust_riscv_test_allocate(void)
 {
 	void *memory = kmalloc(64, GFP_KERNEL);
 
@@ -171,7 +171,7 @@ bool rr_test_allocate(void)
 	return memory;
 }
 
-int rr_test_module_refs(void)
+int rust_riscv_test_module_refs(void)
 {
 	return module_refcount(THIS_MODULE);
 }

@@ -11,22 +11,34 @@
 // The files are made for a crate that uses all of them.
 #![allow(dead_code)]
 
-#[path = "../riscv/edit.rs"]
-mod edit;
-#[path = "../riscv/emulate.rs"]
-mod emulate;
-#[path = "../riscv/fault.rs"]
-mod fault;
-#[path = "../riscv/insn.rs"]
-mod insn;
-#[path = "../riscv/pgtable.rs"]
-mod pgtable;
-#[path = "../riscv/plan.rs"]
-mod plan;
-#[path = "../riscv/sbi/error.rs"]
-mod sbi_error;
-#[path = "../riscv/sbi/harts.rs"]
-mod sbi_harts;
+#[path = "../riscv"]
+mod riscv {
+    pub mod insn;
+    pub mod fault {
+        pub mod access;
+        pub mod stage;
+    }
+    pub mod mm {
+        pub mod pgtable;
+    }
+    pub mod sbi {
+        pub mod error;
+        pub mod hart_mask;
+    }
+    pub mod text {
+        pub mod edit;
+        pub mod plan;
+    }
+}
+
+// What the sources call `crate`.
+use riscv::{
+    fault,
+    insn,
+    mm,
+    sbi,
+    text, //
+};
 
 #[cfg(CONFIG_RISCV_ISA_C)]
 #[path = "host/edit.rs"]

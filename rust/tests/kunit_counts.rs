@@ -40,7 +40,7 @@ mod tests {
     };
 
     fn rounds() -> u32 {
-        riscv::parameter(module_parameters::count_rounds.value())
+        riscv::compat::parameter(module_parameters::count_rounds.value())
     }
 
     /// What stays counts every call, while everything else on the same function comes and goes, and

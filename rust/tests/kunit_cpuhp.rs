@@ -41,8 +41,8 @@ use riscv::cpuhp::{
     State, //
 };
 use riscv::{
-    errno,
-    percpu_irq::Local,
+    compat::errno,
+    irq::percpu::Local,
     sbi::{
         self,
         HartId,
@@ -159,7 +159,7 @@ impl Seen {
 
 fn irqs_off() -> bool {
     // SAFETY: `irqs_disabled()` only reads the state of this CPU.
-    unsafe { bindings::rr_test_irqs_off() }
+    unsafe { bindings::rust_riscv_test_irqs_off() }
 }
 
 fn is_here(cpu: CpuId) -> bool {
@@ -194,11 +194,11 @@ macro_rules! probe {
     };
 }
 
-probe!(AtPrepare, PREPARE, Prepare, c"rr_test:prepare", cpu => sleeps() && !is_here(cpu.cpu()), Ok(()));
-probe!(AtStarting, STARTING, Starting, c"rr_test:starting", cpu => irqs_off() && is_here(cpu.cpu()), ());
-probe!(Other, OTHER, Starting, c"rr_test:other", cpu => irqs_off() && is_here(cpu.cpu()), ());
-probe!(AtOnline, ONLINE, Online, c"rr_test:online", cpu => sleeps() && is_here(cpu.cpu()), Ok(()));
-probe!(Failing, FAILING, Online, c"rr_test:failing", cpu => is_here(cpu.cpu()), fail(cpu.cpu()));
+probe!(AtPrepare, PREPARE, Prepare, c"rust_riscv_test:prepare", cpu => sleeps() && !is_here(cpu.cpu()), Ok(()));
+probe!(AtStarting, STARTING, Starting, c"rust_riscv_test:starting", cpu => irqs_off() && is_here(cpu.cpu()), ());
+probe!(Other, OTHER, Starting, c"rust_riscv_test:other", cpu => irqs_off() && is_here(cpu.cpu()), ());
+probe!(AtOnline, ONLINE, Online, c"rust_riscv_test:online", cpu => sleeps() && is_here(cpu.cpu()), Ok(()));
+probe!(Failing, FAILING, Online, c"rust_riscv_test:failing", cpu => is_here(cpu.cpu()), fail(cpu.cpu()));
 
 /// The CPU on which [`Failing`] fails.
 static FAIL_ON: Atomic<u32> = Atomic::new(u32::MAX);
@@ -222,7 +222,7 @@ fn sleeps() -> bool {
 /// The CPUs that are online, but for the first.
 fn others() -> impl Iterator<Item = u32> {
     // SAFETY: `cpu` is less than `nr_cpu_ids`.
-    (1..nr_cpu_ids()).filter(|&cpu| unsafe { bindings::rr_test_cpu_is_online(cpu) })
+    (1..nr_cpu_ids()).filter(|&cpu| unsafe { bindings::rust_riscv_test_cpu_is_online(cpu) })
 }
 
 fn all() -> impl Iterator<Item = u32> {
@@ -235,7 +235,7 @@ fn hart(cpu: u32) -> Result<HartId> {
 
 fn take_down(cpu: u32) -> Result {
     // SAFETY: Not the boot CPU, as all callers see to.
-    to_result(unsafe { bindings::rr_test_cpu_down(cpu) })?;
+    to_result(unsafe { bindings::rust_riscv_test_cpu_down(cpu) })?;
     // The kernel calls a CPU off when that is about to stop; a hart that has not stopped yet could
     // not be started.
     for _ in 0..100_000 {
@@ -249,7 +249,7 @@ fn take_down(cpu: u32) -> Result {
 
 fn bring_up(cpu: u32) -> Result {
     // SAFETY: A CPU that was taken down.
-    to_result(unsafe { bindings::rr_test_cpu_up(cpu) })
+    to_result(unsafe { bindings::rust_riscv_test_cpu_up(cpu) })
 }
 
 /// Takes a CPU down and brings it up again.
@@ -265,7 +265,7 @@ fn answers(cpu: u32) -> bool {
     }
 
     // SAFETY: `answer` may be called anywhere.
-    unsafe { bindings::rr_test_call_on(cpu, Some(answer)) == cpu as usize }
+    unsafe { bindings::rust_riscv_test_call_on(cpu, Some(answer)) == cpu as usize }
 }
 
 /// A state for what drops it itself, and asserts nothing before: a failing assertion drops nothing.
@@ -492,12 +492,12 @@ mod cpuhp_tests {
     }
 
     /// The states that a CPU went through between two looks, in the order in which they ran.
-    fn steps_of(cpu: u32, up: bool) -> Result<KVec<bindings::rr_test_step>> {
+    fn steps_of(cpu: u32, up: bool) -> Result<KVec<bindings::rust_riscv_test_step>> {
         let mut found = KVec::new();
         let mut n = 0;
 
         loop {
-            let mut step = bindings::rr_test_step {
+            let mut step = bindings::rust_riscv_test_step {
                 cpu: 0,
                 ran_on: 0,
                 state: 0,
@@ -506,7 +506,7 @@ mod cpuhp_tests {
             };
 
             // SAFETY: `step` can be written.
-            if !unsafe { bindings::rr_test_step_at(n, &mut step) } {
+            if !unsafe { bindings::rust_riscv_test_step_at(n, &mut step) } {
                 return Ok(found);
             }
             if step.cpu == cpu && step.up == up {
@@ -527,7 +527,11 @@ mod cpuhp_tests {
         // SAFETY: The helper may be called in any context, on all CPUs at once: each call writes an
         // entry of its own.
         unsafe {
-            bindings::rr_test_note(cpu.cpu().as_u32(), cpuhp_state_CPUHP_ONLINE, slot.number())
+            bindings::rust_riscv_test_note(
+                cpu.cpu().as_u32(),
+                cpuhp_state_CPUHP_ONLINE,
+                slot.number(),
+            )
         };
         IPI_ENABLED[usize::from(slot.number() == AFTER.number())]
             .store(is_enabled(Local::Software), Relaxed);
@@ -541,7 +545,7 @@ mod cpuhp_tests {
     impl State for Before {
         type Section = Starting;
 
-        const NAME: &'static CStr = c"rr_test:before";
+        const NAME: &'static CStr = c"rust_riscv_test:before";
 
         fn up(cpu: &Starting) {
             note(cpu, BEFORE);
@@ -554,7 +558,7 @@ mod cpuhp_tests {
     impl State for After {
         type Section = Starting;
 
-        const NAME: &'static CStr = c"rr_test:after";
+        const NAME: &'static CStr = c"rust_riscv_test:after";
 
         fn up(cpu: &Starting) {
             note(cpu, AFTER);
@@ -582,10 +586,10 @@ mod cpuhp_tests {
             };
 
             // SAFETY: Stopped below.
-            to_result(unsafe { bindings::rr_test_steps_start() })?;
+            to_result(unsafe { bindings::rust_riscv_test_steps_start() })?;
             let result = cycle(cpu);
             // SAFETY: Started above.
-            unsafe { bindings::rr_test_steps_stop() };
+            unsafe { bindings::rust_riscv_test_steps_stop() };
             result?;
 
             let numbers = (
@@ -646,7 +650,7 @@ mod cpuhp_tests {
 
             assert_eq!(result, Err(ENOSPC));
             // SAFETY: A CPU number.
-            assert!(!unsafe { bindings::rr_test_cpu_is_online(cpu) });
+            assert!(!unsafe { bindings::rust_riscv_test_cpu_is_online(cpu) });
             // What ran before it was undone; it was not.
             assert_eq!((STARTING.up(cpu), STARTING.down(cpu)), (1, 2));
             assert_eq!((ONLINE.up(cpu), ONLINE.down(cpu)), (1, 2));
@@ -872,7 +876,7 @@ mod cpuhp_tests {
 #[kunit_tests(rust_riscv_sbi)]
 mod sbi_tests {
     use riscv::{
-        percpu_irq::PercpuIrq,
+        irq::percpu::PercpuIrq,
         sbi::{
             Extension,
             Harts, //
@@ -948,7 +952,7 @@ mod sbi_tests {
     impl State for Switch {
         type Section = Starting;
 
-        const NAME: &'static CStr = c"rr_test:switch";
+        const NAME: &'static CStr = c"rust_riscv_test:switch";
 
         fn up(cpu: &Starting) {
             let Some(&timer) = TIMER.as_ref() else {
@@ -988,8 +992,8 @@ mod hotplug_tests {
 
     #[test]
     fn cycles_under_load() -> Result {
-        let cycles = riscv::parameter::<u32>(module_parameters::hotplug_cycles.value());
-        let bound = riscv::parameter::<u32>(module_parameters::hotplug_bound_ms.value());
+        let cycles = riscv::compat::parameter::<u32>(module_parameters::hotplug_cycles.value());
+        let bound = riscv::compat::parameter::<u32>(module_parameters::hotplug_bound_ms.value());
 
         if is_alone() {
             return skip("one hart: none can go off");

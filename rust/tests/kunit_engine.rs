@@ -16,7 +16,7 @@ use kernel::{
     prelude::*, //
 };
 
-use riscv::errno;
+use riscv::compat::errno;
 
 use support::{
     is_alone,
@@ -88,7 +88,7 @@ mod flip {
         prelude::*, //
     };
 
-    use riscv::{
+    use riscv::text::{
         edit::Kind,
         plan::Strategy, //
     };
@@ -118,28 +118,28 @@ mod flip {
     }
 
     pub(crate) const WORD: Flip = Flip {
-        function: rr_target_word,
+        function: rust_riscv_target_word,
         len: 4,
         one: LI_1,
     };
     /// The same, with an instruction that differs in both parcels.
     pub(crate) const WORD_BOTH: Flip = Flip {
-        function: rr_target_word,
+        function: rust_riscv_target_word,
         len: 4,
         one: SET_1,
     };
     pub(crate) const HALF: Flip = Flip {
-        function: rr_target_half,
+        function: rust_riscv_target_half,
         len: 2,
         one: C_LI_1 as u32,
     };
     pub(crate) const UNALIGNED: Flip = Flip {
-        function: rr_target_unaligned,
+        function: rust_riscv_target_unaligned,
         len: 4,
         one: SET_1,
     };
     pub(crate) const ACROSS: Flip = Flip {
-        function: rr_target_across,
+        function: rust_riscv_target_across,
         len: 4,
         one: SET_1,
     };
@@ -199,7 +199,7 @@ mod flip {
         unsafe { batch.edit(addr, &old, &new, phase, Kind::Code) }
     }
 
-    /// A kprobe at `rr_target_probed` that is not armed: it handles the breakpoints there. One at a
+    /// A kprobe at `rust_riscv_target_probed` that is not armed: it handles the breakpoints there. One at a
     /// time.
     pub(crate) struct Probe(());
 
@@ -207,10 +207,11 @@ mod flip {
         const EBREAK: u32 = 0x0010_0073;
 
         pub(crate) fn register() -> Result<Held<Probe>> {
-            let place = core::ptr::with_exposed_provenance_mut::<c_void>(addr(rr_target_probed));
+            let place =
+                core::ptr::with_exposed_provenance_mut::<c_void>(addr(rust_riscv_target_probed));
 
             // SAFETY: A target; unregistered in `drop`.
-            to_result(unsafe { bindings::rr_test_probe_register(place) })?;
+            to_result(unsafe { bindings::rust_riscv_test_probe_register(place) })?;
             hold(Probe(()))
         }
 
@@ -223,24 +224,24 @@ mod flip {
             };
             let mut batch = Batch::new();
 
-            word(&mut batch, addr(rr_target_probed), old, new, 0)?;
+            word(&mut batch, addr(rust_riscv_target_probed), old, new, 0)?;
             batch.commit()
         }
 
         pub(crate) fn hits(&self) -> c_ulong {
             // SAFETY: The helper only reads an atomic.
-            unsafe { bindings::rr_test_probe_hits() }
+            unsafe { bindings::rust_riscv_test_probe_hits() }
         }
     }
 
     impl Drop for Probe {
         fn drop(&mut self) {
             // After a test that has failed.
-            if word_at(addr(rr_target_probed)) == Self::EBREAK && self.arm(false).is_err() {
+            if word_at(addr(rust_riscv_target_probed)) == Self::EBREAK && self.arm(false).is_err() {
                 pr_err!("a breakpoint stays\n");
             }
             // SAFETY: Registered in `register`.
-            unsafe { bindings::rr_test_probe_unregister() };
+            unsafe { bindings::rust_riscv_test_probe_unregister() };
         }
     }
 
@@ -295,7 +296,7 @@ mod flip {
 
 #[kunit_tests(rust_riscv_engine)]
 mod engine_tests {
-    use riscv::{
+    use riscv::text::{
         edit::Kind,
         plan::Strategy, //
     };
@@ -326,7 +327,8 @@ mod engine_tests {
         flips.iter().all(|flip| {
             online().all(|cpu| {
                 // SAFETY: A target may be called anywhere.
-                answer == unsafe { bindings::rr_test_call_on(cpu, Some(flip.function)) } as u64
+                answer
+                    == unsafe { bindings::rust_riscv_test_call_on(cpu, Some(flip.function)) } as u64
             })
         })
     }
@@ -368,7 +370,7 @@ mod engine_tests {
                 let answer = if on { ANSWER } else { 0 };
                 assert!(online().all(|cpu| {
                     // SAFETY: A target may be called anywhere.
-                    answer == unsafe { bindings::rr_test_call_on(cpu, Some(LOADER)) } as u64
+                    answer == unsafe { bindings::rust_riscv_test_call_on(cpu, Some(LOADER)) } as u64
                 }));
             }
         }
@@ -525,7 +527,7 @@ mod engine_tests {
     #[test]
     fn a_module_is_pinned_while_a_batch_is_open() -> Result {
         // SAFETY: `module_refcount()` only reads an atomic, here of the helper's own module.
-        let refs = || unsafe { bindings::rr_test_module_refs() };
+        let refs = || unsafe { bindings::rust_riscv_test_module_refs() };
         let before = refs();
         let batch = many_batch(16, true, None)?;
 
@@ -541,7 +543,7 @@ mod engine_tests {
 
 #[kunit_tests(rust_riscv_tearing)]
 mod tearing_tests {
-    use riscv::plan::Strategy;
+    use riscv::text::plan::Strategy;
     use riscv_patch::batch::{
         Batch,
         Options, //
@@ -556,7 +558,7 @@ mod tearing_tests {
     };
 
     fn live_commits() -> u32 {
-        riscv::parameter(module_parameters::tearing_live.value())
+        riscv::compat::parameter(module_parameters::tearing_live.value())
     }
 
     /// Flips `flips` `times` times while all other CPUs call them.
@@ -589,7 +591,7 @@ mod tearing_tests {
         if is_alone() {
             return skip("one hart: nobody runs what is patched");
         }
-        let word = if riscv::parameter::<u8>(module_parameters::atomic_fetch.value()) != 0 {
+        let word = if riscv::compat::parameter::<u8>(module_parameters::atomic_fetch.value()) != 0 {
             WORD_BOTH
         } else {
             WORD
@@ -606,7 +608,7 @@ mod tearing_tests {
             return skip("one hart: nobody runs what is patched");
         }
         let hammer = Hammer::start(&[Called {
-            function: rr_target_nothing,
+            function: rust_riscv_target_nothing,
             answers: [0, 1],
         }])?;
 
@@ -652,7 +654,7 @@ mod tearing_tests {
         if is_alone() {
             return skip("one hart: nobody runs what is patched");
         }
-        let times: u32 = riscv::parameter(module_parameters::tearing_rendezvous.value());
+        let times: u32 = riscv::compat::parameter(module_parameters::tearing_rendezvous.value());
         let all = [WORD, HALF, UNALIGNED, ACROSS];
 
         assert!(is_clean(tear(&all, times, Some(Strategy::Rendezvous))?));
@@ -667,10 +669,10 @@ mod tearing_tests {
         for (on, hits) in [(true, 1), (false, 1)] {
             assert_eq!(probe.arm(on)?.strategy, Strategy::Live);
             // SAFETY: A target, whose breakpoint the probe handles.
-            assert_eq!(unsafe { rr_target_probed() }, 0);
+            assert_eq!(unsafe { rust_riscv_target_probed() }, 0);
             assert_eq!(probe.hits(), hits);
         }
-        assert_eq!(word_at(addr(rr_target_probed)), LI_0);
+        assert_eq!(word_at(addr(rust_riscv_target_probed)), LI_0);
         Ok(())
     }
 
@@ -682,7 +684,7 @@ mod tearing_tests {
         }
         let probe = Probe::register()?;
         let hammer = Hammer::start(&[Called {
-            function: rr_target_probed,
+            function: rust_riscv_target_probed,
             answers: [0, 0],
         }])?;
 
@@ -695,7 +697,7 @@ mod tearing_tests {
         pr_info!("{hits} breakpoints hit\n");
         assert!(is_clean(seen));
         assert!(hits > 0);
-        assert_eq!(word_at(addr(rr_target_probed)), LI_0);
+        assert_eq!(word_at(addr(rust_riscv_target_probed)), LI_0);
         Ok(())
     }
 
@@ -709,13 +711,15 @@ mod tearing_tests {
 
         for n in 0..8 {
             // SAFETY: `cpu` is online, and not the boot CPU.
-            assert_eq!(unsafe { bindings::rr_test_cpu_down(cpu) }, 0);
+            assert_eq!(unsafe { bindings::rust_riscv_test_cpu_down(cpu) }, 0);
             flip(&[WORD, UNALIGNED], n % 2 == 0, None)?;
             // SAFETY: `cpu` is offline.
-            assert_eq!(unsafe { bindings::rr_test_cpu_up(cpu) }, 0);
+            assert_eq!(unsafe { bindings::rust_riscv_test_cpu_up(cpu) }, 0);
             let answer = u64::from(n % 2 == 0);
             // SAFETY: A target may be called anywhere.
-            let seen = unsafe { bindings::rr_test_call_on(cpu, Some(rr_target_unaligned)) };
+            let seen = unsafe {
+                bindings::rust_riscv_test_call_on(cpu, Some(rust_riscv_target_unaligned))
+            };
             assert_eq!(seen as u64, answer);
         }
         Ok(())
@@ -724,12 +728,10 @@ mod tearing_tests {
 
 #[kunit_tests(rust_riscv_window)]
 mod window_tests {
-    use riscv::{
-        text::{
-            look_up,
-            Allowed, //
-        },
-        window::Window, //
+    use riscv::text::{
+        look_up,
+        window::Window,
+        Allowed, //
     };
 
     use super::{
@@ -836,20 +838,20 @@ mod rendezvous_tests {
     };
 
     use riscv::{
-        rendezvous::{
-            meet,
-            rendezvous,
-            Counter,
-            Met,
-            Work, //
-        },
         stop_machine::{
+            rendezvous::{
+                meet,
+                rendezvous,
+                Counter,
+                Met,
+                Work, //
+            },
             stop_machine,
             Stop,
             Stopped, //
         },
-        text_lock::TextLock,
-        time::Ticks, //
+        text::lock::TextLock,
+        timebase::Ticks, //
     };
 
     use super::{
@@ -1023,10 +1025,10 @@ mod rendezvous_tests {
             let start = Ticks::now();
 
             // SAFETY: The helper only reads `jiffies`.
-            self.before = unsafe { bindings::rr_test_jiffies() };
+            self.before = unsafe { bindings::rust_riscv_test_jiffies() };
             while Ticks::now().since(start) < 40_000_000 {}
             // SAFETY: The helper only reads `jiffies`.
-            self.after = unsafe { bindings::rr_test_jiffies() };
+            self.after = unsafe { bindings::rust_riscv_test_jiffies() };
         }
     }
 
@@ -1055,7 +1057,7 @@ mod rendezvous_tests {
             return skip("one hart: there is nobody to ask");
         }
         let hammer = Hammer::start(&[Called {
-            function: bindings::rr_test_ask_everybody,
+            function: bindings::rust_riscv_test_ask_everybody,
             answers: [0, 0],
         }])?;
 
@@ -1077,10 +1079,10 @@ mod rendezvous_tests {
 
         for _ in 0..8 {
             // SAFETY: `cpu` is online, and not the boot CPU.
-            assert_eq!(unsafe { bindings::rr_test_cpu_down(cpu) }, 0);
+            assert_eq!(unsafe { bindings::rust_riscv_test_cpu_down(cpu) }, 0);
             assert!(is_orderly()?);
             // SAFETY: `cpu` is offline.
-            assert_eq!(unsafe { bindings::rr_test_cpu_up(cpu) }, 0);
+            assert_eq!(unsafe { bindings::rust_riscv_test_cpu_up(cpu) }, 0);
             assert!(is_orderly()?);
         }
         Ok(())
@@ -1094,7 +1096,7 @@ mod adversary_tests {
             self,
             Point, //
         },
-        time::Ticks, //
+        timebase::Ticks, //
     };
 
     use super::{
@@ -1177,7 +1179,7 @@ mod adversary_tests {
 
         probe.arm(true)?;
         let hammer = Hammer::start(&[Called {
-            function: rr_target_probed,
+            function: rust_riscv_target_probed,
             answers: [0, 0],
         }])?;
         // Longer than the commit takes if it does not wait, on a busy host, too.
@@ -1213,10 +1215,10 @@ mod memory_tests {
     #[cfg(CONFIG_FAILSLAB)]
     fn with_failure<T>(nth: u32, work: impl FnOnce() -> T) -> (bool, T) {
         // SAFETY: The helper only writes a field of the current task.
-        unsafe { bindings::rr_test_fail_nth(nth) };
+        unsafe { bindings::rust_riscv_test_fail_nth(nth) };
         let result = work();
         // SAFETY: The helper only reads and writes a field of the current task.
-        (unsafe { bindings::rr_test_has_failed() }, result)
+        (unsafe { bindings::rust_riscv_test_has_failed() }, result)
     }
 
     #[test]
@@ -1225,7 +1227,7 @@ mod memory_tests {
         const COUNT: usize = 100;
 
         // SAFETY: `module_refcount()` only reads an atomic, here of the helper's own module.
-        let refs = || unsafe { bindings::rr_test_module_refs() };
+        let refs = || unsafe { bindings::rust_riscv_test_module_refs() };
         let before = refs();
         let (mut errors, mut fallbacks) = (0, 0);
 
@@ -1255,7 +1257,7 @@ mod memory_tests {
     #[test]
     #[cfg(CONFIG_FAILSLAB)]
     fn a_commit_allocates_nothing() -> Result {
-        use riscv::plan::Strategy;
+        use riscv::text::plan::Strategy;
         use riscv_patch::batch::Options;
 
         for (on, strategy) in [(true, Strategy::Live), (false, Strategy::Phased)] {
@@ -1272,7 +1274,8 @@ mod memory_tests {
         // The injection itself works.
         // SAFETY: `kmalloc()` with `GFP_KERNEL` may be called where one may sleep, as here; the
         // helper frees what it allocates.
-        let (failed, allocated) = with_failure(1, || unsafe { bindings::rr_test_allocate() });
+        let (failed, allocated) =
+            with_failure(1, || unsafe { bindings::rust_riscv_test_allocate() });
         assert!(failed);
         assert!(!allocated);
         Ok(())

@@ -56,15 +56,19 @@ mod tests {
     };
 
     use riscv::{
+        current,
         fault::{
-            Cause,
-            End,
-            Fault,
-            Judged,
-            Verdict, //
+            access::{
+                Cause,
+                Verdict, //
+            },
+            stage::{
+                End,
+                Fault,
+                Judged, //
+            }, //
         },
-        thread::pair,
-        tp, //
+        thread::pair, //
     };
 
     const PAGE: usize = 4096;
@@ -102,15 +106,15 @@ mod tests {
         // SAFETY: A kernel thread of KUnit's, which has no address space; it keeps this until it
         // ends, which is after the test.
         unsafe {
-            to_result(bindings::rr_test_attach_mm())?;
-            Ok(MmWithUser::from_raw(bindings::rr_test_mm()))
+            to_result(bindings::rust_riscv_test_attach_mm())?;
+            Ok(MmWithUser::from_raw(bindings::rust_riscv_test_mm()))
         }
     }
 
     fn map(addr: usize, pages: usize, prot: u32, flags: u32) -> Result {
         // SAFETY: Nothing but the test uses this address space.
         let at = unsafe {
-            bindings::rr_test_mmap(
+            bindings::rust_riscv_test_mmap(
                 addr,
                 pages * PAGE,
                 prot as usize,
@@ -126,23 +130,23 @@ mod tests {
 
     fn protect(addr: usize, pages: usize, prot: u32) -> Result {
         // SAFETY: As above.
-        to_result(unsafe { bindings::rr_test_mprotect(addr, pages * PAGE, prot as usize) })
+        to_result(unsafe { bindings::rust_riscv_test_mprotect(addr, pages * PAGE, prot as usize) })
     }
 
     fn unmap(addr: usize, pages: usize) -> Result {
         // SAFETY: As above.
-        to_result(unsafe { bindings::rr_test_munmap(addr, pages * PAGE) })
+        to_result(unsafe { bindings::rust_riscv_test_munmap(addr, pages * PAGE) })
     }
 
     /// How many hold the VMA's lock; -1 without a VMA.
     fn readers(addr: usize) -> i32 {
         // SAFETY: This thread has an address space.
-        unsafe { bindings::rr_test_vma_readers(addr) }
+        unsafe { bindings::rust_riscv_test_vma_readers(addr) }
     }
 
     fn locks_held() -> i32 {
         // SAFETY: `lockdep_depth()` only reads a field of the current task.
-        unsafe { bindings::rr_test_locks_held() }
+        unsafe { bindings::rust_riscv_test_locks_held() }
     }
 
     /// What the VMA at an address says to an access: `None` without one, or if it cannot be locked.
@@ -195,10 +199,11 @@ mod tests {
     fn truth_table_for_c() {
         for (prot, fetch, load, store) in ALLOWED {
             for (cause, allowed) in [(FETCH, fetch), (LOAD, load), (STORE, store)] {
-                let mut report = bindings::rr_test_trap::default();
+                let mut report = bindings::rust_riscv_test_trap::default();
                 // SAFETY: A valid pointer.
-                let verdict =
-                    unsafe { bindings::rr_test_judge(cause, prot as usize, AT, &mut report) };
+                let verdict = unsafe {
+                    bindings::rust_riscv_test_judge(cause, prot as usize, AT, &mut report)
+                };
 
                 if allowed {
                     assert_eq!(verdict, 0);
@@ -212,10 +217,10 @@ mod tests {
             }
         }
         for cause in [0, 5, 14, 16, 18, usize::MAX] {
-            let mut report = bindings::rr_test_trap::default();
+            let mut report = bindings::rust_riscv_test_trap::default();
 
             // SAFETY: A valid pointer.
-            let verdict = unsafe { bindings::rr_test_judge(cause, 7, AT, &mut report) };
+            let verdict = unsafe { bindings::rust_riscv_test_judge(cause, 7, AT, &mut report) };
 
             assert_eq!(verdict, 2);
             assert_eq!((report.signal, report.bad_cause), (0, 0));
@@ -277,7 +282,7 @@ mod tests {
         // Below it is nothing: for C to grow the stack.
         assert_eq!(answers(mm, top - 3 * PAGE), [None; 3]);
         // SAFETY: This thread has an address space.
-        to_result(unsafe { bindings::rr_test_put_user(top - 3 * PAGE) })?;
+        to_result(unsafe { bindings::rust_riscv_test_put_user(top - 3 * PAGE) })?;
         assert_eq!(
             answers(mm, top - 3 * PAGE),
             [Some(false), Some(true), Some(true)]
@@ -305,7 +310,7 @@ mod tests {
             cpus,
             || {
                 // SAFETY: The test's `mm`, which it holds while the threads run.
-                unsafe { bindings::rr_test_use_mm(raw as *mut _) };
+                unsafe { bindings::rust_riscv_test_use_mm(raw as *mut _) };
                 for round in 0..ROUNDS {
                     let prot = ALLOWED[round % ALLOWED.len()].0;
                     let done = map(AT, 2, R, MAP_PRIVATE)
@@ -318,7 +323,7 @@ mod tests {
                 }
                 over.store(true, Relaxed);
                 // SAFETY: It was taken above.
-                unsafe { bindings::rr_test_unuse_mm(raw as *mut _) };
+                unsafe { bindings::rust_riscv_test_unuse_mm(raw as *mut _) };
             },
             || {
                 // SAFETY: The test's `mm`, which it holds while the threads run.
@@ -334,7 +339,7 @@ mod tests {
                     }
                     // SAFETY: `cond_resched()` may be called where one may sleep: this thread holds
                     // no lock here.
-                    unsafe { bindings::rr_test_cond_resched() };
+                    unsafe { bindings::rust_riscv_test_cond_resched() };
                 }
             },
         )?;
@@ -349,12 +354,17 @@ mod tests {
     #[test]
     fn current_task_and_cpu() {
         // SAFETY: Undone below.
-        unsafe { bindings::rr_test_preempt_disable() };
+        unsafe { bindings::rust_riscv_test_preempt_disable() };
         // SAFETY: The helpers only read the current task and CPU.
-        let (task, cpu) = unsafe { (bindings::rr_test_current(), bindings::rr_test_cpu()) };
-        let (tp_task, tp_cpu) = (tp::current(), tp::cpu());
+        let (task, cpu) = unsafe {
+            (
+                bindings::rust_riscv_test_current(),
+                bindings::rust_riscv_test_cpu(),
+            )
+        };
+        let (tp_task, tp_cpu) = (current::current(), current::cpu());
         // SAFETY: Undoes the above.
-        unsafe { bindings::rr_test_preempt_enable() };
+        unsafe { bindings::rust_riscv_test_preempt_enable() };
 
         assert_eq!(tp_task.addr(), task);
         assert_eq!(tp_cpu, cpu as usize);
@@ -381,20 +391,20 @@ mod hooked {
         PROT_WRITE, //
     };
 
-    use riscv::{
-        fault::{
-            Cause,
+    use riscv::fault::{
+        access::Cause,
+        stage::{
             Fault,
             Outcome, //
         },
-        user_fault::{
+        user::{
             self,
             Handler,
             Registration, //
-        },
+        }, //
     };
     use riscv_fault::{
-        hook::Judge,
+        handler::Judge,
         stats::{
             Event,
             EVENTS, //
@@ -411,8 +421,8 @@ mod hooked {
     fn page(prot: u32) -> Result {
         // SAFETY: A kernel thread of KUnit's, whose address space nothing else uses.
         unsafe {
-            to_result(bindings::rr_test_attach_mm())?;
-            let at = bindings::rr_test_mmap(
+            to_result(bindings::rust_riscv_test_attach_mm())?;
+            let at = bindings::rust_riscv_test_mmap(
                 AT,
                 PAGE,
                 prot as usize,
@@ -429,7 +439,7 @@ mod hooked {
     /// A fault, as the kernel's fault path passes it on, and what came of it.
     fn fault(cause: usize, addr: usize) -> *mut vm_area_struct {
         // SAFETY: This kernel thread has an address space.
-        unsafe { user_fault::user_fault::<Judge>(bindings::rr_test_mm(), addr, cause) }
+        unsafe { user::user_fault::<Judge>(bindings::rust_riscv_test_mm(), addr, cause) }
     }
 
     /// Whether it was found forbidden.
@@ -438,17 +448,17 @@ mod hooked {
     }
 
     /// What `do_trap()` was told during `f`, which must not assert: that would leave it watched.
-    fn watch(f: impl FnOnce()) -> Result<bindings::rr_test_trap> {
+    fn watch(f: impl FnOnce()) -> Result<bindings::rust_riscv_test_trap> {
         // SAFETY: This thread has an address space; one test at a time.
-        to_result(unsafe { bindings::rr_test_watch() })?;
+        to_result(unsafe { bindings::rust_riscv_test_watch() })?;
         f();
         // SAFETY: It is watched.
-        Ok(unsafe { bindings::rr_test_unwatch() })
+        Ok(unsafe { bindings::rust_riscv_test_unwatch() })
     }
 
     fn readers() -> i32 {
         // SAFETY: This thread has an address space.
-        unsafe { bindings::rr_test_vma_readers(AT) }
+        unsafe { bindings::rust_riscv_test_vma_readers(AT) }
     }
 
     #[test]
@@ -475,7 +485,7 @@ mod hooked {
         for cause in [FETCH, LOAD, STORE] {
             assert!(forbidden(fault(cause, AT)));
             // SAFETY: `lockdep_depth()` only reads a field of the current task.
-            assert_eq!(unsafe { bindings::rr_test_locks_held() }, 0);
+            assert_eq!(unsafe { bindings::rust_riscv_test_locks_held() }, 0);
             assert_eq!(readers(), 0);
         }
         Ok(())
@@ -492,10 +502,10 @@ mod hooked {
             assert!(!vma.is_null() && !forbidden(vma));
             assert_eq!(readers(), 1);
             // SAFETY: It was handed on to us, locked.
-            unsafe { bindings::rr_test_vma_end_read(vma) };
+            unsafe { bindings::rust_riscv_test_vma_end_read(vma) };
             assert_eq!(readers(), 0);
             // SAFETY: `lockdep_depth()` only reads a field of the current task.
-            assert_eq!(unsafe { bindings::rr_test_locks_held() }, 0);
+            assert_eq!(unsafe { bindings::rust_riscv_test_locks_held() }, 0);
         }
         Ok(())
     }
@@ -536,7 +546,7 @@ mod hooked {
         page(0)?;
         // SAFETY: `all_vm_events()` may be called where one may sleep, as here. The static buffer of
         // the helper is used by this test only.
-        let counted = || unsafe { bindings::rr_test_vma_lock_success() };
+        let counted = || unsafe { bindings::rust_riscv_test_vma_lock_success() };
         let before = counted();
 
         for n in 0..1000 {
@@ -555,19 +565,19 @@ mod hooked {
             for cause in [FETCH, LOAD, STORE, 14] {
                 // SAFETY: Undone below.
                 unsafe {
-                    bindings::rr_test_preempt_disable();
-                    bindings::rr_test_fail_next();
+                    bindings::rust_riscv_test_preempt_disable();
+                    bindings::rust_riscv_test_fail_next();
                 }
                 let vma = fault(cause, AT);
                 // SAFETY: Undoes the above.
-                let failed = unsafe { bindings::rr_test_failed() };
+                let failed = unsafe { bindings::rust_riscv_test_failed() };
                 reports += usize::from(forbidden(vma));
                 if !vma.is_null() && !forbidden(vma) {
                     // SAFETY: It was handed on to us, locked.
-                    unsafe { bindings::rr_test_vma_end_read(vma) };
+                    unsafe { bindings::rust_riscv_test_vma_end_read(vma) };
                 }
                 // SAFETY: Undoes the above.
-                unsafe { bindings::rr_test_preempt_enable() };
+                unsafe { bindings::rust_riscv_test_preempt_enable() };
                 failures += usize::from(failed);
             }
         })?;

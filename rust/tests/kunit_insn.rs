@@ -116,12 +116,12 @@ macro_rules! ours {
 macro_rules! lines {
     ($($option:ident: $($name:ident $($argument:literal)*),+;)*) => {
         core::arch::global_asm!(
-            ".pushsection .rodata.rr_assembled, \"a\"",
+            ".pushsection .rodata.rust_riscv_assembled, \"a\"",
             ".option push",
             // Without relaxation the lengths below are known to the assembler.
             ".option norelax",
             ".balign 4",
-            "rr_assembled:",
+            "rust_riscv_assembled:",
             $($(
                 concat!(".option ", stringify!($option)),
                 "1:",
@@ -180,7 +180,7 @@ lines! {
 }
 
 extern "C" {
-    #[link_name = "rr_assembled"]
+    #[link_name = "rust_riscv_assembled"]
     static ASSEMBLED: [Assembled; OURS.len()];
 }
 
@@ -199,18 +199,18 @@ static READ_ONLY: [u32; 4] = [1, 2, 3, 4];
 #[kunit_tests(rust_riscv_insn)]
 mod tests {
     use riscv::{
-        edit::{
-            Edit,
-            Kind, //
-        },
-        pgtable::{
+        mm::pgtable::{
             Found,
             PAGE_SIZE, //
         },
         text::{
+            edit::{
+                Edit,
+                Kind, //
+            },
             look_up,
-            Owners, //
-        },
+            owners::Owners, //
+        }, //
     };
 
     use super::*;

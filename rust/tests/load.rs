@@ -25,8 +25,8 @@ use kernel::{
 
 use riscv::{
     insn::Insn,
-    plan::Strategy,
-    time::Ticks, //
+    text::plan::Strategy,
+    timebase::Ticks, //
 };
 use riscv_patch::batch::{
     Batch,
@@ -37,13 +37,13 @@ use crate::bindings;
 
 core::arch::global_asm!(
     ".balign 4",
-    "rr_load_target:",
+    "rust_riscv_load_target:",
     ".4byte 0x00000513", // li a0, 0
     "ret",
 );
 
 extern "C" {
-    fn rr_load_target() -> u64;
+    fn rust_riscv_load_target() -> u64;
 }
 
 /// What one thread has done.
@@ -125,25 +125,25 @@ unsafe extern "C" fn run(data: *mut c_void) {
     let job = unsafe { &*data.cast::<Job>() };
 
     // SAFETY: Takes nothing, and returns 0 or 1 whatever is patched.
-    if unsafe { rr_load_target() } <= 1 {
+    if unsafe { rust_riscv_load_target() } <= 1 {
         job.done();
     }
 }
 
 fn work(job: &Job, cpu: c_uint) -> bool {
     // SAFETY: `run` takes a job.
-    unsafe { bindings::rr_test_work_on(cpu, Some(run), job.data()) };
+    unsafe { bindings::rust_riscv_test_work_on(cpu, Some(run), job.data()) };
     true
 }
 
 fn timer(job: &Job, cpu: c_uint) -> bool {
     // SAFETY: `run` takes a job.
-    unsafe { bindings::rr_test_timer_on(cpu, Some(run), job.data()) == 0 }
+    unsafe { bindings::rust_riscv_test_timer_on(cpu, Some(run), job.data()) == 0 }
 }
 
 fn call(job: &Job, cpu: c_uint) -> bool {
     // SAFETY: `run` takes a job.
-    unsafe { bindings::rr_test_function_on(cpu, Some(run), job.data()) == 0 }
+    unsafe { bindings::rust_riscv_test_function_on(cpu, Some(run), job.data()) == 0 }
 }
 
 /// `li a0, 0` and `li a0, 1`.
@@ -154,7 +154,7 @@ fn patch_once() -> Result {
     let [Some(zero), Some(one)] = ANSWERS else {
         return Err(EINVAL);
     };
-    let addr = rr_load_target as *const () as usize;
+    let addr = rust_riscv_load_target as *const () as usize;
     let mut batch = Batch::new();
 
     // SAFETY: One `li` becomes another.
@@ -179,10 +179,10 @@ fn patch(job: &Job, _cpu: c_uint) -> bool {
 
 fn ftrace(job: &Job, _cpu: c_uint) -> bool {
     // SAFETY: Stopped below.
-    if unsafe { bindings::rr_test_ftrace_start() } == 0 {
+    if unsafe { bindings::rust_riscv_test_ftrace_start() } == 0 {
         fsleep(Delta::from_millis(1));
         // SAFETY: Started above.
-        unsafe { bindings::rr_test_ftrace_stop() };
+        unsafe { bindings::rust_riscv_test_ftrace_stop() };
         job.done();
     }
     true
@@ -196,7 +196,7 @@ unsafe extern "C" fn thread(data: *mut c_void) -> c_int {
     let job = unsafe { &*data.cast::<Job>() };
 
     // SAFETY: This is a kernel thread.
-    while !unsafe { bindings::rr_test_thread_should_stop() } {
+    while !unsafe { bindings::rust_riscv_test_thread_should_stop() } {
         for cpu in 0..nr_cpu_ids() {
             let start = Ticks::now();
 
@@ -227,7 +227,8 @@ impl Load {
                 counter.store(0, Relaxed);
             }
             // SAFETY: `thread` takes a job, which is static; stopped before this module goes.
-            let task = unsafe { bindings::rr_test_thread_start(0, Some(thread), job.data()) };
+            let task =
+                unsafe { bindings::rust_riscv_test_thread_start(0, Some(thread), job.data()) };
             if task.is_null() {
                 return Err(ENOMEM);
             }
@@ -245,7 +246,7 @@ impl Load {
     fn join(&mut self) {
         while let Some(task) = self.0.pop() {
             // SAFETY: `task` was started by us and is stopped once.
-            unsafe { bindings::rr_test_thread_stop(task) };
+            unsafe { bindings::rust_riscv_test_thread_stop(task) };
         }
     }
 }

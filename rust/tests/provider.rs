@@ -8,9 +8,11 @@ use kernel::{
 };
 
 use riscv::{
-    edit::Kind,
-    errno,
-    plan::Strategy, //
+    compat::errno,
+    text::{
+        edit::Kind,
+        plan::Strategy, //
+    }, //
 };
 use riscv_patch::{
     batch::{
@@ -29,8 +31,8 @@ use riscv_patch::{
 use crate::{
     bindings::{
         self,
-        rr_test_call,
-        rr_test_write, //
+        rust_riscv_test_call,
+        rust_riscv_test_write, //
     },
     flip::Probe,
     hammer::{
@@ -50,18 +52,18 @@ use crate::{
 const NOP_1: u32 = 0x0010_0013;
 
 /// Writes `bytes` at `addr` as a user in the kernel does.
-fn write(call: rr_test_call, addr: usize, bytes: &[u8]) -> Result {
+fn write(call: rust_riscv_test_call, addr: usize, bytes: &[u8]) -> Result {
     let addr = core::ptr::with_exposed_provenance_mut::<c_void>(addr);
 
     // SAFETY: `addr` is in one of the targets, and the bytes are valid code there.
     kernel::error::to_result(unsafe {
-        bindings::rr_test_kernel_writes(call, addr, bytes.as_ptr().cast(), bytes.len())
+        bindings::rust_riscv_test_kernel_writes(call, addr, bytes.as_ptr().cast(), bytes.len())
     })
 }
 
 /// One of many writes.
-fn queued(addr: usize, bytes: &[u8], first: bool) -> rr_test_write {
-    rr_test_write {
+fn queued(addr: usize, bytes: &[u8], first: bool) -> rust_riscv_test_write {
+    rust_riscv_test_write {
         addr: core::ptr::with_exposed_provenance_mut(addr),
         insns: bytes.as_ptr().cast(),
         len: bytes.len(),
@@ -69,24 +71,29 @@ fn queued(addr: usize, bytes: &[u8], first: bool) -> rr_test_write {
     }
 }
 
-fn queue(writes: &[rr_test_write]) -> Result {
+fn queue(writes: &[rust_riscv_test_write]) -> Result {
     // SAFETY: As in `write`; the bytes outlive the call.
     kernel::error::to_result(unsafe {
-        bindings::rr_test_kernel_queues(writes.as_ptr(), writes.len())
+        bindings::rust_riscv_test_kernel_queues(writes.as_ptr(), writes.len())
     })
 }
 
 /// Whether every online CPU gets `answer` from `function`.
 fn all_see(function: Function, answer: u64) -> bool {
     // SAFETY: A target may be called anywhere.
-    online().all(|cpu| unsafe { bindings::rr_test_call_on(cpu, Some(function)) } as u64 == answer)
+    online().all(
+        |cpu| unsafe { bindings::rust_riscv_test_call_on(cpu, Some(function)) } as u64 == answer,
+    )
 }
 
-const WAYS: [(rr_test_call, Call); 4] = [
-    (rr_test_call::RR_TEST_INSN_WRITE, Call::Write),
-    (rr_test_call::RR_TEST_NOSYNC, Call::Write),
-    (rr_test_call::RR_TEST_PATCH, Call::Patch),
-    (rr_test_call::RR_TEST_QUEUE, Call::Queue),
+const WAYS: [(rust_riscv_test_call, Call); 4] = [
+    (
+        rust_riscv_test_call::RUST_RISCV_TEST_INSN_WRITE,
+        Call::Write,
+    ),
+    (rust_riscv_test_call::RUST_RISCV_TEST_NOSYNC, Call::Write),
+    (rust_riscv_test_call::RUST_RISCV_TEST_PATCH, Call::Patch),
+    (rust_riscv_test_call::RUST_RISCV_TEST_QUEUE, Call::Queue),
 ];
 
 #[kunit_tests(rust_riscv_provider)]
@@ -98,13 +105,13 @@ mod provider_tests {
         for (way, call) in WAYS {
             let before = (calls(call), fallbacks());
 
-            write(way, addr(rr_target_word), &LI_1.to_le_bytes())?;
+            write(way, addr(rust_riscv_target_word), &LI_1.to_le_bytes())?;
             // What is queued is written by whoever is next.
             queue(&[])?;
-            assert!(all_see(rr_target_word, 1));
-            write(way, addr(rr_target_word), &LI_0.to_le_bytes())?;
+            assert!(all_see(rust_riscv_target_word, 1));
+            write(way, addr(rust_riscv_target_word), &LI_0.to_le_bytes())?;
             queue(&[])?;
-            assert!(all_see(rr_target_word, 0));
+            assert!(all_see(rust_riscv_target_word, 0));
             assert_eq!((calls(call), fallbacks()), (before.0 + 2, before.1));
         }
         Ok(())
@@ -117,7 +124,7 @@ mod provider_tests {
 
         // Across two pages, odd at both ends: nobody runs this.
         let at = ((many(0) + 4096) & !4095) - 37;
-        write(rr_test_call::RR_TEST_SET, at, &[0xa5; 75])?;
+        write(rust_riscv_test_call::RUST_RISCV_TEST_SET, at, &[0xa5; 75])?;
         let first = many((at - many(0)) / 4);
         for n in 0..24 {
             for (byte, &is) in word_at(first + 4 * n).to_le_bytes().iter().enumerate() {
@@ -126,7 +133,11 @@ mod provider_tests {
                 assert_eq!(is, if set { 0xa5 } else { NOP.to_le_bytes()[byte] });
             }
         }
-        write(rr_test_call::RR_TEST_NOSYNC, first, nops.as_flattened())?;
+        write(
+            rust_riscv_test_call::RUST_RISCV_TEST_NOSYNC,
+            first,
+            nops.as_flattened(),
+        )?;
         assert_eq!(calls(Call::Set), before + 1);
         for n in 0..24 {
             assert_eq!(word_at(first + 4 * n), NOP);
@@ -143,7 +154,11 @@ mod provider_tests {
         }
         for skip in 0..3 {
             let before = fallbacks();
-            write(rr_test_call::RR_TEST_NOSYNC, many(0) + skip, &bytes)?;
+            write(
+                rust_riscv_test_call::RUST_RISCV_TEST_NOSYNC,
+                many(0) + skip,
+                &bytes,
+            )?;
             let text = core::ptr::with_exposed_provenance::<u8>(many(0) + skip);
             for (n, byte) in bytes.iter().enumerate() {
                 // SAFETY: Within the target.
@@ -155,7 +170,7 @@ mod provider_tests {
         for _ in 0..MANY {
             nops.extend_from_slice(&NOP.to_le_bytes(), GFP_KERNEL)?;
         }
-        write(rr_test_call::RR_TEST_NOSYNC, many(0), &nops)?;
+        write(rust_riscv_test_call::RUST_RISCV_TEST_NOSYNC, many(0), &nops)?;
         assert_eq!(word_at(many(MANY - 1)), NOP);
         Ok(())
     }
@@ -167,14 +182,14 @@ mod provider_tests {
             let before = fallbacks();
 
             fail_next(1);
-            write(way, addr(rr_target_word), &LI_1.to_le_bytes())?;
+            write(way, addr(rust_riscv_target_word), &LI_1.to_le_bytes())?;
             queue(&[])?;
             assert_eq!(fallbacks(), before + 1);
-            assert!(all_see(rr_target_word, 1));
-            write(way, addr(rr_target_word), &LI_0.to_le_bytes())?;
+            assert!(all_see(rust_riscv_target_word, 1));
+            write(way, addr(rust_riscv_target_word), &LI_0.to_le_bytes())?;
             queue(&[])?;
             assert_eq!(fallbacks(), before + 1);
-            assert!(all_see(rr_target_word, 0));
+            assert!(all_see(rust_riscv_target_word, 0));
         }
         Ok(())
     }
@@ -241,7 +256,7 @@ mod provider_tests {
                 answers: [0, ANSWER],
             },
             Called {
-                function: rr_target_run_many,
+                function: rust_riscv_target_run_many,
                 answers: [0, 0],
             },
         ])?;
@@ -268,7 +283,7 @@ mod provider_tests {
     fn there_is_one_provider() {
         // SAFETY: `riscv_patch_provider_register()` may be called where one may sleep, as here. A
         // provider that is registered after all is unregistered before the helper returns.
-        let error = unsafe { bindings::rr_test_second_provider() };
+        let error = unsafe { bindings::rust_riscv_test_second_provider() };
         assert_eq!(error, EBUSY.to_errno());
     }
 
@@ -280,7 +295,7 @@ mod provider_tests {
         }
         // SAFETY: `stop_machine()` may be called where one may sleep, without `cpus_read_lock`, as
         // here.
-        assert_eq!(unsafe { bindings::rr_test_flush_inside_stop() }, 0);
+        assert_eq!(unsafe { bindings::rust_riscv_test_flush_inside_stop() }, 0);
         Ok(())
     }
 }
@@ -319,7 +334,7 @@ mod guard_tests {
     }
 
     const CALLED: Called = Called {
-        function: rr_target_pairs,
+        function: rust_riscv_target_pairs,
         answers: [0, 0],
     };
 
@@ -401,7 +416,7 @@ mod guard_tests {
 
         probe.arm(true)?;
         let hammer = Hammer::start(&[Called {
-            function: rr_target_probed,
+            function: rust_riscv_target_probed,
             answers: [0, 0],
         }]);
         let mut result = Ok(());
@@ -432,7 +447,11 @@ mod guard_tests {
         let before = fallbacks();
 
         for n in 0..10 {
-            write(rr_test_call::RR_TEST_PATCH, pair(255), &bytes(n % 2 == 0))?;
+            write(
+                rust_riscv_test_call::RUST_RISCV_TEST_PATCH,
+                pair(255),
+                &bytes(n % 2 == 0),
+            )?;
         }
         assert_eq!(fallbacks(), before);
         Ok(())
@@ -448,7 +467,11 @@ mod guard_tests {
         let before = fallbacks();
 
         for n in 0..10 {
-            write(rr_test_call::RR_TEST_PATCH, pair(255), &bytes(n % 2 == 0))?;
+            write(
+                rust_riscv_test_call::RUST_RISCV_TEST_PATCH,
+                pair(255),
+                &bytes(n % 2 == 0),
+            )?;
         }
         let seen = hammer.stop();
         assert_eq!(seen.wrong, 0);

@@ -10,40 +10,40 @@
 #include "helpers.h"
 
 /* Like the kernel's own users, with what they hold. */
-int rr_test_kernel_writes(enum rr_test_call call, void *addr,
-			  const void *insns, size_t len)
+int rust_riscv_test_kernel_writes(enum rust_riscv_test_call call, void *addr,
+				  const void *insns, size_t len)
 {
 	int ret = -EINVAL;
 
 	patch_text_lock();
 	switch (call) {
-	case RR_TEST_INSN_WRITE:
+	case RUST_RISCV_TEST_INSN_WRITE:
 		ret = patch_insn_write(addr, insns, len);
 		break;
-	case RR_TEST_NOSYNC:
+	case RUST_RISCV_TEST_NOSYNC:
 		ret = patch_text_nosync(addr, insns, len);
 		break;
-	case RR_TEST_SET:
+	case RUST_RISCV_TEST_SET:
 		ret = patch_text_set_nosync(addr, *(const u8 *)insns, len);
 		break;
-	case RR_TEST_PATCH:
+	case RUST_RISCV_TEST_PATCH:
 		ret = patch_text(addr, (u32 *)insns, len);
 		break;
-	case RR_TEST_QUEUE:
+	case RUST_RISCV_TEST_QUEUE:
 		ret = patch_text_queue(addr, insns, len, false);
 		break;
-	case RR_TEST_QUEUE_FIRST:
+	case RUST_RISCV_TEST_QUEUE_FIRST:
 		ret = patch_text_queue(addr, insns, len, true);
 		break;
 	}
-	if (call == RR_TEST_INSN_WRITE)
+	if (call == RUST_RISCV_TEST_INSN_WRITE)
 		patch_text_sync();
 	patch_text_unlock();
 	return ret;
 }
 
-/* What is queued stays so until here: the lock is not taken through rr_text. */
-int rr_test_kernel_queues(const struct rr_test_write *writes, size_t count)
+/* What is queued stays so until here: the lock is not taken through rust_riscv_text. */
+int rust_riscv_test_kernel_queues(const struct rust_riscv_test_write *writes, size_t count)
 {
 	size_t n;
 	int ret = 0;
@@ -64,7 +64,7 @@ static int write_nothing(struct riscv_patch_provider *self, void *addr,
 }
 
 /* Whether a second provider is refused. */
-int rr_test_second_provider(void)
+int rust_riscv_test_second_provider(void)
 {
 	static struct riscv_patch_provider second = {
 		.write = write_nothing,
@@ -107,7 +107,7 @@ static int flush_inside(void *data)
  * Returns 0 if it was not answered as long as the machine stood still, though
  * it was right after; 1 if it was answered; else an error.
  */
-int rr_test_flush_inside_stop(void)
+int rust_riscv_test_flush_inside_stop(void)
 {
 	unsigned int asked = nr_cpu_ids;
 	int ret;

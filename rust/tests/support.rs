@@ -62,7 +62,7 @@ pub(crate) fn skip(reason: &str) -> Result {
 /// Whether no CPU but the first is online.
 pub(crate) fn is_alone() -> bool {
     // SAFETY: `cpu` is less than `nr_cpu_ids`.
-    !(1..nr_cpu_ids()).any(|cpu| unsafe { bindings::rr_test_cpu_is_online(cpu) })
+    !(1..nr_cpu_ids()).any(|cpu| unsafe { bindings::rust_riscv_test_cpu_is_online(cpu) })
 }
 
 /// Brings a CPU back that is off, when this is dropped.
@@ -79,8 +79,8 @@ impl Drop for BackOn {
     fn drop(&mut self) {
         // SAFETY: The number of a CPU that was online.
         unsafe {
-            if !bindings::rr_test_cpu_is_online(self.0) {
-                bindings::rr_test_cpu_up(self.0);
+            if !bindings::rust_riscv_test_cpu_is_online(self.0) {
+                bindings::rust_riscv_test_cpu_up(self.0);
             }
         }
     }

@@ -13,48 +13,48 @@ core::arch::global_asm!(
     ".option norvc",
     // One aligned instruction of 4 bytes.
     ".balign 8",
-    "rr_target_word:",
+    "rust_riscv_target_word:",
     "li a0, 0",
     "ret",
     // One of 4 bytes across two words.
     ".balign 8",
     ".2byte 0x0001",
-    "rr_target_unaligned:",
+    "rust_riscv_target_unaligned:",
     "li a0, 0",
     "ret",
     // Another of those, for the breakpoint.
     ".balign 8",
     ".2byte 0x0001",
-    "rr_target_probed:",
+    "rust_riscv_target_probed:",
     "li a0, 0",
     "ret",
     // One of 4 bytes across two pages.
     ".balign 4096",
     ".space 4094, 0",
-    "rr_target_across:",
+    "rust_riscv_target_across:",
     "li a0, 0",
     "ret",
     // One that loads a zero, and will load from a literal. The two loads differ in one parcel, see
     // `LI_1`.
     ".balign 8",
-    "rr_target_load_base:",
-    "lla t0, rr_target_zero",
+    "rust_riscv_target_load_base:",
+    "lla t0, rust_riscv_target_zero",
     "nop",
-    "rr_target_load:",
+    "rust_riscv_target_load:",
     "ld a0, 0(t0)",
     "ret",
     // One that does nothing. Half of what replaces it with half of that answers the return address.
     ".balign 8",
-    "rr_target_nothing:",
+    "rust_riscv_target_nothing:",
     "li a1, 0",
     "li a0, 0",
-    "rr_target_nothing_at:",
+    "rust_riscv_target_nothing_at:",
     "nop",
     "ret",
     // Many.
     ".balign 8",
-    "rr_target_run_many:",
-    "rr_target_many:",
+    "rust_riscv_target_run_many:",
+    "rust_riscv_target_many:",
     ".rept 4096",
     "nop",
     ".endr",
@@ -63,59 +63,59 @@ core::arch::global_asm!(
     // What is loaded: behind much that can be written between the load and the literal. What the
     // literal holds meanwhile must never be seen.
     ".balign 8",
-    "rr_target_zero:",
+    "rust_riscv_target_zero:",
     ".dword 0",
-    "rr_target_literal:",
+    "rust_riscv_target_literal:",
     ".dword 7",
     // Many pairs of instructions, after an odd one: whatever looks for interrupts after an even
     // number of instructions then finds itself between the two of a pair.
     ".balign 4096",
-    "rr_target_pairs:",
-    "ld t1, rr_target_rounds",
+    "rust_riscv_target_pairs:",
+    "ld t1, rust_riscv_target_rounds",
     "li a0, 0",
-    "rr_target_pairs_loop:",
+    "rust_riscv_target_pairs_loop:",
     "nop",
     ".rept 1020",
     "nop",
     ".endr",
     "addi t1, t1, -1",
-    "bnez t1, rr_target_pairs_loop",
+    "bnez t1, rust_riscv_target_pairs_loop",
     "ret",
     ".pushsection .data",
     ".balign 8",
-    "rr_target_rounds:",
+    "rust_riscv_target_rounds:",
     ".dword 1",
     ".popsection",
     ".option rvc",
     // One compressed, in the second half of a word.
     ".balign 8",
     ".2byte 0x0001",
-    "rr_target_half:",
+    "rust_riscv_target_half:",
     "c.li a0, 0",
     "ret",
     ".option pop",
 );
 
 extern "C" {
-    pub(crate) fn rr_target_word() -> c_ulong;
-    pub(crate) fn rr_target_unaligned() -> c_ulong;
-    pub(crate) fn rr_target_probed() -> c_ulong;
-    pub(crate) fn rr_target_across() -> c_ulong;
-    pub(crate) fn rr_target_half() -> c_ulong;
-    pub(crate) fn rr_target_nothing() -> c_ulong;
-    fn rr_target_nothing_at();
+    pub(crate) fn rust_riscv_target_word() -> c_ulong;
+    pub(crate) fn rust_riscv_target_unaligned() -> c_ulong;
+    pub(crate) fn rust_riscv_target_probed() -> c_ulong;
+    pub(crate) fn rust_riscv_target_across() -> c_ulong;
+    pub(crate) fn rust_riscv_target_half() -> c_ulong;
+    pub(crate) fn rust_riscv_target_nothing() -> c_ulong;
+    fn rust_riscv_target_nothing_at();
     #[cfg(rust_riscv_text_hooks)]
-    pub(crate) fn rr_target_run_many() -> c_ulong;
+    pub(crate) fn rust_riscv_target_run_many() -> c_ulong;
     #[cfg(rust_riscv_text_hooks)]
-    pub(crate) fn rr_target_pairs() -> c_ulong;
+    pub(crate) fn rust_riscv_target_pairs() -> c_ulong;
     #[cfg(rust_riscv_text_hooks)]
-    static rr_target_pairs_loop: u32;
+    static rust_riscv_target_pairs_loop: u32;
     #[cfg(rust_riscv_text_hooks)]
-    static mut rr_target_rounds: u64;
-    fn rr_target_load_base() -> c_ulong;
-    static rr_target_literal: u64;
-    static rr_target_load: u32;
-    static rr_target_many: [u32; MANY];
+    static mut rust_riscv_target_rounds: u64;
+    fn rust_riscv_target_load_base() -> c_ulong;
+    static rust_riscv_target_literal: u64;
+    static rust_riscv_target_load: u32;
+    static rust_riscv_target_many: [u32; MANY];
 }
 
 /// The number of `nop`s in a row.
@@ -147,22 +147,22 @@ pub(crate) fn addr(function: Function) -> usize {
     function as *const () as usize
 }
 
-/// The instruction of [`rr_target_nothing`] that does nothing.
+/// The instruction of [`rust_riscv_target_nothing`] that does nothing.
 pub(crate) fn nothing() -> usize {
-    rr_target_nothing_at as *const () as usize
+    rust_riscv_target_nothing_at as *const () as usize
 }
 
 /// The function that answers 0, or what is in the literal.
-pub(crate) const LOADER: Function = rr_target_load_base;
+pub(crate) const LOADER: Function = rust_riscv_target_load_base;
 
 /// Where the literal is.
 pub(crate) fn literal() -> usize {
-    core::ptr::addr_of!(rr_target_literal).addr()
+    core::ptr::addr_of!(rust_riscv_target_literal).addr()
 }
 
 /// Where the instruction is that loads it.
 pub(crate) fn load() -> usize {
-    core::ptr::addr_of!(rr_target_load).addr()
+    core::ptr::addr_of!(rust_riscv_target_load).addr()
 }
 
 /// The number of pairs of `nop`s.
@@ -172,7 +172,7 @@ pub(crate) const PAIRS: usize = 510;
 /// Where the `n`th pair is.
 #[cfg(rust_riscv_text_hooks)]
 pub(crate) fn pair(n: usize) -> usize {
-    core::ptr::addr_of!(rr_target_pairs_loop).addr() + 4 + 8 * n
+    core::ptr::addr_of!(rust_riscv_target_pairs_loop).addr() + 4 + 8 * n
 }
 
 /// Has a call run the pairs `rounds` times.
@@ -180,12 +180,12 @@ pub(crate) fn pair(n: usize) -> usize {
 pub(crate) fn set_rounds(rounds: u64) {
     // SAFETY: One aligned store; whoever calls the target at the same time runs the one number of
     // rounds or the other.
-    unsafe { core::ptr::addr_of_mut!(rr_target_rounds).write_volatile(rounds) };
+    unsafe { core::ptr::addr_of_mut!(rust_riscv_target_rounds).write_volatile(rounds) };
 }
 
 /// Where the `n`th of the many `nop`s is.
 pub(crate) fn many(n: usize) -> usize {
-    core::ptr::addr_of!(rr_target_many).addr() + 4 * n
+    core::ptr::addr_of!(rust_riscv_target_many).addr() + 4 * n
 }
 
 /// The instruction of 4 bytes that is at `addr`, which is in one of the targets.

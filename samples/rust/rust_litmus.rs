@@ -7,9 +7,9 @@
 
 use kernel::{
     bindings::{
-        __cpu_online_mask, //
+        __cpu_online_mask,
         cpus_read_lock,
-        cpus_read_unlock,
+        cpus_read_unlock, //
     },
     cpu::{
         nr_cpu_ids,
@@ -46,7 +46,7 @@ use riscv::{
     },
     debugfs::Scope,
     thread::pair,
-    time::Ticks, //
+    timebase::Ticks, //
 };
 
 module! {
@@ -765,9 +765,9 @@ struct RustLitmus(#[expect(dead_code)] Pin<KBox<Scope<Results>>>);
 
 impl kernel::Module for RustLitmus {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let rounds = riscv::parameter::<u64>(module_parameters::rounds.value()).max(1);
-        let steps = riscv::parameter::<u64>(module_parameters::steps.value()).max(1);
-        let seconds = riscv::parameter::<u64>(module_parameters::seconds.value());
+        let rounds = riscv::compat::parameter::<u64>(module_parameters::rounds.value()).max(1);
+        let steps = riscv::compat::parameter::<u64>(module_parameters::steps.value()).max(1);
+        let seconds = riscv::compat::parameter::<u64>(module_parameters::seconds.value());
         let mut results = Results(KVec::new());
         {
             let _held = CpusHeld::new();

@@ -181,7 +181,7 @@ if [ "$HOOKED" = 1 ]; then
 	unload rust_riscv_cpuhp_meter
 	check "insmod taker" insmod /modules/rust_riscv_cpuhp_meter.ko take=1
 	check "sbi_ipi.busy" refused rust_riscv_sbi_ipi "resource busy"
-	check "sbi_ipi.says_by_whom" logged 'the state is owned by "rr_meter:take"'
+	check "sbi_ipi.says_by_whom" logged 'the state is owned by "rust_riscv_meter:take"'
 	check "sbi_ipi.busy_late" refused rust_riscv_sbi_ipi "resource busy" late=1
 	check "sbi_ipi.cycle_busy" cycle_all
 	check "sbi_ipi.all_listen_busy" all_listen

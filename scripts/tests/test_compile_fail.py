@@ -4,7 +4,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from rr import compile_fail, paths
+from harness import compile_fail, paths
 
 # A compiler that refuses what the source says, with and without --cfg misuse.
 RUSTC = """#!/bin/sh

@@ -7,8 +7,8 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from rr import debian
-from rr.progress import StepFailed
+from harness import debian
+from harness.progress import StepFailed
 
 
 class Program(unittest.TestCase):
@@ -17,7 +17,7 @@ class Program(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.cache = Path(folder.name)
         self.asked: list[str] = []
-        for patch in (mock.patch("rr.paths.cache", lambda: self.cache),
+        for patch in (mock.patch("harness.paths.cache", lambda: self.cache),
                       mock.patch.dict(os.environ, clear=False)):
             patch.start()
             self.addCleanup(patch.stop)
@@ -36,24 +36,24 @@ class Program(unittest.TestCase):
         return mock.Mock(side_effect=run)
 
     def test_next_suite_serves_when_one_fails(self) -> None:
-        with mock.patch("rr.progress.run", self.fetch(fails=("trixie",))):
+        with mock.patch("harness.progress.run", self.fetch(fails=("trixie",))):
             self.assertEqual(debian.guest_bash().read_text(), "forky")
         self.assertEqual(self.asked, ["trixie", "forky"])
 
     def test_fetched_once(self) -> None:
-        with mock.patch("rr.progress.run", self.fetch(fails=())):
+        with mock.patch("harness.progress.run", self.fetch(fails=())):
             debian.guest_bash()
             debian.guest_bash()
         self.assertEqual(self.asked, ["trixie"])
 
     def test_no_suite_says_what_to_set(self) -> None:
-        with mock.patch("rr.progress.run", self.fetch(fails=debian.SUITES)), \
+        with mock.patch("harness.progress.run", self.fetch(fails=debian.SUITES)), \
                 self.assertRaisesRegex(StepFailed, "Set GUEST_BASH= to a static"):
             debian.guest_bash()
 
     def test_own_program(self) -> None:
         os.environ["GUEST_BASH"] = "/opt/bash"
-        with mock.patch("rr.progress.run", self.fetch(fails=())):
+        with mock.patch("harness.progress.run", self.fetch(fails=())):
             self.assertEqual(debian.guest_bash(), Path("/opt/bash"))
         self.assertEqual(self.asked, [])
 

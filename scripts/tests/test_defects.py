@@ -5,8 +5,8 @@ import unittest
 from pathlib import Path
 
 import defects
-from rr import paths, suite
-from rr.guest import Boot
+from harness import paths, suite
+from harness.guest import Boot
 
 SUBTEST = "[    5.000000][    T1]     # Subtest: rust_riscv_engine"
 

@@ -7,8 +7,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from rr import figures, guest, matrix, paths
-from rr.figures import Figure, Wanted
+from harness import figures, guest, matrix, paths
+from harness.figures import Figure, Wanted
 
 SAID = (
     "ok insmod rust_riscv", "functions 12293",
@@ -88,7 +88,7 @@ class Required(unittest.TestCase):
 
 # What the guest's scripts are given here instead of a kernel.
 FUNCTIONS = """
-say() { echo "[    3.141593] rr: $*"; }
+say() { echo "[    3.141593] guest: $*"; }
 load() { :; }
 insmod() { :; }
 rmmod() { :; }

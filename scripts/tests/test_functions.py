@@ -2,7 +2,7 @@
 
 import unittest
 
-from rr import functions
+from harness import functions
 
 RUST = '''
 //! fn not_this() {}

@@ -5,11 +5,11 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from rr import guest, suite
-from rr.guest import Boot, Limits
-from rr.progress import Step
+from harness import guest, suite
+from harness.guest import Boot, Limits
+from harness.progress import Step
 
-EXIT = "echo '[    3.141593] rr: exit 0'"
+EXIT = "echo '[    3.141593] guest: exit 0'"
 DOWN = "echo '[    3.150000] reboot: Power down'"
 
 
@@ -26,11 +26,11 @@ class Ending(unittest.TestCase):
         self.assertEqual((boot.outcome, boot.status, boot.ok), ("exit", 0, True))
 
     def test_its_script_failed(self) -> None:
-        boot = self.boot(f"echo '[ 3.1] rr: exit 3'; {DOWN}")
+        boot = self.boot(f"echo '[ 3.1] guest: exit 3'; {DOWN}")
         self.assertEqual((boot.outcome, boot.status, boot.ok), ("exit", 3, False))
 
     def test_died(self) -> None:
-        self.assertEqual(self.boot("echo '[ 1.0] rr: ok insmod'").outcome, "died")
+        self.assertEqual(self.boot("echo '[ 1.0] guest: ok insmod'").outcome, "died")
 
     def test_silent_after_its_script(self) -> None:
         boot = self.boot(f"{EXIT}; exec sleep 60", silence=0.5)
@@ -52,9 +52,9 @@ class Ending(unittest.TestCase):
         self.assertEqual((boot.outcome, boot.ok), ("died", False))
 
     def test_lines_in_parts(self) -> None:
-        boot = self.boot(r"printf '[ 1.0] rr: ex'; sleep 0.2; printf 'it 0\r\n'; "
+        boot = self.boot(r"printf '[ 1.0] guest: ex'; sleep 0.2; printf 'it 0\r\n'; "
                          r"printf '[ 1.1] reboot: Power down'")
-        self.assertEqual(boot.lines, ["[ 1.0] rr: exit 0", "[ 1.1] reboot: Power down"])
+        self.assertEqual(boot.lines, ["[ 1.0] guest: exit 0", "[ 1.1] reboot: Power down"])
         self.assertTrue(boot.ok)
 
 
@@ -71,9 +71,9 @@ class Named(unittest.TestCase):
 
 
 class Said(unittest.TestCase):
-    LINES = ("[    1.0][    T1] rr: begin pages", "[    1.1][    T1] rr-pages: one",
-             "[    1.2][    T1] rr-pages: ", "[    1.3][    T1] rr: end pages",
-             "[    1.4][    T1] rr: begin cut", "[    1.5][    T1] rr-cut: one")
+    LINES = ("[    1.0][    T1] guest: begin pages", "[    1.1][    T1] guest-pages: one",
+             "[    1.2][    T1] guest-pages: ", "[    1.3][    T1] guest: end pages",
+             "[    1.4][    T1] guest: begin cut", "[    1.5][    T1] guest-cut: one")
 
     def test_sent(self) -> None:
         self.assertEqual(guest.sent(list(self.LINES), "pages"), ["one", ""])

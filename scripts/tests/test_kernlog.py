@@ -2,7 +2,7 @@
 
 import unittest
 
-from rr import kernlog
+from harness import kernlog
 
 # The kernel's words, from its sources, as they are on a console.
 TROUBLE = (
@@ -58,7 +58,7 @@ TROUBLE = (
     "sh[77]: unhandled signal 11 code 0x1 at 0x0000000000000000",
     "BUG: KASAN: slab-use-after-free in f+0x0/0x8",
     "riscv: Checked W+X mappings: FAILED, 1 W+X pages found",
-    "rust_kernel: panicked at rust/riscv/plan.rs:12:5:",
+    "rust_kernel: panicked at rust/riscv/text/plan.rs:12:5:",
     "kobject: kobject_add_internal failed for x with -EEXIST, don't try to register things",
     "---[ end trace 0000000000000000 ]---",
     "Modules linked in: rust_riscv(O)",
@@ -81,8 +81,8 @@ WELL = (
     "HART1 isn't stopped; status 0",
     "CPU1 may not have stopped",
     "CPU1: failed to start",
-    "rr: ok check-bug: selftest of -bug",
-    "rr: result c ftrace: [7] Test ftrace-bug and debug files [PASS]",
+    "guest: ok check-bug: selftest of -bug",
+    "guest: result c ftrace: [7] Test ftrace-bug and debug files [PASS]",
     "    ok 3 a_bug_is_found",
     "reboot: Power down",
 )
@@ -101,10 +101,10 @@ class Complaints(unittest.TestCase):
                 self.assertEqual(kernlog.complaints([f"[    3.141593][    T1] {text}"]), [])
 
     def test_files_are_data(self) -> None:
-        line = "[    3.141593][    T1] rr-c-7: WARNING: CPU: 1 PID: 77 at f"
+        line = "[    3.141593][    T1] guest-c-7: WARNING: CPU: 1 PID: 77 at f"
         self.assertEqual(kernlog.complaints([line]), [])
         # Nobody else's words are.
-        self.assertEqual(kernlog.complaints(["[    3.1] rr: WARNING: f"]), [0])
+        self.assertEqual(kernlog.complaints(["[    3.1] guest: WARNING: f"]), [0])
 
     def test_excerpt(self) -> None:
         lines = [str(n) for n in range(100)]

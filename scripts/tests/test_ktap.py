@@ -6,8 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
-from rr import ktap
-from rr.kernel import Kernel
+from harness import ktap
+from harness.kernel import Kernel
 
 KERNEL = Kernel(Path("/nowhere"), "ordinary", False, "7.3", "", "", "")
 Status = Enum("Status", ["SUCCESS", "SKIPPED", "FAILURE", "TEST_CRASHED", "NO_TESTS"])
@@ -28,8 +28,8 @@ def suite(name: str, *tests: SimpleNamespace) -> SimpleNamespace:
 
 
 def lines(*text: str, end: bool = True) -> list[str]:
-    last = ["[    9.0][    T1] rr: end kunit some"] if end else []
-    return ["[    1.0][    T1] rr: begin kunit some",
+    last = ["[    9.0][    T1] guest: end kunit some"] if end else []
+    return ["[    1.0][    T1] guest: begin kunit some",
             *(f"[    2.0][    T1] {t}" for t in text), *last]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from unittest import mock
 
 import litmus
-from rr import herd, paths, sources
+from harness import herd, paths, sources
 
 C = """C some
 

@@ -4,7 +4,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from rr import llvm, progress, stopped
+from harness import llvm, progress, stopped
 
 
 class Program(unittest.TestCase):

@@ -2,7 +2,7 @@
 
 import unittest
 
-from rr import pagetables
+from harness import pagetables
 
 # From a guest's /sys/kernel/debug/kernel_page_tables, with less space.
 DUMP = """\

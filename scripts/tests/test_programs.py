@@ -6,9 +6,9 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from rr import paths, programs
-from rr.kernel import Kernel
-from rr.progress import StepFailed
+from harness import paths, programs
+from harness.kernel import Kernel
+from harness.progress import StepFailed
 
 # A make whose headers target installs two files, and that dies between them.
 MAKE = """#!/bin/sh

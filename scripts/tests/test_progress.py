@@ -6,7 +6,7 @@ import io
 import os
 import unittest
 
-from rr import progress
+from harness import progress
 
 
 class Main(unittest.TestCase):

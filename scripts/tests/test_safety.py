@@ -5,11 +5,11 @@ import re
 import unittest
 from pathlib import Path
 
-from rr import paths
+from harness import paths
 
 PAGE = paths.TOP / "Documentation/safety.rst"
 RUST = paths.TOP / "rust"
-# Sections of the page by the folder they are about; those of rust/riscv/ go by their module's name.
+# Sections of the page by the folder they are about; those of rust/riscv/ go by their module's path.
 CRATES = {"patch": "riscv_patch", "fault": "riscv_fault"}
 ITEM = re.compile(
     r"^(?:    )?pub (?:const )?(?:unsafe )?(?:extern \"C\" )?"
@@ -23,15 +23,19 @@ def sections() -> dict[str, str]:
     parts = re.split(r"^(.+)\n(?:=+|-+)$", PAGE.read_text(), flags=re.MULTILINE)
     found = {}
     for title, text in zip(parts[1::2], parts[2::2], strict=True):
-        for name in re.findall(r"``(\w+)``", title):
+        for name in re.findall(r"``([\w:]+)``", title):
             found[name] = text
     return found
 
 
-def section_of(source: Path) -> str:
-    """The name in the title of the section that a file's items are in."""
-    folder, *rest = source.relative_to(RUST).parts
-    return CRATES.get(folder) or rest[0].removesuffix(".rs")
+def section_of(source: Path, texts: dict[str, str]) -> str:
+    """The section that a file's items are in: its module's, or that of the module around it."""
+    folder, *rest = source.relative_to(RUST).with_suffix("").parts
+    modules = [CRATES[folder]] if folder in CRATES else rest
+    for end in range(len(modules), 0, -1):
+        if text := texts.get("::".join(modules[:end])):
+            return text
+    return ""
 
 
 def items(source: Path) -> list[str]:
@@ -48,7 +52,7 @@ class Rows(unittest.TestCase):
             for item in items(source):
                 seen += 1
                 with self.subTest(f"{source.relative_to(RUST)}: {item}"):
-                    self.assertIn(f"``{item}``", texts.get(section_of(source), ""))
+                    self.assertIn(f"``{item}``", section_of(source, texts))
         self.assertGreater(seen, 150)
 
     def test_every_test_is_there(self) -> None:

@@ -5,7 +5,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from rr import selftests
+from harness import selftests
 
 
 class TestsIn(unittest.TestCase):

@@ -8,9 +8,9 @@ from unittest import mock
 
 import litmus
 import test
-from rr import herd, loom, source
-from rr.progress import StepFailed
-from rr.results import Results
+from harness import herd, loom, source
+from harness.progress import StepFailed
+from harness.results import Results
 
 
 def one() -> Results:
@@ -58,15 +58,15 @@ class Whole(unittest.TestCase):
         out = io.StringIO()
         with mock.patch("sys.argv", ["test.py"]), \
              mock.patch.dict("os.environ", {"ONLY": ""}), \
-             mock.patch("rr.toolchain.load", return_value={}), \
-             mock.patch("rr.host.run", return_value=one()), \
-             mock.patch("rr.lint.run", side_effect=failed), \
+             mock.patch("harness.toolchain.load", return_value={}), \
+             mock.patch("harness.host.run", return_value=one()), \
+             mock.patch("harness.lint.run", side_effect=failed), \
              mock.patch("litmus.run_all", side_effect=failed), \
              mock.patch("test.run_row", side_effect=ValueError), \
-             mock.patch("rr.selftests.boot_row", side_effect=OSError), \
-             mock.patch("rr.stress.boot_row", side_effect=KeyError), \
-             mock.patch("rr.faults.boot_row", side_effect=failed), \
-             mock.patch("rr.bare.boot_row", side_effect=failed), \
+             mock.patch("harness.selftests.boot_row", side_effect=OSError), \
+             mock.patch("harness.stress.boot_row", side_effect=KeyError), \
+             mock.patch("harness.faults.boot_row", side_effect=failed), \
+             mock.patch("harness.bare.boot_row", side_effect=failed), \
              contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
             status = test.main()
         self.assertEqual(status, 1)
@@ -78,7 +78,7 @@ class NoHerd(unittest.TestCase):
         with mock.patch.object(source, "get"), \
              mock.patch.object(herd, "command", side_effect=StepFailed("no herd7 here")), \
              mock.patch.object(litmus, "check_code", return_value=one()), \
-             mock.patch("rr.hooked.Tree"), \
+             mock.patch("harness.hooked.Tree"), \
              mock.patch.object(loom, "run", return_value=one()), \
              mock.patch("pathlib.Path.exists", return_value=True), \
              contextlib.redirect_stdout(io.StringIO()):

@@ -5,9 +5,9 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from rr import compiled, functions, hooked, sources, threads
-from rr.functions import Function
-from rr.sources import Sources
+from harness import compiled, functions, hooked, sources, threads
+from harness.functions import Function
+from harness.sources import Sources
 
 TEST = """C some
 
@@ -196,9 +196,10 @@ class Compiled(Folder):
                  "<riscv::barrier::wake_up::Sleeper>::take"),
                 ("rust/riscv/barrier/cancel.rs", "Running::drop",
                  "<riscv::barrier::cancel::Running as core::ops::drop::Drop>::drop"),
-                ("rust/riscv/guards.rs", "publish", "riscv::guards::publish"),
-                ("rust/riscv/window.rs", "Window::map",
-                 "<riscv::window::Window>::map::<core::iter::FromFn<riscv::plan::pages>>")):
+                ("rust/riscv/text/breakpoints.rs", "publish", "riscv::text::breakpoints::publish"),
+                ("rust/riscv/text/window.rs", "Window::map",
+                 "<riscv::text::window::Window>::map"
+                 "::<core::iter::FromFn<riscv::text::plan::pages>>")):
             f = Function(path, name, "", 0, 0)
             self.assertEqual(compiled.symbol_of(f, {"x::y": [], symbol: []}), symbol)
             self.assertIsNone(compiled.symbol_of(f, {f"{symbol}_more": [], f"x{path}": []}))

@@ -4,7 +4,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from rr import unit
+from harness import unit
 
 TESTS = """
 import unittest

@@ -6,8 +6,8 @@
 //! That a batch is written as its plan says, and its window closed, has to be promised.
 
 use kernel::prelude::*;
-use riscv::{
-    batch::{
+use riscv::text::{
+    commit::{
         Direction,
         Parcel,
         Verified, //

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 // needs: kernel with rust_riscv_fault_hook
-// expect: E0133: call to unsafe function `riscv::user_fault::Registration::<H>::new` is unsafe
+// expect: E0133: call to unsafe function `riscv::fault::user::Registration::<H>::new` is unsafe
 
 //! That a handler of faults is taken back before its module goes has to be promised.
 
-use riscv::user_fault::{
+use riscv::fault::user::{
     Handler,
     Registration, //
 };

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 // needs: kernel with rust_riscv_fault_hook
-// expect: E0200: the trait `riscv::user_fault::Handler` requires an `unsafe impl` declaration
+// expect: E0200: the trait `riscv::fault::user::Handler` requires an `unsafe impl` declaration
 
 //! That a handler of faults does not sleep has to be promised.
 
 use kernel::mm::MmWithUser;
-use riscv::{
-    fault::{
+use riscv::fault::{
+    stage::{
         Fault,
         Outcome, //
     },
-    user_fault::Handler, //
+    user::Handler, //
 };
 
 pub struct Back;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// expect: E0133: call to unsafe function `fault::Fault::<'a, A>::new` is unsafe
+// expect: E0133: call to unsafe function `stage::Fault::<'a, A>::new` is unsafe
 
 //! Another fault than the one that there is, to get rid of a lock that is kept.
 

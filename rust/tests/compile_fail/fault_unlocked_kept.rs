@@ -5,7 +5,7 @@
 //! What one fault has come to is not kept for the next, whose VMA would then stay locked.
 
 use kernel::mm::MmWithUser;
-use riscv::fault::{
+use riscv::fault::stage::{
     Fault,
     Judged,
     Outcome, //

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// expect: E0004: non-exhaustive patterns: `fault::Judged::Forbidden(_)` not covered
+// expect: E0004: non-exhaustive patterns: `stage::Judged::Forbidden(_)` not covered
 
 //! Not looking at whether it is forbidden.
 

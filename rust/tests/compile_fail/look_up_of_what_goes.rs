@@ -5,7 +5,7 @@
 //! That page tables are not freed while they are walked has to be promised.
 
 use riscv::{
-    pgtable::Found,
+    mm::pgtable::Found,
     text::look_up, //
 };
 

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 // needs: kernel with rust_riscv_text_hooks
-// expect: E0133: call to unsafe function `riscv::provider::Provider::write` is unsafe
-// expect: E0133: call to unsafe function `riscv::provider::Provider::set` is unsafe
+// expect: E0133: call to unsafe function `riscv::text::provider::Provider::write` is unsafe
+// expect: E0133: call to unsafe function `riscv::text::provider::Provider::set` is unsafe
 // expect: E0133: call to unsafe function `patch` is unsafe
 // expect: E0133: call to unsafe function `queue` is unsafe
-// expect: E0133: call to unsafe function `riscv::provider::Provider::breakpoint` is unsafe
+// expect: E0133: call to unsafe function `riscv::text::provider::Provider::breakpoint` is unsafe
 
 //! Having a provider write where one likes, or deal with a breakpoint that nobody has run into.
 
 use kernel::bindings::pt_regs;
-use riscv::{
+use riscv::text::{
+    lock::TextLock,
     provider::{
         Kernel,
         Provider, //
-    },
-    text_lock::TextLock, //
+    }, //
 };
 
 #[cfg(misuse)]

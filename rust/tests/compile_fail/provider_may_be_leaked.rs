@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 // needs: kernel with rust_riscv_text_hooks
-// expect: E0133: call to unsafe function `riscv::provider::Registration::<P>::new` is unsafe
+// expect: E0133: call to unsafe function `riscv::text::provider::Registration::<P>::new` is unsafe
 
 //! That a provider is taken back before its module goes has to be promised.
 
-use riscv::provider::{
+use riscv::text::provider::{
     Provider,
     Registration, //
 };

@@ -5,14 +5,14 @@
 //! That the kernel's text is written as it is asked for has to be promised.
 
 use kernel::bindings::pt_regs;
-use riscv::{
+use riscv::text::{
+    lock::TextLock,
     provider::{
         Declined,
         Kernel,
         Provider,
         Synced, //
-    },
-    text_lock::TextLock, //
+    }, //
 };
 
 pub struct Nothing;

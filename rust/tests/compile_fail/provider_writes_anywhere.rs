@@ -4,7 +4,7 @@
 
 //! That what the kernel is to write belongs there has to be promised.
 
-use riscv::provider::Kernel;
+use riscv::text::provider::Kernel;
 
 pub fn misuse(kernel: Kernel<'_>, addr: usize) {
     #[cfg(misuse)]

@@ -6,7 +6,7 @@
 
 use riscv::{
     cpuhp::Here,
-    irq_work::SelfIpi, //
+    irq::work::SelfIpi, //
 };
 
 #[cfg(misuse)]

@@ -4,7 +4,7 @@
 
 //! Keeping everybody from writing text for good, by a guard that is leaked.
 
-use riscv::text_lock::TextLock;
+use riscv::text::lock::TextLock;
 
 pub fn misuse() {
     #[cfg(misuse)]

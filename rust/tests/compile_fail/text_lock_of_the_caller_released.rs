@@ -4,7 +4,7 @@
 
 //! Releasing the lock of a caller who goes on as if it was held.
 
-use riscv::text_lock::TextLock;
+use riscv::text::lock::TextLock;
 
 /// # Safety
 ///

@@ -5,7 +5,7 @@
 //! Replacing instructions together under a task that is between them takes a promise.
 
 use kernel::prelude::*;
-use riscv::plan::Strategy;
+use riscv::text::plan::Strategy;
 use riscv_patch::batch::{
     Batch,
     Options,

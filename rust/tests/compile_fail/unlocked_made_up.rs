@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// expect: E0451: field `trap` of struct `fault::Unlocked` is private
+// expect: E0451: field `trap` of struct `stage::Unlocked` is private
 // expect: type `Trap<'_, common::Mm>` is private
 // expect: type `Trap<'_, common::Mm>` is private
 

@@ -5,15 +5,15 @@
 //! Writing on a stopped machine whose CPUs do not flush before they go on.
 
 use riscv::{
-    batch::ForMaster,
-    rendezvous::{
-        Met,
-        Work, //
-    },
     stop_machine::{
+        rendezvous::{
+            Met,
+            Work, //
+        },
         Stop,
         Stopped, //
-    }, //
+    },
+    text::commit::ForMaster, //
 };
 
 #[cfg(misuse)]

@@ -2,7 +2,7 @@
 
 //! Edits and the ways to write them.
 
-use crate::edit::{
+use crate::text::edit::{
     BadEdit,
     Edit,
     Kind,

@@ -2,7 +2,7 @@
 
 //! The expected results are the manual's, not the code's: Volume I, "RV64I" and "C".
 
-use crate::emulate::{
+use crate::insn::emulate::{
     can_run,
     comes_back,
     run,

@@ -5,16 +5,20 @@
 use std::cell::RefCell;
 
 use crate::fault::{
-    access_error,
-    AddressSpace,
-    Cause,
-    End,
-    Fault,
-    Judged,
-    LockedVma,
-    Outcome,
-    Verdict,
-    VmFlags, //
+    access::{
+        access_error,
+        Cause,
+        Verdict,
+        VmFlags, //
+    },
+    stage::{
+        AddressSpace,
+        End,
+        Fault,
+        Judged,
+        LockedVma,
+        Outcome, //
+    }, //
 };
 
 /// From mm/: `VM_READ`, `VM_WRITE` and `VM_EXEC` are bits 0 to 2 of `vm_flags`.

@@ -2,7 +2,7 @@
 
 //! Edits and plans in a kernel without compressed instructions, for harts that may have none.
 
-use crate::{
+use crate::text::{
     edit::{
         BadEdit,
         Edit,
@@ -13,7 +13,7 @@ use crate::{
         plan,
         Pairs,
         Strategy, //
-    },
+    }, //
 };
 
 const AT: usize = 0x8000_1000;

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::pgtable::{
+use crate::mm::pgtable::{
     walk,
     Found,
     Pte,

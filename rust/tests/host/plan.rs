@@ -2,7 +2,7 @@
 
 //! Order, overlap, strategy and pages of a batch.
 
-use crate::{
+use crate::text::{
     edit::{
         Edit,
         Kind, //
@@ -14,7 +14,7 @@ use crate::{
         BadPlan,
         Pairs,
         Strategy, //
-    },
+    }, //
 };
 
 const AT: usize = 0x8000_1000;

@@ -3,12 +3,12 @@
 //! SBI errors and sets of harts. What is expected is from the SBI specification, "Binary Encoding"
 //! and "Hart list parameter".
 
-use crate::{
-    sbi_error::SbiError,
-    sbi_harts::{
+use crate::sbi::{
+    error::SbiError,
+    hart_mask::{
         HartId,
         Harts, //
-    },
+    }, //
 };
 
 #[test]

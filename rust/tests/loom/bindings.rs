@@ -25,7 +25,7 @@ use kernel::{
 use kernel::bindings::pt_regs;
 
 #[repr(C)]
-pub struct rr_guarded {
+pub struct rust_riscv_guarded {
     pub edits: *const c_void,
     pub count: usize,
 }
@@ -69,28 +69,28 @@ pub struct riscv_fault_provider {
 }
 
 extern "C-unwind" {
-    pub fn rr_counter_inc(counter: *mut atomic_t);
-    pub fn rr_counter_read(counter: *const atomic_t) -> u32;
-    pub fn rr_counter_inc_return(counter: *mut atomic_t) -> u32;
-    pub fn rr_counter_inc_release(counter: *mut atomic_t);
-    pub fn rr_counter_read_acquire(counter: *const atomic_t) -> u32;
-    pub fn rr_cpu_relax();
-    pub fn rr_num_online_cpus() -> u32;
-    pub fn rr_irq_save() -> usize;
-    pub fn rr_irq_restore(flags: usize);
-    pub fn rr_stop_online_cpus(
+    pub fn rust_riscv_counter_inc(counter: *mut atomic_t);
+    pub fn rust_riscv_counter_read(counter: *const atomic_t) -> u32;
+    pub fn rust_riscv_counter_inc_return(counter: *mut atomic_t) -> u32;
+    pub fn rust_riscv_counter_inc_release(counter: *mut atomic_t);
+    pub fn rust_riscv_counter_read_acquire(counter: *const atomic_t) -> u32;
+    pub fn rust_riscv_cpu_relax();
+    pub fn rust_riscv_num_online_cpus() -> u32;
+    pub fn rust_riscv_irq_save() -> usize;
+    pub fn rust_riscv_irq_restore(flags: usize);
+    pub fn rust_riscv_stop_online_cpus(
         function: Option<unsafe extern "C" fn(*mut c_void) -> c_int>,
         data: *mut c_void,
     ) -> c_int;
-    pub fn rr_run_in_stoppers(
+    pub fn rust_riscv_run_in_stoppers(
         function: Option<unsafe extern "C" fn(*mut c_void) -> c_int>,
         data: *mut c_void,
     ) -> c_int;
 
-    pub fn rr_guard_publish(table: *const rr_guarded);
-    pub fn rr_guard_withdraw();
-    pub fn rr_guard_published() -> *const rr_guarded;
-    pub fn rr_synchronize_rcu_tasks();
+    pub fn rust_riscv_guard_publish(table: *const rust_riscv_guarded);
+    pub fn rust_riscv_guard_withdraw();
+    pub fn rust_riscv_guard_published() -> *const rust_riscv_guarded;
+    pub fn rust_riscv_synchronize_rcu_tasks();
 }
 
 #[cfg(rust_riscv_text_hooks)]
@@ -100,29 +100,29 @@ extern "C-unwind" {
     pub fn riscv_fault_provider_register(provider: *const riscv_fault_provider) -> c_int;
     pub fn riscv_fault_provider_unregister(provider: *const riscv_fault_provider);
     #[link_name = "patch_text_lock"]
-    pub fn rr_text_lock();
+    pub fn rust_riscv_text_lock();
     #[link_name = "patch_text_unlock"]
-    pub fn rr_text_unlock();
+    pub fn rust_riscv_text_unlock();
 }
 
 /// Without our hooks nobody is kept from writing text.
 #[cfg(not(rust_riscv_text_hooks))]
-pub unsafe fn rr_text_lock() {}
+pub unsafe fn rust_riscv_text_lock() {}
 
 #[cfg(not(rust_riscv_text_hooks))]
-pub unsafe fn rr_text_unlock() {}
+pub unsafe fn rust_riscv_text_unlock() {}
 
 /// Text is read here where it is written.
-pub unsafe fn rr_flush_icache_all() {}
+pub unsafe fn rust_riscv_flush_icache_all() {}
 
-pub unsafe fn rr_interrupt_and_flush_icache_all() {}
+pub unsafe fn rust_riscv_interrupt_and_flush_icache_all() {}
 
-pub unsafe fn rr_local_flush_tlb_page(_addr: usize) {}
+pub unsafe fn rust_riscv_local_flush_tlb_page(_addr: usize) {}
 
-pub unsafe fn rr_local_flush_tlb_all() {}
+pub unsafe fn rust_riscv_local_flush_tlb_all() {}
 
 #[cfg(rust_riscv_fault_hook)]
-pub unsafe fn rr_note_forbidden(_cause: usize) {}
+pub unsafe fn rust_riscv_note_forbidden(_cause: usize) {}
 
 /// Ticks are nanoseconds, and none pass.
 #[allow(non_upper_case_globals)]

@@ -20,12 +20,12 @@ use kernel::{
 use loom::cell::UnsafeCell;
 
 use crate::{
-    batch::Failure,
-    sources::{
+    sources::text::{
+        commit::Failure,
         edit::Edit,
-        plan::Strategy,
-        text_lock::TextLock, //
-    },
+        lock::TextLock,
+        plan::Strategy, //
+    }, //
 };
 
 /// Text of an execution: so many instructions.

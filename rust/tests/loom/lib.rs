@@ -21,42 +21,45 @@ extern crate self as riscv;
 mod sources {
     pub mod adversary;
     pub mod barrier;
-    pub mod edit;
-    pub mod emulate;
-    pub mod fault;
-    pub mod fence;
-    pub mod guards;
+    pub mod fault {
+        pub mod access;
+        pub mod stage;
+        #[cfg(rust_riscv_fault_hook)]
+        pub mod user;
+    }
     pub mod insn;
-    pub mod meet;
-    pub mod pgtable;
-    pub mod plan;
-    #[cfg(rust_riscv_text_hooks)]
-    pub mod provider;
-    pub mod rendezvous;
+    pub mod mm;
     pub mod stop_machine;
-    pub mod text_lock;
-    pub mod time;
-    #[cfg(rust_riscv_fault_hook)]
-    pub mod user_fault;
+    pub mod text {
+        pub mod breakpoints;
+        pub mod edit;
+        pub mod lock;
+        pub mod plan;
+        #[cfg(rust_riscv_text_hooks)]
+        pub mod provider;
+
+        pub use crate::stand_ins::text::*;
+    }
+    pub mod timebase;
 }
 
 /// The module `rust_riscv_patch`, likewise.
 #[allow(dead_code, unused_imports, unused_unsafe)]
 #[path = "../../patch"]
 mod patch {
-    pub mod breakpoint;
     pub mod guard;
     #[cfg(rust_riscv_text_hooks)]
-    pub mod provider;
-    #[cfg(rust_riscv_text_hooks)]
     pub mod queue;
+    #[cfg(rust_riscv_text_hooks)]
+    pub mod text_provider;
+    pub mod trap;
 }
 
 // What the sources call `crate` and `riscv`, and what is in the place of what cannot run here.
 #[cfg(rust_riscv_text_hooks)]
 use patch::{
-    breakpoint,
-    queue, //
+    queue,
+    trap, //
 };
 #[allow(unused_imports)]
 use sources::*;

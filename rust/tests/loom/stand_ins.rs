@@ -5,32 +5,21 @@
 /// `riscv::online_cpus()`.
 pub fn online_cpus() -> u32 {
     // SAFETY: No requirements.
-    unsafe { crate::bindings::rr_num_online_cpus() }
+    unsafe { crate::bindings::rust_riscv_num_online_cpus() }
 }
 
-/// `riscv::window`.
-pub mod window {
-    /// Proof that a window is closed: there is none.
-    pub struct Closed;
-}
+/// What is in the place of files of `riscv::text`.
+pub mod text {
+    #[cfg(rust_riscv_text_hooks)]
+    pub use crate::engine::read;
 
-#[cfg(rust_riscv_text_hooks)]
-pub use hooked::*;
-
-#[cfg(rust_riscv_text_hooks)]
-mod hooked {
-    /// `riscv::may_log()`.
-    pub fn may_log() -> bool {
-        false
+    pub mod window {
+        /// Proof that a window is closed: there is none.
+        pub struct Closed;
     }
 
-    /// `riscv::text`.
-    pub mod text {
-        pub use crate::engine::read;
-    }
-
-    /// `riscv::batch`.
-    pub mod batch {
+    #[cfg(rust_riscv_text_hooks)]
+    pub mod commit {
         #[derive(Clone, Copy, Debug)]
         pub struct Failure {
             pub errno: kernel::ffi::c_int,
@@ -42,6 +31,17 @@ mod hooked {
                 write!(f, "error {} at {:#x}", self.errno, self.addr)
             }
         }
+    }
+}
+
+#[cfg(rust_riscv_text_hooks)]
+pub use hooked::*;
+
+#[cfg(rust_riscv_text_hooks)]
+mod hooked {
+    /// `riscv::may_log()`.
+    pub fn may_log() -> bool {
+        false
     }
 
     /// `crate::stats`: nothing is counted.

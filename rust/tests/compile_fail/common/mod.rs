@@ -4,26 +4,37 @@
 
 #![allow(dead_code, unused_imports)]
 
-#[path = "../../../riscv/fault.rs"]
-pub mod fault;
+#[path = "../../../riscv"]
+mod riscv {
+    pub mod fault {
+        pub mod access;
+        pub mod stage;
+    }
+}
+
+pub use riscv::fault;
 
 pub use fault::{
-    AddressSpace,
-    Cause,
-    End,
-    Fault,
-    Judged,
-    LockedVma,
-    Outcome,
-    Unlocked,
-    VmFlags, //
+    access::{
+        Cause,
+        VmFlags, //
+    },
+    stage::{
+        AddressSpace,
+        End,
+        Fault,
+        Judged,
+        LockedVma,
+        Outcome,
+        Unlocked, //
+    }, //
 };
 
 pub struct Vma;
 
 impl LockedVma for Vma {
     fn flags(&self) -> VmFlags {
-        fault::VM_READ
+        fault::access::VM_READ
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `user_fault::Registration`, with the hook in C: a fault that finds the provider finds its module
+//! `fault::user::Registration`, with the hook in C: a fault that finds the provider finds its module
 //! whole, and no fault is in it when it is gone.
 
 use crate::{
@@ -9,16 +9,16 @@ use crate::{
         spawn,
         Model, //
     },
-    sources::{
-        fault::{
+    sources::fault::{
+        stage::{
             Fault,
             Outcome, //
         },
-        user_fault::{
+        user::{
             Handler,
             Registration, //
-        },
-    },
+        }, //
+    }, //
 };
 use kernel::{
     bindings::{

@@ -18,21 +18,21 @@ use crate::{
         Model, //
     },
     patch::{
-        breakpoint,
         guard::Guard, //
+        trap,
     },
-    sources::{
+    sources::text::{
+        breakpoints::{
+            published,
+            Table, //
+        },
         edit::{
             Edit,
             Kind,
             Way, //
         },
-        guards::{
-            published,
-            Table, //
-        },
-        text_lock::TextLock, //
-    },
+        lock::TextLock, //
+    }, //
 };
 
 const AT: usize = 0x1000;
@@ -101,7 +101,7 @@ impl Machine {
         linux::trap(|| {
             if self.text.load(Ordering::Relaxed) == BREAKPOINT {
                 // SAFETY: Interrupts are off.
-                assert!(unsafe { breakpoint::handle(&mut registers(AT)) });
+                assert!(unsafe { trap::handle(&mut registers(AT)) });
                 self.contents.read();
             }
         });
@@ -115,7 +115,7 @@ impl Machine {
                 self.contents.read();
             }
             // SAFETY: As above.
-            assert!(!unsafe { breakpoint::handle(&mut registers(AT + 0x100)) });
+            assert!(!unsafe { trap::handle(&mut registers(AT + 0x100)) });
         });
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `rendezvous()`, with `meet.rs` and the atomics in C: while its work is done nobody runs the old
+//! `rendezvous()`, with `protocol.rs` and the atomics in C: while its work is done nobody runs the old
 //! text any more, and afterwards everybody runs the new.
 //!
 //! What is read stands for what is fetched: of `fence.i` loom knows nothing.
@@ -20,13 +20,13 @@ use crate::{
         Model, //
     },
     sources::{
-        rendezvous::{
+        stop_machine::rendezvous::{
             rendezvous,
             Met,
             Work, //
         },
-        text_lock::TextLock, //
-    },
+        text::lock::TextLock, //
+    }, //
 };
 
 const OLD: u32 = 1;

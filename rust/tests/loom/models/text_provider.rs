@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `provider::Registration`, `TextProvider` and its queue, with the hooks in C: nothing that is
+//! `text::provider::Registration`, `TextProvider` and its queue, with the hooks in C: nothing that is
 //! queued is lost, and nobody is in a provider that is gone.
 
 use crate::{
@@ -11,17 +11,17 @@ use crate::{
         spawn,
         Model, //
     },
-    patch::provider::TextProvider,
-    sources::{
+    patch::text_provider::TextProvider,
+    sources::text::{
+        lock::TextLock,
         provider::{
             Declined,
             Kernel,
             Provider,
             Registration,
             Synced, //
-        },
-        text_lock::TextLock, //
-    },
+        }, //
+    }, //
 };
 use kernel::{
     bindings::pt_regs,

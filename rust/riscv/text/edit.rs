@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An edit of kernel text, and the ways to write it safely.
+//!
+//! Plain logic without hardware access: this file is also compiled and tested on the host.
+
+use crate::insn::{
+    emulate,
+    insn_len,
+    ALIGN, //
+};
+
+/// The maximum length of an edit in bytes: two 4-byte instructions, or one 8-byte literal.
+pub const MAX_LEN: usize = 8;
+
+/// The highest phase of an edit.
+pub const MAX_PHASE: u8 = 1;
+
+/// What the bytes of an edit are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// Instructions, which harts may be executing.
+    Code,
+    /// A literal in text that instructions load, such as ftrace's ops pointer.
+    Literal,
+}
+
+/// Why an edit is invalid, whatever is at its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadEdit {
+    /// No bytes (`-ENODATA`).
+    Empty,
+    /// More than [`MAX_LEN`] bytes (`-EMSGSIZE`).
+    TooLong,
+    /// The old and the new bytes differ in length, or the length is not a multiple of 2, or of 4
+    /// for code in a kernel without compressed instructions (`-EINVAL`).
+    Uneven,
+    /// The address is not a multiple of 2, or of 4 for code in a kernel without compressed
+    /// instructions (`-EADDRNOTAVAIL`).
+    OddAddress,
+    /// The phase is greater than [`MAX_PHASE`] (`-ECHRNG`).
+    NoSuchPhase,
+}
+
+/// How an edit is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// One naturally aligned store of 2, 4 or 8 bytes.
+    ///
+    /// Safe while other harts execute the text: Ziccif makes an instruction fetch of 2 or 4
+    /// naturally aligned bytes atomic, so that a hart runs either the old or the new instruction.
+    Store,
+    /// Three steps: [`Edit::stand_in`] in the first parcel, then the second parcel, then the first,
+    /// with an icache flush in between.
+    ///
+    /// Safe while other harts execute the text, for a 4-byte instruction that is not fetched
+    /// atomically, if the old or the new one is a breakpoint or a `nop`. Not in a kernel without
+    /// compressed instructions: the breakpoint is `c.ebreak`, which is one.
+    Parcels,
+    /// Only while all other harts are stopped. If [`Edit::can_guard`], also in the three steps
+    /// above, with a breakpoint whose handler emulates the old instructions, and a wait until no
+    /// task is between them.
+    Stop,
+}
+
+/// An edit of kernel text: replaces the bytes `old` at `addr` with `new`.
+///
+/// No larger than 32 bytes, since a batch can have many.
+///
+/// # Invariants
+///
+/// - `addr` is even; `len` is even, not zero and at most [`MAX_LEN`]; `phase <= MAX_PHASE`.
+/// - The bytes of `old` and `new` from `len` on are zero.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Edit {
+    addr: usize,
+    old: u64,
+    new: u64,
+    len: u8,
+    phase: u8,
+    kind: Kind,
+    way: Way,
+    /// Whether harts fetch an aligned 4-byte instruction atomically.
+    atomic_fetch: bool,
+}
+
+const _: () = assert!(core::mem::size_of::<Edit>() <= 32);
+
+const EBREAK: u64 = 0x0010_0073;
+const C_EBREAK: u16 = 0x9002;
+const NOP: u64 = 0x13;
+
+fn pack(bytes: &[u8]) -> u64 {
+    let mut word = [0; MAX_LEN];
+
+    word[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(word)
+}
+
+/// Whether the first instruction in `bytes` accesses memory.
+#[inline(always)]
+fn accesses_memory(bytes: u64) -> bool {
+    let funct3 = bytes >> 13 & 7;
+
+    match bytes & 3 {
+        // All except `c.addi4spn`.
+        0 => funct3 != 0,
+        1 => false,
+        // All except `c.slli`, `c.jr`, `c.mv`, `c.add` and `c.ebreak`.
+        2 => funct3 & 3 != 0,
+        // LOAD, LOAD-FP, STORE, STORE-FP and AMO.
+        _ => matches!(bytes & 0x7f, 0x03 | 0x07 | 0x23 | 0x27 | 0x2f),
+    }
+}
+
+impl Edit {
+    /// Creates an edit that replaces `old` with `new` at `addr`.
+    ///
+    /// # Errors
+    ///
+    /// See [`BadEdit`].
+    pub fn new(
+        addr: usize,
+        old: &[u8],
+        new: &[u8],
+        phase: u8,
+        kind: Kind,
+    ) -> Result<Edit, BadEdit> {
+        if new.is_empty() || old.is_empty() {
+            return Err(BadEdit::Empty);
+        }
+        if new.len() > MAX_LEN || old.len() > MAX_LEN {
+            return Err(BadEdit::TooLong);
+        }
+        if new.len() != old.len() || new.len() % align(kind) != 0 {
+            return Err(BadEdit::Uneven);
+        }
+        if addr % align(kind) != 0 {
+            return Err(BadEdit::OddAddress);
+        }
+        if phase > MAX_PHASE {
+            return Err(BadEdit::NoSuchPhase);
+        }
+        Ok(Edit::of_words(
+            addr,
+            pack(old),
+            pack(new),
+            new.len(),
+            phase,
+            kind,
+        ))
+    }
+
+    /// Like [`Edit::new`], for checked arguments: `len` is 2, 4, 6 or 8, the bytes of the words
+    /// from `len` on are zero, `addr` is even, and `phase` is at most [`MAX_PHASE`].
+    #[inline(always)]
+    fn of_words(addr: usize, old: u64, new: u64, len: usize, phase: u8, kind: Kind) -> Edit {
+        // INVARIANT: The caller has checked `addr`, `len` and `phase`, and passes words whose bytes
+        // from `len` on are zero.
+        Edit {
+            addr,
+            old,
+            new,
+            len: len as u8,
+            phase,
+            kind,
+            way: way(addr, old, new, len, kind),
+            atomic_fetch: true,
+        }
+    }
+
+    /// Creates an edit that replaces the 2, 4 or 8 naturally aligned bytes at `addr`, the lowest
+    /// ones of `old`, with `new`.
+    ///
+    /// Returns `None` for another length, another alignment or a phase above [`MAX_PHASE`], and for
+    /// code that is shorter than the shortest instruction.
+    #[inline(always)]
+    pub fn aligned(
+        addr: usize,
+        old: impl FnOnce() -> u64,
+        new: &[u8],
+        phase: u8,
+        kind: Kind,
+    ) -> Option<Edit> {
+        if phase > MAX_PHASE {
+            return None;
+        }
+        // A constant `len` makes the compiled code faster.
+        let edit = |len: usize, new| {
+            (addr % len == 0).then(|| {
+                let old = old() & u64::MAX >> (u64::BITS as usize - 8 * len);
+                Edit::of_words(addr, old, new, len, phase, kind)
+            })
+        };
+        match *new {
+            _ if new.len() < align(kind) => None,
+            [a, b] => edit(2, u64::from(u16::from_le_bytes([a, b]))),
+            [a, b, c, d] => edit(4, u64::from(u32::from_le_bytes([a, b, c, d]))),
+            [a, b, c, d, e, f, g, h] => edit(8, u64::from_le_bytes([a, b, c, d, e, f, g, h])),
+            _ => None,
+        }
+    }
+
+    /// The address of the first byte.
+    #[inline(always)]
+    pub fn addr(&self) -> usize {
+        self.addr
+    }
+
+    /// The number of bytes.
+    #[inline(always)]
+    #[allow(clippy::len_without_is_empty, reason = "no edit is empty")]
+    pub fn len(&self) -> usize {
+        usize::from(self.len)
+    }
+
+    /// The address after the last byte; saturates at the end of the address space.
+    #[inline(always)]
+    pub fn end(&self) -> usize {
+        self.addr.saturating_add(self.len())
+    }
+
+    /// The expected bytes, little-endian.
+    #[inline(always)]
+    pub fn old(&self) -> u64 {
+        self.old
+    }
+
+    /// The bytes to write, little-endian.
+    #[inline(always)]
+    pub fn new_bytes(&self) -> u64 {
+        self.new
+    }
+
+    /// The phase: all of phase 0 is visible to every hart before any of phase 1 is written.
+    #[inline(always)]
+    pub fn phase(&self) -> u8 {
+        self.phase
+    }
+
+    /// What the bytes are.
+    #[inline(always)]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether the edit replaces several instructions, so that a task may be between two of them.
+    #[inline(always)]
+    pub fn is_splittable(&self) -> bool {
+        self.kind == Kind::Code && self.way == Way::Stop && {
+            let first = insn_len(self.old as u16);
+
+            first.is_none_or(|first| first < self.len())
+        }
+    }
+
+    /// Whether a breakpoint on the head can stand in for the old instructions: its handler can
+    /// emulate them, nothing returns or jumps into the middle of them later, and the head is
+    /// fetched atomically.
+    ///
+    /// A call that is not the last instruction returns to the middle of them. The function that it
+    /// calls may sleep, so that nothing waits for it, and would return between the new
+    /// instructions.
+    #[inline(always)]
+    pub fn can_guard(&self) -> bool {
+        self.kind == Kind::Code
+            && (self.head_len() == 2 || self.atomic_fetch)
+            && emulate::can_run(self.old, self.len())
+            && !emulate::comes_back(self.old, self.len())
+    }
+
+    /// The cheapest safe way to write this edit.
+    #[inline(always)]
+    pub fn way(&self) -> Way {
+        self.way
+    }
+
+    /// Whether the edit adds or removes a breakpoint, so that a hart can be in its handler.
+    #[inline(always)]
+    pub fn has_breakpoint(&self) -> bool {
+        let begins = |bytes: u64| bytes as u16 == C_EBREAK || bytes as u32 == EBREAK as u32;
+
+        self.kind == Kind::Code && (begins(self.old) | begins(self.new))
+    }
+
+    /// Whether the edit adds, removes or changes an instruction that accesses memory, so that it
+    /// matters what the handler of its misaligned access finds, which reads the instruction again,
+    /// parcel by parcel.
+    #[inline(always)]
+    pub fn has_access(&self) -> bool {
+        self.kind == Kind::Code
+            && (accesses_memory(self.old) | accesses_memory(self.new))
+            && !emulate_alike(self.old, self.new)
+    }
+
+    /// Adapts the edit to a kernel whose handler of a misaligned access dies if it finds another
+    /// instruction than the one that has trapped: no hart may be in it when the text is written.
+    pub fn without_reruns(&mut self) {
+        if self.has_access() {
+            self.way = Way::Stop;
+        }
+    }
+
+    /// Adapts the edit to harts that fetch an aligned 4-byte instruction in two parcels.
+    ///
+    /// There [`Way::Store`] is not safe if both parcels change, since a hart may execute the first
+    /// parcel of one instruction with the second of the other: of a `nop` and an `ebreak`, for
+    /// instance, that makes an `ecall`.
+    pub fn without_ziccif(&mut self) {
+        let changed = self.old ^ self.new;
+        let in_one_parcel = changed >> 16 == 0 || changed as u16 == 0;
+
+        self.atomic_fetch = false;
+        if self.way == Way::Store && self.kind == Kind::Code && self.len == 4 && !in_one_parcel {
+            self.way = by_parcels(self.old, self.new);
+        }
+    }
+
+    /// The length in bytes of the head, the part that [`Edit::stand_in`] replaces. All instructions
+    /// are aligned to it, so that the head is written in one store.
+    #[inline(always)]
+    pub fn head_len(&self) -> usize {
+        ALIGN
+    }
+
+    /// The temporary content of the head while the tail is written: it is safe to execute with the
+    /// old tail and with the new one.
+    ///
+    /// A breakpoint, or the first parcel of a `nop` (`addi x0, x0, 0`): that has the opcode and the
+    /// destination, and with any second parcel it is a hint, which does nothing.
+    #[inline(always)]
+    pub fn stand_in(&self) -> u32 {
+        let one_is = |insn| self.old == insn || self.new == insn;
+
+        if self.way == Way::Parcels && !one_is(EBREAK) {
+            NOP as u32 & 0xffff
+        } else if ALIGN == 2 {
+            C_EBREAK.into()
+        } else {
+            EBREAK as u32
+        }
+    }
+}
+
+/// Whether two instructions are the same for the handler of misaligned accesses: it takes the
+/// address from the trap, so that loads, and stores, may differ in the base and in the offset.
+#[inline(always)]
+fn emulate_alike(old: u64, new: u64) -> bool {
+    let differ = old ^ new;
+
+    match old & 0x7f {
+        _ if differ == 0 => true,
+        // LOAD, LOAD-FP: all but rs1 and imm[11:0].
+        0x03 | 0x07 => differ & !0xffff_8000 == 0,
+        // STORE, STORE-FP: all but imm[11:5], rs1 and imm[4:0].
+        0x23 | 0x27 => differ & !0xfe0f_8f80 == 0,
+        _ => false,
+    }
+}
+
+/// The alignment in bytes of addresses and lengths.
+#[inline(always)]
+fn align(kind: Kind) -> usize {
+    match kind {
+        Kind::Code => ALIGN,
+        Kind::Literal => 2,
+    }
+}
+
+/// The way to write a 4-byte instruction that is not fetched atomically.
+#[inline(always)]
+fn by_parcels(old: u64, new: u64) -> Way {
+    if ALIGN == 2 && [old, new].iter().any(|&insn| insn == EBREAK || insn == NOP) {
+        Way::Parcels
+    } else {
+        Way::Stop
+    }
+}
+
+#[inline(always)]
+fn way(addr: usize, old: u64, new: u64, len: usize, kind: Kind) -> Way {
+    let single_store = len.is_power_of_two() && addr % len == 0;
+
+    if kind == Kind::Literal {
+        return if single_store { Way::Store } else { Way::Stop };
+    }
+
+    // The handler of a misaligned access would emulate the new one with the address of the old one.
+    if accesses_memory(old) && accesses_memory(new) && !emulate_alike(old, new) {
+        return Way::Stop;
+    }
+
+    let whole = |bytes: u64| insn_len(bytes as u16) == Some(len);
+    let whole_by_whole = whole(old) & whole(new);
+
+    match len {
+        // The first parcel of a longer instruction may be replaced with a breakpoint and restored:
+        // the rest does not change, so a hart sees the breakpoint or the whole instruction.
+        2 if whole_by_whole || old == u64::from(C_EBREAK) || new == u64::from(C_EBREAK) => {
+            Way::Store
+        }
+        4 if whole_by_whole && single_store => Way::Store,
+        4 if whole_by_whole => by_parcels(old, new),
+        _ => Way::Stop,
+    }
+}

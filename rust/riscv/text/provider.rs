@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Providers: writers of kernel text that the kernel calls instead of its own C code.
+//!
+//! Only in a kernel with our hooks. While a [`Registration`] exists, ftrace, kprobes, jump labels,
+//! BPF and alternatives write through its [`Provider`].
+//!
+//! C header: `arch/riscv/include/asm/text-patching.h`, with the hook series applied.
+
+use core::{
+    cell::UnsafeCell,
+    ptr::NonNull, //
+};
+
+use kernel::{
+    bindings::pt_regs,
+    error::to_result,
+    ffi::{
+        c_int,
+        c_void, //
+    },
+    prelude::*, //
+};
+
+use crate::{
+    adversary::{
+        self,
+        Point, //
+    },
+    bindings::{
+        self,
+        riscv_patch_provider, //
+    },
+    text::lock::TextLock, //
+};
+
+/// The provider declines a write, and has changed nothing: the kernel falls back to its C code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Declined;
+
+/// The result of [`Provider::sync`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Synced {
+    /// The queue was empty.
+    Empty,
+    /// All queued edits, and everything written before, are visible to all CPUs.
+    Everywhere,
+    /// All queued edits were written, by the C fallback: the caller has to flush.
+    Flush,
+    /// Some queued edits could not be written, not even by the C fallback.
+    Lost(Error),
+}
+
+/// The kernel's own function for writing text, for writes that the provider cannot do itself.
+#[derive(Clone, Copy)]
+pub struct Kernel<'a>(&'a riscv_patch_provider);
+
+impl Kernel<'_> {
+    /// Writes `bytes` at `addr`, visible to this CPU only.
+    ///
+    /// # Errors
+    ///
+    /// `-EFAULT` if there is no memory at `addr`; `-ENODEV` if the kernel has set no fallback.
+    ///
+    /// # Safety
+    ///
+    /// The kernel's user on whose behalf the provider is called wants `bytes` at `addr`, and owns
+    /// that memory.
+    pub unsafe fn write(&self, addr: usize, bytes: &[u8]) -> Result {
+        let fallback = self.0.fallback.ok_or(ENODEV)?;
+        let addr = core::ptr::with_exposed_provenance_mut(addr);
+
+        // SAFETY: The kernel set `fallback` when it registered the provider. It has to be called
+        // under `text_mutex`, which is held, as a `Kernel` is only lent to a provider that is being
+        // called. The caller guarantees that `bytes` may be written at `addr`.
+        to_result(unsafe { fallback(addr, bytes.as_ptr().cast(), bytes.len()) })
+    }
+}
+
+/// A writer of kernel text that the kernel calls.
+///
+/// All methods except [`Provider::breakpoint`] are called under `text_mutex`, one at a time, and
+/// may sleep. Addresses and bytes come from the kernel's own users, who are responsible for the
+/// resulting code.
+///
+/// All methods that write, except [`Provider::queue`], first write what is queued.
+///
+/// Methods with an address are `unsafe`, since they write there. They are called by the kernel.
+///
+/// # Safety
+///
+/// - A method that does not decline has written exactly the bytes it was given, with the visibility
+///   that it documents; for [`Provider::queue`] this holds after the next [`Provider::sync`]. The
+///   kernel's users execute them, and free the code that they replaced. A method that declines has
+///   changed nothing.
+/// - [`Provider::breakpoint`] does not lock, sleep, or call functions that are traced or probed. If
+///   it returns `true`, the task may continue with `regs`.
+pub unsafe trait Provider: Send + Sized + 'static {
+    /// Writes `bytes` at `addr`, visible to all CPUs if `everywhere`, else to this CPU only.
+    ///
+    /// # Safety
+    ///
+    /// A user in the kernel wants `bytes` at `addr`, and owns that memory.
+    unsafe fn write(
+        &mut self,
+        kernel: Kernel<'_>,
+        addr: usize,
+        bytes: &[u8],
+        everywhere: bool,
+    ) -> Result<(), Declined>;
+
+    /// Fills `len` bytes at `addr` with `byte`, visible to all CPUs.
+    ///
+    /// # Safety
+    ///
+    /// Those of [`Provider::write`].
+    unsafe fn set(
+        &mut self,
+        kernel: Kernel<'_>,
+        addr: usize,
+        byte: u8,
+        len: usize,
+    ) -> Result<(), Declined>;
+
+    /// Writes `bytes` at `addr`, visible to all CPUs, so that no CPU executes a mixture of old and
+    /// new bytes.
+    ///
+    /// # Safety
+    ///
+    /// Those of [`Provider::write`].
+    unsafe fn patch(
+        &mut self,
+        kernel: Kernel<'_>,
+        addr: usize,
+        bytes: &[u8],
+        lock: &TextLock,
+    ) -> Result<(), Declined>;
+
+    /// Queues a write of `bytes` at `addr`, to be done by the next [`Provider::sync`].
+    ///
+    /// Writes that are `first` are visible to all CPUs before any other queued write is done.
+    ///
+    /// # Safety
+    ///
+    /// Those of [`Provider::write`], until the next [`Provider::sync`].
+    unsafe fn queue(
+        &mut self,
+        kernel: Kernel<'_>,
+        addr: usize,
+        bytes: &[u8],
+        first: bool,
+    ) -> Result<(), Declined>;
+
+    /// Does all queued writes.
+    fn sync(&mut self, kernel: Kernel<'_>) -> Synced;
+
+    /// Handles the breakpoint that was hit with `regs`, if it is one of ours. Returns whether it
+    /// was.
+    ///
+    /// Called in any context, like an NMI handler: it must not lock or call traced functions, and
+    /// must be in `.kprobes.text`, with everything that it calls.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the handler of the breakpoint exception, with interrupts off since the trap.
+    unsafe fn breakpoint(regs: &mut pt_regs) -> bool;
+}
+
+#[repr(C)]
+struct Inner<P> {
+    ops: UnsafeCell<riscv_patch_provider>,
+    provider: UnsafeCell<P>,
+}
+
+/// A registered provider. Dropping it unregisters the provider.
+///
+/// # Invariants
+///
+/// The pointer comes from [`KBox::into_raw`], is ours, and its `ops` are registered.
+pub struct Registration<P: Provider>(NonNull<Inner<P>>);
+
+// SAFETY: All that can be done with it is to drop it, which any task may do; `P` is dropped with
+// it, and is `Send`.
+unsafe impl<P: Provider> Send for Registration<P> {}
+
+// SAFETY: A shared reference gives access to nothing.
+unsafe impl<P: Provider> Sync for Registration<P> {}
+
+impl<P: Provider> Registration<P> {
+    /// Registers `provider` with the kernel.
+    ///
+    /// # Errors
+    ///
+    /// `-EBUSY` if a provider is registered already, `-ENOMEM` if there is no memory.
+    ///
+    /// # Safety
+    ///
+    /// The result is dropped before the module with the code of `P` is unloaded: it must not be
+    /// leaked, as by `mem::forget()`, or the kernel would call code that was freed.
+    ///
+    /// # Context
+    ///
+    /// Sleeps. The caller does not hold `text_mutex`.
+    pub unsafe fn new(provider: P) -> Result<Registration<P>> {
+        let inner = KBox::new(
+            Inner {
+                ops: UnsafeCell::new(riscv_patch_provider {
+                    fallback: None,
+                    write: Some(write::<P>),
+                    set: Some(set::<P>),
+                    patch: Some(patch::<P>),
+                    queue: Some(queue::<P>),
+                    sync: Some(sync::<P>),
+                    breakpoint: Some(breakpoint::<P>),
+                }),
+                provider: UnsafeCell::new(provider),
+            },
+            GFP_KERNEL,
+        )?;
+
+        // SAFETY: `riscv_patch_provider_register()` requires that `ops` is initialised, and valid
+        // together with its functions until it is unregistered: `inner` is a box, and the caller
+        // guarantees that the registration is dropped before the module is unloaded. The kernel
+        // publishes `ops` under `text_mutex`. litmus: provider+publish
+        to_result(unsafe { bindings::riscv_patch_provider_register(inner.ops.get()) })?;
+
+        // INVARIANT: Just registered; `into_raw` never returns null.
+        Ok(Registration(
+            NonNull::new(KBox::into_raw(inner)).ok_or(ENOMEM)?,
+        ))
+    }
+}
+
+impl<P: Provider> Drop for Registration<P> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant `ops` is registered, and the box is ours. When
+        // `riscv_patch_provider_unregister()` returns, the kernel does not call us any more.
+        unsafe {
+            bindings::riscv_patch_provider_unregister((*self.0.as_ptr()).ops.get());
+            drop(KBox::from_raw(self.0.as_ptr()));
+        }
+    }
+}
+
+/// The provider that a callback is for, and the kernel's fallback.
+///
+/// # Safety
+///
+/// `ops` is what the kernel was given by [`Registration::new`] of the same `P`; `text_mutex` is
+/// held for `'a`.
+unsafe fn called<'a, P: Provider>(ops: *mut riscv_patch_provider) -> (&'a mut P, Kernel<'a>) {
+    let inner = ops.cast::<Inner<P>>();
+
+    // SAFETY: `ops` is the first field of a `repr(C)` struct, which outlives the registration. The
+    // lock makes this the only reference to the provider; `ops` itself is written by the kernel
+    // only when it is registered.
+    unsafe { (&mut *(*inner).provider.get(), Kernel(&*ops)) }
+}
+
+fn answer(result: Result<(), Declined>) -> c_int {
+    match result {
+        Ok(()) => 0,
+        Err(Declined) => -(kernel::bindings::EOPNOTSUPP as c_int),
+    }
+}
+
+/// # Safety
+///
+/// `bytes` is valid for reads of `len` bytes for `'a`.
+unsafe fn slice<'a>(bytes: *const c_void, len: usize) -> &'a [u8] {
+    // SAFETY: The caller guarantees that `bytes` is valid for reads of `len` bytes for `'a`.
+    unsafe { core::slice::from_raw_parts(bytes.cast(), len) }
+}
+
+/// The C callback for [`Provider::write`].
+///
+/// # Safety
+///
+/// Those of [`called`], for the duration of the call; `bytes` is valid for reads of `len` bytes.
+unsafe extern "C" fn write<P: Provider>(
+    ops: *mut riscv_patch_provider,
+    addr: *mut c_void,
+    bytes: *const c_void,
+    len: usize,
+    everywhere: bool,
+) -> c_int {
+    // SAFETY: The kernel passes the `ops` that it was given by `Registration::new`, and holds
+    // `text_mutex` until this returns.
+    let (provider, kernel) = unsafe { called::<P>(ops) };
+    // SAFETY: The kernel passes `len` readable bytes.
+    let bytes = unsafe { slice(bytes, len) };
+
+    // SAFETY: The kernel calls this for one of its users, which owns the memory.
+    answer(unsafe { provider.write(kernel, addr.addr(), bytes, everywhere) })
+}
+
+/// The C callback for [`Provider::set`].
+///
+/// # Safety
+///
+/// Those of [`called`], for the duration of the call.
+unsafe extern "C" fn set<P: Provider>(
+    ops: *mut riscv_patch_provider,
+    addr: *mut c_void,
+    byte: u8,
+    len: usize,
+) -> c_int {
+    // SAFETY: As in `write`.
+    let (provider, kernel) = unsafe { called::<P>(ops) };
+
+    // SAFETY: As in `write`.
+    answer(unsafe { provider.set(kernel, addr.addr(), byte, len) })
+}
+
+/// The C callback for [`Provider::patch`].
+///
+/// # Safety
+///
+/// Those of [`write`]; the caller also holds `cpus_read_lock`.
+unsafe extern "C" fn patch<P: Provider>(
+    ops: *mut riscv_patch_provider,
+    addr: *mut c_void,
+    bytes: *const c_void,
+    len: usize,
+) -> c_int {
+    // SAFETY: As in `write`.
+    let (provider, kernel) = unsafe { called::<P>(ops) };
+    // SAFETY: As in `write`.
+    let bytes = unsafe { slice(bytes, len) };
+    // SAFETY: The callers of `patch_text()` hold `text_mutex` and `cpus_read_lock` until it
+    // returns.
+    let lock = unsafe { TextLock::held_by_caller() };
+
+    // SAFETY: As in `write`.
+    answer(unsafe { provider.patch(kernel, addr.addr(), bytes, &lock) })
+}
+
+/// The C callback for [`Provider::queue`].
+///
+/// # Safety
+///
+/// Those of [`write`].
+unsafe extern "C" fn queue<P: Provider>(
+    ops: *mut riscv_patch_provider,
+    addr: *mut c_void,
+    bytes: *const c_void,
+    len: usize,
+    first: bool,
+) -> c_int {
+    // SAFETY: As in `write`.
+    let (provider, kernel) = unsafe { called::<P>(ops) };
+    // SAFETY: As in `write`.
+    let bytes = unsafe { slice(bytes, len) };
+
+    // SAFETY: As in `write`; the kernel calls `sync` before the text is freed.
+    answer(unsafe { provider.queue(kernel, addr.addr(), bytes, first) })
+}
+
+/// The C callback for [`Provider::sync`].
+///
+/// # Safety
+///
+/// Those of [`called`], for the duration of the call.
+unsafe extern "C" fn sync<P: Provider>(ops: *mut riscv_patch_provider) -> c_int {
+    // SAFETY: As in `write`.
+    let (provider, kernel) = unsafe { called::<P>(ops) };
+
+    match provider.sync(kernel) {
+        Synced::Empty => -(kernel::bindings::ENODATA as c_int),
+        Synced::Everywhere => 0,
+        Synced::Flush => -(kernel::bindings::EOPNOTSUPP as c_int),
+        Synced::Lost(error) => error.to_errno(),
+    }
+}
+
+/// The C callback for [`Provider::breakpoint`].
+///
+/// # Safety
+///
+/// The caller is the handler of the breakpoint exception, with interrupts off since the trap.
+/// `regs` points to the registers of the context that hit it, and nobody else uses them until this
+/// returns.
+#[link_section = ".kprobes.text"]
+unsafe extern "C" fn breakpoint<P: Provider>(regs: *mut pt_regs) -> bool {
+    adversary::at(Point::Trapped);
+    // SAFETY: The caller is the handler of the breakpoint exception. It passes valid registers,
+    // which nobody else uses until this returns.
+    unsafe { P::breakpoint(&mut *regs) }
+}

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Runs a guest in QEMU: starts it, follows its console, and determines how it ended."""
+
+import os
+import re
+import selectors
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.kernel import Kernel
+from harness.progress import Step, stop
+
+EXIT = re.compile(r"guest: exit (\d+)$")
+OFF = re.compile(r"\breboot: Power down$")
+PROGRESS = re.compile(r"guest: progress (.*)$")
+STAMP = re.compile(r"^\[ *\d+\.\d+\](?:\[[ CT]*\d+\])? ")
+
+
+@dataclass
+class Machine:
+    smp: int = 4
+    aia: str = "none"
+    memory: str = ""
+    append: str = ""
+    # An instruction takes a nanosecond, so that times are numbers of instructions.
+    icount: bool = False
+
+    @property
+    def ipi(self) -> str:
+        return "imsic" if self.aia == "imsic" else "sbi"
+
+    def __str__(self) -> str:
+        counted = ", instructions counted" if self.icount else ""
+        return f"{self.smp} hart{'s' if self.smp > 1 else ''}, {self.ipi.upper()} IPIs{counted}"
+
+
+@dataclass
+class Limits:
+    """Seconds without output, and in total, after which a guest is considered hung.
+
+    On a busy host they are multiplied by slowdown().
+    """
+
+    silence: float = 120
+    total: float = 1200
+
+
+@dataclass
+class Boot:
+    outcome: str = "died"  # exit (and powered off), died, silent, late
+    status: int = -1  # its script's; -1 if that did not end
+    elapsed: float = 0
+    lines: list[str] = field(default_factory=list)
+    log: Path = Path(os.devnull)
+
+    @property
+    def ended(self) -> str:
+        if self.outcome == "exit":
+            return f"its script ended with status {self.status}"
+        when = ("before its script ended" if self.status < 0 else
+                f"after its script ended with status {self.status}")
+        return {
+            "died": "the guest died",
+            "silent": "the guest hung: no output any more",
+            "late": "the guest did not finish in time",
+        }[self.outcome] + f", {when}"
+
+    @property
+    def hung(self) -> bool:
+        """Whether we killed the guest because it hung."""
+        return self.outcome in ("silent", "late")
+
+    @property
+    def ok(self) -> bool:
+        return self.outcome == "exit" and self.status == 0
+
+
+def command(kernel: Kernel, tools: dict[str, str], initramfs: Path,
+            machine: Machine) -> list[object]:
+    """The command line of QEMU."""
+    debug = kernel.flavour == "debug"
+    # The default limits of the kernel's detectors are for real harts; these share two host CPUs or
+    # so. A CPU that is locked up is still detected.
+    append = ["console=ttyS0", "panic=-1", "printk.devkmsg=on", "log_buf_len=8M",
+              "watchdog_thresh=30", "softlockup_panic=1", "rcupdate.rcu_cpu_stall_timeout=60",
+              "kunit.timeout=1200", machine.append]
+    virt = "virt,aia=aplic-imsic" if machine.aia == "imsic" else "virt"
+    return [tools["QEMU"], "-machine", virt, "-cpu", "rv64", "-smp", machine.smp,
+            "-m", machine.memory or ("2G" if debug else "1G"),
+            *(["-accel", "tcg,thread=single", "-icount", "shift=0"] if machine.icount else
+              ["-accel", "tcg,thread=multi"]), "-bios", tools["OPENSBI"],
+            "-kernel", kernel.image, "-initrd", initramfs,
+            "-append", " ".join(a for a in append if a),
+            "-nographic", "-no-reboot", "-nodefaults", "-serial", "stdio"]
+
+
+def slowdown(harts: int) -> float:
+    """The factor by which a guest with so many harts is slower now than on an idle host."""
+    return max(1.0, os.getloadavg()[0] / max(os.cpu_count() or 1, harts))
+
+
+def boot(args: Sequence[object], log: Path, limits: Limits, step: Step, harts: int = 1) -> Boot:
+    """Run a guest until it ends or hangs."""
+    result = Boot(log=log)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    start = last = time.monotonic()
+    # Seconds of a host of its own.
+    silent = total = 0.0
+    process = subprocess.Popen([str(a) for a in args], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               start_new_session=True)
+    assert process.stdout
+    fd = process.stdout.fileno()
+    os.set_blocking(fd, False)
+    rest = b""
+    outcome = "died"
+    progress = ""
+    try:
+        with selectors.DefaultSelector() as selector, log.open("wb") as out:
+            selector.register(fd, selectors.EVENT_READ)
+            while True:
+                now = time.monotonic()
+                passed = (now - last) / slowdown(harts)
+                last = now
+                silent += passed
+                total += passed
+                if silent > limits.silence:
+                    outcome = "silent"
+                    break
+                if total > limits.total:
+                    outcome = "late"
+                    break
+                step.update(progress)
+                if not selector.select(timeout=0.5):
+                    continue
+                data = os.read(fd, 1 << 16)
+                if not data:
+                    break
+                silent = 0.0
+                out.write(data)
+                out.flush()
+                *complete, rest = (rest + data).split(b"\n")
+                result.lines += [line.decode(errors="replace").rstrip("\r") for line in complete]
+                for line in result.lines[len(result.lines) - len(complete):]:
+                    if m := PROGRESS.search(line):
+                        progress = m.group(1)
+    finally:
+        stop(process)
+        process.stdout.close()
+    if rest:
+        result.lines.append(rest.decode(errors="replace").rstrip("\r"))
+    result.elapsed = time.monotonic() - start
+    for at, line in reversed(list(enumerate(result.lines))):
+        if m := EXIT.search(line):
+            result.status = int(m.group(1))
+            if outcome == "died" and any(OFF.search(after) for after in result.lines[at + 1:]):
+                outcome = "exit"
+            break
+    result.outcome = outcome
+    return result
+
+
+def said(lines: list[str]) -> list[str]:
+    """The lines that the guest's script printed for us, without their prefix."""
+    return [m.group(1) for line in lines if (m := re.search(r"\] guest: (.*)$", line))]
+
+
+def sent(lines: list[str], tag: str) -> list[str] | None:
+    """The lines of a file that the guest sent; None if it is incomplete."""
+    prefix = re.compile(rf"\] guest-{re.escape(tag)}: (.*)$")
+    if f"end {tag}" not in said(lines):
+        return None
+    return [m.group(1) for line in lines if (m := prefix.search(line))]

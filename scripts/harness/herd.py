@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Runs herd7, which computes what a memory model allows."""
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import paths, progress, store
+from harness.lock import locked
+from harness.progress import StepFailed
+
+SUITE = "forky"
+# Its own libc and libgmp come along: the package is newer than many a machine.
+PACKAGES = ("herdtools7", "libc6", "libgmp10")
+
+# Bytes of all of them, with apt's lists.
+SIZE = 400_000_000
+
+HINT = "Set HERD7= to a herd7 of yours (opam install herdtools7)."
+
+
+def fetch() -> Path:
+    """Fetch herd7 and its dependencies, unpacked in the cache."""
+    folder = paths.cache() / "herd7"
+    with locked(paths.cache() / "herd7.lock", "fetching herd7"):
+        if store.complete(folder):
+            return folder
+        if not shutil.which("dpkg") or not shutil.which("apt-get"):
+            raise StepFailed(f"There is no herd7 here, and without apt none is fetched. {HINT}")
+        arch = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
+        with store.room(folder.parent, "herd7", SIZE):
+            partial = store.start(folder)
+            for package in PACKAGES:
+                progress.run(f"fetching {package} from {SUITE}",
+                             [paths.SCRIPTS / "fetch-deb.sh", SUITE, arch, package, partial],
+                             paths.LOGS / f"fetch-{package}.log", HINT)
+            store.finish(partial, folder)
+    return folder
+
+
+def command() -> list[str | Path]:
+    """The command line of herd7, without a test."""
+    given = os.environ.get("HERD7") or shutil.which("herd7")
+    if given:
+        return [given]
+    folder = fetch()
+    loaders = sorted(folder.glob("usr/lib/*/ld-linux*.so.*"))
+    if not loaders:
+        raise StepFailed(f"no loader in {folder}: remove it, and try again")
+    return [loaders[0], "--library-path", loaders[0].parent, folder / "usr/bin/herd7",
+            "-set-libdir", folder / "usr/share/herdtools7/herd"]
+
+
+@dataclass
+class Verdict:
+    """The result of herd7 for a test."""
+
+    says: str  # Never, Sometimes, Always; else what went wrong
+    digest: str = ""  # of the test itself, whatever it is called
+
+
+def run(herd: list[str | Path], kernel: Path, test: Path) -> Verdict:
+    """Run herd7 on a test."""
+    riscv = test.read_text().startswith("RISCV")
+    model = ["-model", "riscv.cat"] if riscv else ["-conf", "linux-kernel.cfg"]
+    r = subprocess.run([*herd, *model, test.absolute()], cwd=kernel / "tools/memory-model",
+                       capture_output=True, text=True, check=False, timeout=300)
+    out = r.stdout + r.stderr
+    if "data-race" in out:
+        return Verdict("a data race")
+    m = re.search(r"^Observation \S+ (\w+)", out, re.MULTILINE)
+    if not m:
+        return Verdict(f"no verdict: {out.strip()[-500:]}")
+    digest = re.search(r"^Hash=(\w+)", out, re.MULTILINE)
+    return Verdict(m.group(1), digest.group(1) if digest else "")

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Files of a kernel tree as our hook series leaves them, without a copy of the tree."""
+
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from harness import paths
+from harness.progress import StepFailed
+
+FILE = re.compile(r"^\+\+\+ b/(\S+)", re.MULTILINE)
+
+
+class Tree:
+    """The files of a kernel, hooked."""
+
+    def __init__(self, kernel: Path, hooks: Path = paths.TOP / "patches"):
+        self.kernel = kernel
+        self.series = sorted(hooks.glob("*.patch"))
+        self.patched: dict[str, str] = {}
+        touched = {name for patch in self.series for name in FILE.findall(patch.read_text())}
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            for path in touched:
+                if (kernel / path).exists():
+                    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(kernel / path, folder / path)
+            for patch in self.series:
+                self.apply(patch, folder)
+            self.patched = {path: (folder / path).read_text() for path in sorted(touched)}
+
+    def apply(self, patch: Path, folder: Path) -> None:
+        with patch.open() as text:
+            r = subprocess.run(["patch", "-p1", "--no-backup-if-mismatch", "-f", "-d", folder],
+                               stdin=text, capture_output=True, text=True, check=False)
+        if r.returncode:
+            raise StepFailed(f"{patch.name} does not apply to {self.kernel}:\n"
+                             f"{r.stdout}{r.stderr}")
+
+    def read(self, path: str) -> str:
+        """The text of a file; none if it is not there."""
+        if path in self.patched:
+            return self.patched[path]
+        file = self.kernel / path
+        return file.read_text() if file.exists() else ""

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Fetches a static C library for riscv64, for tests of the kernel that need one."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from harness import llvm, paths, programs, progress, store
+from harness.kernel import Kernel
+from harness.lock import locked
+from harness.progress import StepFailed
+
+SUITE = "trixie"
+PACKAGES = ("libc6-dev-riscv64-cross", "libc6-riscv64-cross", "linux-libc-dev-riscv64-cross",
+            "libgcc-14-dev-riscv64-cross")
+
+# Bytes of all of them, with apt's lists.
+SIZE = 300_000_000
+
+MM = ("mm/vm_util.c", "mm/hugepage_settings.c")
+HWPROBE = ("riscv/hwprobe/sys_hwprobe.S",)
+
+# The tests in tools/testing/selftests that are about protection and faults, and those for riscv
+# that run without vectors. (uffd-unit-tests takes minutes in QEMU; userfaultfd is tested by
+# rust/tests/user/faults.c.) Each with the sources that it is linked with.
+SELFTESTS = {
+    "mm/droppable.c": MM,
+    "mm/guard-regions.c": MM,
+    "mm/madv_populate.c": MM,
+    "mm/map_fixed_noreplace.c": MM,
+    "mm/map_populate.c": MM,
+    "mm/mdwe_test.c": MM,
+    "mm/merge.c": MM,
+    "mm/mremap_dontunmap.c": MM,
+    "mm/mseal_test.c": MM,
+    "mm/on-fault-limit.c": MM,
+    "riscv/abi/pointer_masking.c": (),
+    "riscv/hwprobe/cbo.c": HWPROBE,
+    "riscv/hwprobe/hwprobe.c": HWPROBE,
+    "riscv/hwprobe/which-cpus.c": HWPROBE,
+    "riscv/mm/mmap_bottomup.c": (),
+    "riscv/mm/mmap_default.c": (),
+}
+
+
+def root() -> Path:
+    """The folder of the library and its headers."""
+    folder = paths.cache() / "libc"
+    with locked(paths.cache() / "libc.lock", "fetching a C library"):
+        if not store.complete(folder):
+            if not shutil.which("dpkg") or not shutil.which("apt-get"):
+                raise StepFailed("A C library for riscv64 is fetched with apt, which is not here.")
+            arch = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
+            with store.room(folder.parent, "a C library", SIZE):
+                partial = store.start(folder)
+                for package in PACKAGES:
+                    progress.run(f"fetching {package} from {SUITE}",
+                                 [paths.SCRIPTS / "fetch-deb.sh", SUITE, arch, package, partial],
+                                 paths.LOGS / f"fetch-{package}.log")
+                store.finish(partial, folder)
+    return folder
+
+
+def selftests(kernel: Kernel, tools: dict[str, str]) -> dict[str, Path]:
+    """Build SELFTESTS, and return their paths in the guest and on the host."""
+    libc = root()
+    cross = libc / "usr/riscv64-linux-gnu"
+    gcc = next((libc / "usr/lib/gcc-cross/riscv64-linux-gnu").iterdir())
+    top = kernel.tree / "tools/testing/selftests"
+    clang = llvm.program(tools, "clang")
+    builtin = progress.output([clang, "-print-resource-dir"]).strip()
+    out = paths.BUILD / "selftests"
+    out.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for test, more in SELFTESTS.items():
+        source = top / test
+        program = out / source.stem
+        r = subprocess.run(
+            [clang, "--target=riscv64-linux-gnu", "-march=rv64gc", "-mabi=lp64d", "-O2", "-w",
+             "-static", "-fuse-ld=lld", "-nostdinc", "-isystem", f"{builtin}/include",
+             "-isystem", programs.headers(kernel, tools), "-isystem", cross / "include",
+             f"-B{cross}/lib", f"-B{gcc}", f"-L{cross}/lib", f"-L{gcc}", "-D_GNU_SOURCE=",
+             "-I", source.parent, "-I", top, "-I", top / "mm",
+             "-I", kernel.tree / "tools/include", "-I", kernel.tree / "tools/include/uapi",
+             # What it uses and does not include; not for assembler.
+             *(() if more == HWPROBE else ("-include", "stdint.h")),
+             "-o", program, source, *(top / m for m in more), "-lpthread"],
+            capture_output=True, text=True, check=False)
+        if r.returncode:
+            raise StepFailed(f"{source} does not compile:\n{r.stderr[-3000:]}")
+        found[f"selftests/{source.stem}"] = program
+    return found

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Fetches the kernel source: the user's own, Debian's package, or kernel.org's tarball."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import kernel_org, paths, progress, store
+from harness.lock import locked
+from harness.progress import StepFailed
+
+# The suites that may have a version, the likeliest first.
+DEBIAN = (
+    ("linux-source-7.3", ("trixie-backports", "forky", "sid")),
+    ("linux-source-7.2", ("forky", "trixie-backports", "sid")),
+)
+
+
+# Bytes of an unpacked tree, and of that with the packages it comes in.
+TREE = 2_000_000_000
+FETCHED = 2_500_000_000
+
+
+@dataclass
+class Source:
+    """A kernel tree, which is never written to."""
+
+    tree: Path
+    identity: str  # differs when the content does
+    origin: str  # for people
+    private: bool  # ours: may be hard-linked
+
+    @property
+    def version(self) -> str:
+        return tree_version(self.tree)
+
+
+def tree_version(tree: Path) -> str:
+    text = (tree / "Makefile").read_text()
+    parts = [m.group(1).strip() for k in ("VERSION", "PATCHLEVEL", "SUBLEVEL", "EXTRAVERSION")
+             if (m := re.search(rf"^{k} *= *(.*)$", text, re.MULTILINE))]
+    if len(parts) != 4:
+        raise StepFailed(f"{tree} is not a kernel tree: its Makefile names no version")
+    v, p, s, e = parts
+    return f"{v}.{p}.{s}{e}"
+
+
+def stat_hash(tree: Path) -> str:
+    """A hash of the names, sizes and times in a tree, without reading the files."""
+    h = hashlib.sha256(str(tree).encode())
+    for folder, dirs, files in os.walk(tree):
+        if folder == str(tree) and ".git" in dirs:
+            dirs.remove(".git")
+        dirs.sort()
+        for name in sorted(files):
+            st = os.lstat(os.path.join(folder, name))
+            h.update(f"{folder}/{name} {st.st_size} {st.st_mtime_ns}\n".encode())
+    return h.hexdigest()[:16]
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def unpack(tarball: Path, folder: Path, log: Path) -> None:
+    """Unpack a kernel tarball into folder, without its top folder."""
+    progress.run(f"unpacking {tarball.name}",
+                 ["tar", "-x", "-f", tarball, "-C", folder, "--strip-components=1"], log,
+                 f"Is {tarball} a whole kernel tarball, and is the disk full?")
+
+
+def from_user(given: Path) -> Source:
+    if not given.exists():
+        raise StepFailed(f"KERNEL_SRC={given}: no such file or folder")
+    if given.is_dir():
+        tree = given.resolve()
+        if not (tree / "rust" / "kernel" / "lib.rs").exists():
+            raise StepFailed(f"KERNEL_SRC={given} is not a kernel tree with Rust in it")
+        return Source(tree, f"tree-{stat_hash(tree)}", f"tree {tree}", private=False)
+    digest = sha256(given)[:16]
+    folder = paths.cache() / "src" / f"tarball-{digest}"
+    with locked(paths.cache() / "src.lock", "the kernel source"):
+        if not store.complete(folder):
+            with store.room(folder.parent, "the kernel source", TREE):
+                partial = store.start(folder)
+                unpack(given.resolve(), partial, paths.LOGS / "unpack.log")
+                store.finish(partial, folder)
+    return Source(folder, f"tarball-{digest}", f"tarball {given.name}", private=True)
+
+
+def from_debian(folder: Path) -> str | None:
+    """Unpack Debian's source package in folder, and return its origin, if there is one."""
+    if not shutil.which("apt-get"):
+        return None
+    arch = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
+    deb = folder.with_name("deb.partial")
+    for package, suites in DEBIAN:
+        for suite in suites:
+            partial = store.start(folder)
+            shutil.rmtree(deb, ignore_errors=True)
+            log = paths.LOGS / f"fetch-{package}-{suite}.log"
+            try:
+                progress.run(f"fetching {package} from {suite}",
+                             [paths.SCRIPTS / "fetch-deb.sh", suite, arch, package, deb], log)
+            except StepFailed:
+                if store.free(folder.parent) < store.FULL:
+                    raise
+                print(f"    not there; the log is {log}")
+                continue
+            version = (deb / "VERSION").read_text().strip()
+            tarball = next((deb / "usr/src").glob("linux-source-*.tar.*"))
+            unpack(tarball, partial, paths.LOGS / "unpack.log")
+            shutil.rmtree(deb)
+            (partial / ".origin").write_text(f"Debian {package} {version}\n")
+            store.finish(partial, folder)
+            return version
+    return None
+
+
+def from_kernel_org(folder: Path) -> str:
+    partial = store.start(folder)
+    tarball = partial.with_name("kernel.tar.xz")
+    name = kernel_org.download(tarball)
+    unpack(tarball, partial, paths.LOGS / "unpack.log")
+    tarball.unlink()
+    (partial / ".origin").write_text(f"kernel.org {name}\n")
+    store.finish(partial, folder)
+    return name
+
+
+def fill(folder: Path) -> None:
+    """Fetch the source into folder."""
+    # Left by an interrupted run.
+    for stale in ("deb.partial", "deb.partial.fetch"):
+        shutil.rmtree(folder.with_name(stale), ignore_errors=True)
+    folder.with_name("kernel.tar.xz").unlink(missing_ok=True)
+    if not from_debian(folder):
+        from_kernel_org(folder)
+
+
+def get() -> Source:
+    """The kernel source, from the first origin that has it."""
+    given = os.environ.get("KERNEL_SRC")
+    if given:
+        return from_user(Path(given))
+    # One folder: once fetched it stays, so that a run needs no network and a
+    # new upload does not start a rebuild on its own.
+    folder = paths.cache() / "src" / "default"
+    if not store.complete(folder):
+        with locked(paths.cache() / "src.lock", "the kernel source"):
+            if not store.complete(folder):
+                with store.room(folder.parent, "the kernel source", FETCHED):
+                    fill(folder)
+    origin = (folder / ".origin").read_text().strip()
+    return Source(folder, origin, origin, private=True)

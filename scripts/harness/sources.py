@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Our sources whose orderings litmus tests are about, and the kernel's that these rest on."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from harness import functions, paths
+from harness.functions import Function
+from harness.hooked import Tree
+
+FOLDERS = ("include", "rust", "samples/rust", "patches")
+# Test programs order as the code they test; generated and host code is none.
+SKIPPED = ("rust/tests/", "rust/bindings/")
+# What a path begins with if it is the kernel's.
+LINUX = "linux/"
+
+
+def files() -> Iterator[tuple[str, Path]]:
+    for top in FOLDERS:
+        for path in sorted((paths.TOP / top).rglob("*")):
+            where = str(path.relative_to(paths.TOP))
+            if path.suffix in (".rs", ".c", ".h", ".patch") and not where.startswith(SKIPPED):
+                yield where, path
+
+
+class Sources:
+    """All functions of ours, and those of a kernel with our hooks."""
+
+    def __init__(self, kernel: Tree):
+        self.kernel = kernel
+        self.read: dict[str, list[Function]] = {}
+
+    @cached_property
+    def ours(self) -> list[Function]:
+        return [f for where, path in files() if path.suffix in (".rs", ".c")
+                for f in functions.find(where, path.read_text())]
+
+    def kernels(self, path: str) -> list[Function]:
+        """Those of a file of the kernel's, whose path begins with linux/."""
+        if path not in self.read:
+            self.read[path] = functions.find(path, self.kernel.read(path.removeprefix(LINUX)))
+        return self.read[path]
+
+    def functions(self, name: str, path: str) -> list[Function]:
+        """Those of this name: the kernel's in a file linux/..., or ours in one that ends so."""
+        if path.startswith(LINUX):
+            return [f for f in self.kernels(path) if f.name == name]
+        return [f for f in self.ours if f.path.endswith(path) and f.name == name]
+
+    def around(self, where: str, line: int) -> Function | None:
+        """Ours that a line of a file (from 0) is in."""
+        inside = [f for f in self.ours if f.path == where and f.first <= line <= f.last]
+        return inside[-1] if inside else None

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Boots a guest of the test suite, and collects its results."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from harness import guest, initramfs, kernlog, ktap, matrix, modules, pagetables, paths
+from harness.guest import Boot, Limits, Machine
+from harness.kernel import Kernel
+from harness.progress import Step, tail
+from harness.results import Result, Results
+
+SCRIPT = paths.SCRIPTS / "guest/test.sh"
+
+
+def module_parameters(tools: dict[str, str], built: dict[str, Path], names: tuple[str, ...],
+                      parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that the guest passes to each module: those for QEMU, and those it has."""
+    wanted = {**matrix.emulated(tools["QEMU_VERSION"]), **parameters}
+    return {f"PARAMS_{name}": " ".join(f"{k}={v}" for k, v in wanted.items()
+                                       if k in modules.parameters(built[name]))
+            for name in names}
+
+
+def boot(kernel: Kernel, tools: dict[str, str], built: dict[str, Path], name: str,
+         machine: Machine, limits: Limits, step: Step, *, script: Path = SCRIPT, load: tuple[str, ...] = matrix.MODULES,
+         kunit: tuple[str, ...] = (),
+         litmus: bool = False, parameters: dict[str, Any] | None = None,
+         settings: dict[str, Any] | None = None,
+         files: dict[str, Path] | None = None) -> Boot:
+    """Boot a guest that runs script with these modules."""
+    samples = (matrix.LITMUS_MODULE,) if litmus else ()
+    given: dict[str, Any] = {"LOAD": " ".join(load), "KUNIT": " ".join(kunit), "CHECK_PAGES": "1",
+             "LITMUS": " ".join(samples)}
+    given.update(module_parameters(tools, built, (*load, *kunit, *samples), parameters or {}))
+    given.update(settings or {})
+    image = paths.BUILD / "initramfs" / f"{name}.cpio.gz"
+    image.parent.mkdir(parents=True, exist_ok=True)
+    initramfs.build(image, script, [built[m] for m in (*load, *kunit, *samples)], given, files)
+    args = guest.command(kernel, tools, image, machine)
+    return guest.boot(args, paths.LOGS / f"guest-{name}.log", limits, step,
+                      machine.smp)
+
+
+def kunit_modules(built: dict[str, Path]) -> tuple[str, ...]:
+    return tuple(sorted(m for m in built if m.startswith(matrix.KUNIT_PREFIX)))
+
+
+def ending(boot: Boot) -> Results:
+    """Results for how the guest ended, and whether its kernel complained."""
+    results = Results()
+    if not boot.ok:
+        # Under another name if we killed it, which may have other reasons than a defect.
+        results.add("guest ended in time" if boot.hung else "guest", False,
+                    f"{boot.ended}; the end of {boot.log}:\n{tail(boot.log)}")
+    else:
+        results.add("guest", True)
+    found = kernlog.complaints(boot.lines)
+    detail = kernlog.excerpt(boot.lines, found[0]) if found else ""
+    results.add("kernel log", not found, f"the kernel complains, in {boot.log}:\n{detail}")
+    return results
+
+
+def guest_checks(boot: Boot) -> Results:
+    """The results of checks by the guest's script."""
+    results = Results()
+    for line in guest.said(boot.lines):
+        if line.startswith("ok "):
+            results.add(line[3:], True)
+        elif line.startswith("not ok "):
+            name, _, detail = line[7:].partition(": ")
+            results.add(name, False, detail)
+    return results
+
+
+def page_checks(boot: Boot) -> Results:
+    results = Results()
+    dump = guest.sent(boot.lines, "pages")
+    if dump is None:
+        results.add("page tables", False, "there is no whole dump in the log")
+        return results
+    try:
+        mappings = pagetables.parse(dump)
+    except ValueError as e:
+        results.add("page tables", False, str(e))
+        return results
+    for name, problems in (("writable_and_executable", pagetables.writable_executable(mappings)),
+                           ("writable_alias", pagetables.writable_aliases(mappings))):
+        results.add(f"page tables.{name}", not problems, "\n    ".join(problems[:10]))
+    verdict = [line for line in boot.lines if re.search(r"Checked W\+X mappings: passed", line)]
+    # Once at boot, once after our modules have been at work.
+    results.add("W+X check", len(verdict) >= 2, f"passed {len(verdict)} times of 2")
+    return results
+
+
+def litmus_checks(boot: Boot) -> Results:
+    """The results of litmus tests on the guest's harts; "nothing" counts as skipped."""
+    results = Results()
+    lines = guest.sent(boot.lines, "litmus")
+    for line in lines or ():
+        if m := re.match(r"(ok|not ok|nothing) ([^:]+): (.*)", line):
+            status = {"ok": "pass", "not ok": "fail", "nothing": "skip"}[m.group(1)]
+            results.all.append(Result(f"litmus.{m.group(2)}", status, m.group(3)))
+    if not results.count("pass"):
+        results.add("litmus", False, "no litmus test passed")
+    return results
+
+
+def selftests(kernel: Kernel) -> dict[str, Path]:
+    """The kernel's own tests that guests run: their paths in the guest and on the host."""
+    script = kernel.tree / "tools/testing/selftests/cpu-hotplug/cpu-on-off-test.sh"
+    return {"programs/cpu-on-off-test.sh": script}
+
+
+def kind(script: str, kernel: Kernel) -> dict[str, Any]:
+    """The arguments of boot() for a guest of scripts/guest/SCRIPT.sh."""
+    if script != "hotplug":
+        return {}
+    return {"script": paths.SCRIPTS / f"guest/{script}.sh",
+            "load": matrix.MODULES + matrix.HOTPLUG,
+            "settings": {"HOOKED": int(kernel.hooked)}, "files": selftests(kernel)}
+
+
+def results(kernel: Kernel, boot: Boot, kunit: tuple[str, ...], litmus: bool = False,
+            pages: bool = True) -> Results:
+    """All results of a boot of test.sh, or of a script that dumps no page tables."""
+    all_results = Results()
+    if pages and not kunit and not litmus:
+        all_results.add("KUnit", False, "there are no KUnit modules")
+    if litmus:
+        all_results.extend(litmus_checks(boot))
+    for module in kunit:
+        all_results.extend(ktap.parse(kernel, boot.lines, module))
+    all_results.extend(guest_checks(boot))
+    if pages:
+        all_results.extend(page_checks(boot))
+    all_results.extend(ending(boot))
+    return all_results
