@@ -73,7 +73,7 @@ ORDERING_RUST = re.compile(
     r"(?<!fn )\b(?:smp_mb|smp_store_mb|dma_mb|mb|barrier)\(\w*|\bsynchronize_rcu\w*\("
     r"|(?:^|[(,]) *(?:\w+::)*(?:Acquire|Release|Full)\b|\"fence[ .][^\"]*")
 ORDERING_C = re.compile(
-    r"\b(?!rr_)\w+_(?:acquire|release)\(|\b(?:(?:smp|dma)_)?(?:mb|rmb|wmb|store_mb)\("
+    r"\b(?!rust_riscv_)\w+_(?:acquire|release)\(|\b(?:(?:smp|dma)_)?(?:mb|rmb|wmb|store_mb)\("
     r"|\bRISCV_FENCE\([^)]*|\batomic\w*_(?:inc|dec|add|sub)_return\(|\bx?chg\("
     r"|\brcu_assign_pointer\(|\bsynchronize_rcu\w*\(|\bkick_all_cpus_sync\(")
 # The mutation, in a test that it names, that an ordering in the sources answers

@@ -17,57 +17,23 @@ use riscv::{
             Edit,
             Kind, //
         },
-        owners::Owners,
-        plan::Strategy, //
+        owners::Owners, //
     }, //
 };
 
 use crate::{
-    control,
     engine,
-    stats, //
+    stats,
+    strategy, //
 };
 
-/// How a batch was committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// The strategy that was used.
-    pub strategy: Strategy,
-    /// The number of edits.
-    pub edits: usize,
-    /// How long CPUs were stopped, in nanoseconds; 0 except with [`Strategy::Rendezvous`].
-    pub stopped_ns: u64,
-}
-
-/// Options for tests and measurements; users leave them at their defaults.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
-    /// The strategy to use instead of the cheapest one.
-    pub strategy: Option<Strategy>,
-    /// The index, in the order of addresses, of an edit to treat as if somebody else wrote to it
-    /// after the batch was verified. Only in a kernel with KUnit; has no effect on a rendezvous,
-    /// during which nobody else can write.
-    pub race_at: Option<usize>,
-    /// Permits [`Strategy::Rendezvous`] for instructions that are replaced together. Only in a
-    /// kernel with KUnit.
-    pub torn: Option<Torn>,
-}
-
-/// The permission to tear instructions that are replaced together: a task that is between them
-/// resumes in the middle of the new ones.
-#[derive(Clone, Copy, Debug)]
-pub struct Torn(());
-
-impl Torn {
-    /// Creates the permission, for a test of that.
-    ///
-    /// # Safety
-    ///
-    /// For every edit of the batch, the code that a task executes then is harmless.
-    pub const unsafe fn new() -> Torn {
-        Torn(())
-    }
-}
+pub use crate::{
+    engine::Report,
+    options::{
+        Options,
+        Torn, //
+    }, //
+};
 
 /// A batch of edits of kernel text: either all of them are made, or none.
 ///
@@ -201,7 +167,7 @@ impl Batch {
     }
 
     fn add(&mut self, addr: usize, old: &[u8], new: &[u8], phase: u8, kind: Kind) -> Result {
-        let edit = Edit::new(addr, old, new, phase, kind).map_err(error_of)?;
+        let edit = Edit::new(engine::machine(), addr, old, new, phase, kind).map_err(error_of)?;
 
         self.edits.reserve(1, GFP_KERNEL)?;
         self.owners.pin(&edit)?;
@@ -251,7 +217,7 @@ impl Batch {
     /// Sleeps. The caller must not hold `cpus_read_lock`. Allocates nothing.
     pub fn commit(self) -> Result<Report> {
         self.commit_with(Options {
-            strategy: control::strategy(),
+            strategy: strategy::chosen(),
             ..Options::default()
         })
     }

@@ -2,25 +2,26 @@
 
 //! Kernel text patching: `rust_riscv_patch.ko`.
 //!
-//! - [`batch`]: the Rust API;
-//! - [`ffi`]: the C API, see `include/rust_riscv/patch.h`;
-//! - `engine`: commits batches, with the cheapest strategy that is safe;
-//! - `guard`, `trap`: breakpoints in front of instructions that are replaced together, and
-//!   their handler;
-//! - `text_provider`, `queue`: writes for the kernel's own users, in a kernel with our hooks;
-//! - `control`: an override of the strategy, for measurements;
-//! - `stats`: the counters in debugfs.
+//! - [`batch`]: the Rust API; [`ffi`]: the C API, see `include/rust_riscv/patch.h`;
+//! - `engine`: commits batches, one at a time, by the protocol in [`riscv::text::commit`];
+//! - `text_provider`, `queue`, `poke`: writes for the kernel's own users, in a kernel with our hooks;
+//! - `trap`: the handler of the breakpoints that stand in for instructions meanwhile;
+//! - `options`, `strategy`: overrides, for tests and measurements;
+//! - `stats`, `debugfs`: counters, and the files that show them.
 
 use kernel::prelude::*;
 
 pub mod batch;
-mod control;
+mod debugfs;
 mod engine;
 pub mod ffi;
-mod guard;
+mod options;
+#[cfg(rust_riscv_text_hooks)]
+mod poke;
 #[cfg(rust_riscv_text_hooks)]
 mod queue;
 pub mod stats;
+mod strategy;
 #[cfg(rust_riscv_text_hooks)]
 mod text_provider;
 #[cfg(rust_riscv_text_hooks)]
@@ -59,8 +60,8 @@ struct RustRiscvPatch {
     // counters are removed before the engine.
     #[cfg(rust_riscv_text_hooks)]
     _provider: riscv::text::provider::Registration<text_provider::TextProvider>,
-    _stats: Pin<KBox<stats::Files>>,
-    _engine: engine::Registration,
+    _stats: Pin<KBox<debugfs::Files>>,
+    _engine: engine::Reservation,
 }
 
 /// Registers the provider, so that the kernel's own users write through this module.
@@ -91,7 +92,7 @@ impl kernel::Module for RustRiscvPatch {
         let pages =
             riscv::compat::parameter::<u32>(module_parameters::window_pages.value()) as usize;
         // SAFETY: Called once, when the module is loaded.
-        let engine = unsafe { engine::Registration::new(pages) }
+        let engine = unsafe { engine::Reservation::new(pages) }
             .inspect_err(|_| pr_err!("cannot reserve a window of {pages} pages\n"))?;
 
         Ok(RustRiscvPatch {
@@ -101,7 +102,7 @@ impl kernel::Module for RustRiscvPatch {
             _provider: take_over(pages)?,
             // SAFETY: The last step that can fail. Dropped with the module's data, before its text
             // is freed.
-            _stats: unsafe { stats::Files::new() }?,
+            _stats: unsafe { debugfs::Files::new() }?,
         })
     }
 }

@@ -1,33 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counters of batches, errors and the time that CPUs were stopped: `rust_riscv_patch/stats` in
-//! debugfs.
+//! Counters of batches, errors and the time that CPUs were stopped.
+//!
+//! [`debugfs`](crate::debugfs) shows them.
 
 use kernel::{
     bindings,
     ffi::c_int,
     fmt,
-    prelude::*,
     sync::atomic::{
         Atomic,
         Relaxed, //
     }, //
 };
 
-use riscv::{
-    debugfs::{
-        Scope,
-        ScopedDir,
-        Writer, //
-    },
-    text::plan::Strategy, //
-};
-
-use crate::{
-    batch::Report,
-    control,
-    engine, //
-};
+use riscv::text::plan::Strategy;
 
 /// The counters of this module.
 pub(crate) static STATS: Stats = Stats::new();
@@ -130,11 +117,11 @@ impl Stats {
     }
 
     /// Counts a batch that was committed.
-    pub(crate) fn count_batch(&self, report: &Report) {
-        let counters = &self.strategies[report.strategy as usize];
+    pub(crate) fn count_batch(&self, strategy: Strategy, edits: usize) {
+        let counters = &self.strategies[strategy as usize];
 
         counters.batches.fetch_add(1, Relaxed);
-        counters.edits.fetch_add(report.edits as u64, Relaxed);
+        counters.edits.fetch_add(edits as u64, Relaxed);
     }
 
     /// Counts `number` calls of the kernel's own users.
@@ -192,12 +179,11 @@ pub fn fallbacks() -> u64 {
     STATS.fallbacks.load(Relaxed)
 }
 
-struct View;
-
-impl Writer for View {
-    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// Shows the counters, in the format that `Documentation/text-patching.rst` describes.
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, strategy) in STRATEGIES {
-            let counters = &STATS.strategies[strategy as usize];
+            let counters = &self.strategies[strategy as usize];
 
             writeln!(
                 f,
@@ -206,18 +192,17 @@ impl Writer for View {
                 counters.edits.load(Relaxed)
             )?;
         }
-        writeln!(f, "atomic_fetch: {}", u8::from(engine::atomic_fetch()))?;
-        writeln!(f, "rollbacks: {}", STATS.rollbacks.load(Relaxed))?;
+        writeln!(f, "rollbacks: {}", self.rollbacks.load(Relaxed))?;
 
         write!(f, "provider:")?;
-        for (name, counter) in CALLS.iter().zip(&STATS.calls) {
+        for (name, counter) in CALLS.iter().zip(&self.calls) {
             write!(f, " {name}={}", counter.load(Relaxed))?;
         }
-        writeln!(f, " c_fallbacks={}", STATS.fallbacks.load(Relaxed))?;
+        writeln!(f, " c_fallbacks={}", self.fallbacks.load(Relaxed))?;
 
         write!(f, "errors:")?;
-        let named = ERRORS.iter().map(|(name, _)| *name).zip(&STATS.errors);
-        let all = Iterator::chain(named, [("other", &STATS.other_errors)]);
+        let named = ERRORS.iter().map(|(name, _)| *name).zip(&self.errors);
+        let all = Iterator::chain(named, [("other", &self.other_errors)]);
         for (name, counter) in all {
             match counter.load(Relaxed) {
                 0 => {}
@@ -226,17 +211,17 @@ impl Writer for View {
         }
         writeln!(f)?;
 
-        let stops = STATS.stops.load(Relaxed);
-        let min = STATS.stopped_min_ns.load(Relaxed);
+        let stops = self.stops.load(Relaxed);
+        let min = self.stopped_min_ns.load(Relaxed);
         writeln!(
             f,
             "stopped: count={stops} min_ns={} max_ns={} total_ns={}",
             if stops == 0 { 0 } else { min },
-            STATS.stopped_max_ns.load(Relaxed),
-            STATS.stopped_ns.load(Relaxed)
+            self.stopped_max_ns.load(Relaxed),
+            self.stopped_ns.load(Relaxed)
         )?;
         writeln!(f, "stopped_us:")?;
-        for (bucket, counter) in STATS.histogram.iter().enumerate() {
+        for (bucket, counter) in self.histogram.iter().enumerate() {
             match counter.load(Relaxed) {
                 0 => {}
                 count if bucket == BUCKETS - 1 => writeln!(f, " more: {count}")?,
@@ -244,39 +229,5 @@ impl Writer for View {
             }
         }
         Ok(())
-    }
-}
-
-fn make_files<'data, 'dir>(view: &'data View, dir: &'dir ScopedDir<'data, 'dir>) {
-    dir.read_only_file(c"stats", view);
-    dir.read_write_callback_file(
-        c"strategy",
-        view,
-        &|_, f| writeln!(f, "{}", control::name()),
-        &|_, input| control::choose(input),
-    );
-}
-
-/// The files in debugfs; removed when dropped.
-#[pin_data]
-pub(crate) struct Files {
-    #[pin]
-    scope: Scope<View>,
-}
-
-impl Files {
-    /// Makes `rust_riscv_patch/stats` and `rust_riscv_patch/strategy`.
-    ///
-    /// # Safety
-    ///
-    /// Those of [`Scope::dir`].
-    pub(crate) unsafe fn new() -> Result<Pin<KBox<Files>>> {
-        KBox::pin_init(
-            try_pin_init!(Files {
-                // SAFETY: The caller guarantees what `Scope::dir` requires of its result.
-                scope <- unsafe { Scope::dir(View, c"rust_riscv_patch", make_files) },
-            }? Error),
-            GFP_KERNEL,
-        )
     }
 }

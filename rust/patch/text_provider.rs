@@ -18,6 +18,7 @@ use riscv::{
         edit::{
             Edit,
             Kind,
+            Machine,
             Way,
             MAX_LEN, //
         },
@@ -34,6 +35,7 @@ use riscv::{
 
 use crate::{
     engine,
+    poke,
     queue::{
         NoRoom,
         Queue, //
@@ -50,8 +52,8 @@ pub(crate) struct TextProvider {
     queue: Queue,
     /// The error of a queued write that was lost, to be returned by the next sync.
     lost: Option<Error>,
-    /// [`engine::atomic_fetch`], cached so that it is not evaluated for each site.
-    atomic_fetch: bool,
+    /// [`engine::machine`], which is not evaluated for each site.
+    machine: Machine,
 }
 
 impl TextProvider {
@@ -64,7 +66,7 @@ impl TextProvider {
         Ok(TextProvider {
             queue: Queue::new(edits, pages)?,
             lost: None,
-            atomic_fetch: engine::atomic_fetch(),
+            machine: engine::machine(),
         })
     }
 
@@ -94,7 +96,7 @@ impl TextProvider {
             Synced::Flush => {}
             Synced::Lost(error) => self.lost = Some(error),
         }
-        engine::synchronise();
+        flush::instructions_everywhere();
     }
 }
 
@@ -106,7 +108,7 @@ fn hand_back(kernel: Kernel<'_>, edits: &[Edit], failure: Failure) -> Synced {
     for phase in 0..=riscv::text::edit::MAX_PHASE {
         if phase > 0 {
             // litmus: batch+phases
-            engine::synchronise();
+            flush::instructions_everywhere();
         }
         for edit in edits.iter().filter(|edit| edit.phase() == phase) {
             let bytes = edit.new_bytes().to_le_bytes();
@@ -135,10 +137,10 @@ fn declined(call: Call, failure: Failure) -> Declined {
     Declined
 }
 
-fn failure(error: Error, addr: usize) -> Failure {
+fn at(error: Error, addr: usize) -> Failure {
     Failure {
-        errno: error.to_errno(),
         addr,
+        ..error.into()
     }
 }
 
@@ -147,7 +149,7 @@ fn failure(error: Error, addr: usize) -> Failure {
 /// # Safety
 ///
 /// `bytes.len()` bytes at `addr` are memory that can be read.
-unsafe fn edit_of(addr: usize, bytes: &[u8]) -> Result<Edit> {
+unsafe fn edit_of(machine: Machine, addr: usize, bytes: &[u8]) -> Result<Edit> {
     let len = bytes.len();
 
     if len > MAX_LEN || len % 2 != 0 || addr % 2 != 0 {
@@ -157,10 +159,10 @@ unsafe fn edit_of(addr: usize, bytes: &[u8]) -> Result<Edit> {
     // even.
     let old = unsafe { riscv::text::read(addr, len) }.to_le_bytes();
 
-    Edit::new(addr, &old[..len], bytes, 0, Kind::Code).map_err(|_| EINVAL)
+    Edit::new(machine, addr, &old[..len], bytes, 0, Kind::Code).map_err(|_| EINVAL)
 }
 
-// SAFETY: The engine's functions write everything, or fail with nothing written. (`poke` and `fill`
+// SAFETY: The engine's functions write everything, or fail with nothing written. (Those of `poke`
 // could fail halfway only where no memory is mapped, but the kernel's users own all of it.) Then
 // the call is declined, or the queue is passed to the C fallback, whose errors `sync` returns.
 // `trap::handle`, which is inlined into `.kprobes.text`, returns `true` only for the
@@ -176,8 +178,8 @@ unsafe impl Provider for TextProvider {
         self.drain_first(kernel);
         STATS.count_calls(Call::Write, 1);
         // SAFETY: The kernel's user that the caller acts for owns the memory.
-        unsafe { engine::poke(addr, bytes, everywhere) }
-            .map_err(|error| declined(Call::Write, failure(error, addr)))
+        unsafe { poke::write(addr, bytes, everywhere) }
+            .map_err(|error| declined(Call::Write, at(error, addr)))
     }
 
     unsafe fn set(
@@ -190,8 +192,7 @@ unsafe impl Provider for TextProvider {
         self.drain_first(kernel);
         STATS.count_calls(Call::Set, 1);
         // SAFETY: As in `write`.
-        unsafe { engine::fill(addr, byte, len) }
-            .map_err(|error| declined(Call::Set, failure(error, addr)))
+        unsafe { poke::fill(addr, byte, len) }.map_err(|error| declined(Call::Set, at(error, addr)))
     }
 
     unsafe fn patch(
@@ -204,10 +205,9 @@ unsafe impl Provider for TextProvider {
         self.drain_first(kernel);
         STATS.count_calls(Call::Patch, 1);
         // SAFETY: As in `write`.
-        let edit = unsafe { edit_of(addr, bytes) }
-            .map_err(|error| declined(Call::Patch, failure(error, addr)))?;
+        let edit = unsafe { edit_of(self.machine, addr, bytes) }
+            .map_err(|error| declined(Call::Patch, at(error, addr)))?;
         let mut edits = [edit];
-        engine::fit_fetch(&mut edits);
 
         // SAFETY: One edit, of text that the kernel's user owns.
         let report = unsafe { engine::commit_for_kernel(&mut edits, Some(lock)) }
@@ -238,11 +238,9 @@ unsafe impl Provider for TextProvider {
         for _ in 0..2 {
             // SAFETY: As in `write`; only called for a valid length and alignment.
             let old = || unsafe { riscv::text::read(addr, bytes.len()) };
-            let mut edit = Edit::aligned(addr, old, bytes, phase, kind).ok_or(Declined)?;
+            let edit =
+                Edit::aligned(self.machine, addr, old, bytes, phase, kind).ok_or(Declined)?;
 
-            if !self.atomic_fetch {
-                edit.without_ziccif();
-            }
             // An edit that needs a stop cannot be queued: CPU hotplug is not excluded here.
             if edit.way() == Way::Stop {
                 return Err(Declined);

@@ -94,7 +94,7 @@ impl kernel::Module for RustRiscv {
         }
         if longest_us > 0 {
             pr_info!("delays of up to {longest_us} us, seed {seed}: for tests only\n");
-            adversary::start(seed, time::Ticks::in_us(longest_us));
+            adversary::start(seed, timebase::Ticks::in_us(longest_us));
         }
         Ok(RustRiscv)
     }

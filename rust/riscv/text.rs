@@ -139,34 +139,36 @@ impl Lookups {
         Some(found)
     }
 
-    /// The page-table entry of what must be `allowed` at `addr`.
+    /// The page-table entry of `addr`, where `origin` may write.
     ///
     /// # Errors
     ///
-    /// `-EFAULT` if it is not.
+    /// `-EFAULT` if it may not.
     ///
     /// # Safety
     ///
     /// That of [`look_up`].
-    pub(crate) unsafe fn look_up(&mut self, addr: usize, allowed: Allowed) -> Result<Pte> {
+    pub(crate) unsafe fn look_up(&mut self, addr: usize, origin: Origin) -> Result<Pte> {
         // SAFETY: By the function's requirement.
         unsafe { self.find(addr) }
             .map(|found| found.pte)
-            .filter(|pte| match allowed {
-                Allowed::Text => pte.is_text(),
-                Allowed::Memory => pte.is_valid(),
+            .filter(|pte| match origin {
+                Origin::Module => pte.is_text(),
+                Origin::Kernel => pte.is_valid(),
             })
             .ok_or(EFAULT)
     }
 }
 
-/// What may be written.
+/// Who asks for a write, which decides what may be written and what is verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Allowed {
-    /// Kernel text.
-    Text,
-    /// Any memory of the kernel: the kernel's own users also write what is still to become text.
-    Memory,
+pub enum Origin {
+    /// A module, by our API. Only kernel text may be written, and the old bytes are what the module
+    /// expects to be there.
+    Module,
+    /// The kernel itself, through the provider. It also writes memory that is still to become text,
+    /// and the old bytes were just read, under `text_mutex`.
+    Kernel,
 }
 
 /// The `len` bytes at `addr`, little-endian; `len` is 2, 4, 6 or 8 and `addr` even.

@@ -120,100 +120,100 @@ impl Samples {
         self.both(
             "nothing",
             loops,
-            bindings::rust_riscv_test_op_RR_TEST_NOTHING,
+            bindings::rust_riscv_test_op_RUST_RISCV_TEST_NOTHING,
             || (),
         )?;
         self.both(
             "compiler",
             loops,
-            bindings::rust_riscv_test_op_RR_TEST_COMPILER,
+            bindings::rust_riscv_test_op_RUST_RISCV_TEST_COMPILER,
             barrier,
         )?;
         self.both(
             "store",
             loops,
-            bindings::rust_riscv_test_op_RR_TEST_STORE,
+            bindings::rust_riscv_test_op_RUST_RISCV_TEST_STORE,
             || word.store(1, Relaxed),
         )?;
         self.both(
             "store-release",
             loops,
-            bindings::rust_riscv_test_op_RR_TEST_STORE_RELEASE,
+            bindings::rust_riscv_test_op_RUST_RISCV_TEST_STORE_RELEASE,
             || word.store(1, Release),
         )?;
         self.both(
             "smp-store-mb",
             loops,
-            bindings::rust_riscv_test_op_RR_TEST_STORE_MB,
+            bindings::rust_riscv_test_op_RUST_RISCV_TEST_STORE_MB,
             || smp_store_mb(&word, 1),
         )?;
         self.both(
             "load",
             loops,
-            bindings::rust_riscv_test_op_RR_TEST_LOAD,
+            bindings::rust_riscv_test_op_RUST_RISCV_TEST_LOAD,
             || _ = word.load(Relaxed),
         )?;
         self.both(
             "load-acquire",
             loops,
-            bindings::rust_riscv_test_op_RR_TEST_LOAD_ACQUIRE,
+            bindings::rust_riscv_test_op_RUST_RISCV_TEST_LOAD_ACQUIRE,
             || _ = word.load(Acquire),
         )?;
         self.both(
             "fetch-add",
             loops,
-            bindings::rust_riscv_test_op_RR_TEST_ADD,
+            bindings::rust_riscv_test_op_RUST_RISCV_TEST_ADD,
             || _ = word.fetch_add(1, Relaxed),
         )?;
         self.both(
             "fetch-add-full",
             loops,
-            bindings::rust_riscv_test_op_RR_TEST_ADD_FULL,
+            bindings::rust_riscv_test_op_RUST_RISCV_TEST_ADD_FULL,
             || _ = word.fetch_add(1, Full),
         )?;
         self.both(
             "smp-mb",
             loops,
-            bindings::rust_riscv_test_op_RR_TEST_SMP_MB,
+            bindings::rust_riscv_test_op_RUST_RISCV_TEST_SMP_MB,
             || smp_mb(Full),
         )?;
         self.both(
             "smp-rmb",
             loops,
-            bindings::rust_riscv_test_op_RR_TEST_SMP_RMB,
+            bindings::rust_riscv_test_op_RUST_RISCV_TEST_SMP_RMB,
             || smp_mb(Read),
         )?;
         self.both(
             "smp-wmb",
             loops,
-            bindings::rust_riscv_test_op_RR_TEST_SMP_WMB,
+            bindings::rust_riscv_test_op_RUST_RISCV_TEST_SMP_WMB,
             || smp_mb(Write),
         )?;
-        self.both("mb", loops, bindings::rust_riscv_test_op_RR_TEST_MB, || {
+        self.both("mb", loops, bindings::rust_riscv_test_op_RUST_RISCV_TEST_MB, || {
             mb(Full)
         })?;
         self.both(
             "rmb",
             loops,
-            bindings::rust_riscv_test_op_RR_TEST_RMB,
+            bindings::rust_riscv_test_op_RUST_RISCV_TEST_RMB,
             || mb(Read),
         )?;
         self.both(
             "wmb",
             loops,
-            bindings::rust_riscv_test_op_RR_TEST_WMB,
+            bindings::rust_riscv_test_op_RUST_RISCV_TEST_WMB,
             || mb(Write),
         )?;
         self.both(
             "dma-rmb",
             loops,
-            bindings::rust_riscv_test_op_RR_TEST_DMA_RMB,
+            bindings::rust_riscv_test_op_RUST_RISCV_TEST_DMA_RMB,
             || dma_mb(Read),
         )?;
         self.both(
             "dma-wmb",
             loops,
-            bindings::rust_riscv_test_op_RR_TEST_DMA_WMB,
+            bindings::rust_riscv_test_op_RUST_RISCV_TEST_DMA_WMB,
             || dma_mb(Write),
         )?;
         Ok(())

@@ -31,6 +31,18 @@ mod riscv {
     }
 }
 
+/// What edits are written on, unless a test is about a machine that lacks something.
+const MACHINE: text::edit::Machine = text::edit::Machine {
+    atomic_fetch: true,
+    reruns_accesses: true,
+};
+
+/// Harts that fetch an aligned 4-byte instruction in two parcels.
+const WITHOUT_ZICCIF: text::edit::Machine = text::edit::Machine {
+    atomic_fetch: false,
+    ..MACHINE
+};
+
 // What the sources call `crate`.
 use riscv::{
     fault,

@@ -731,7 +731,7 @@ mod window_tests {
     use riscv::text::{
         look_up,
         window::Window,
-        Allowed, //
+        Origin, //
     };
 
     use super::{
@@ -756,7 +756,7 @@ mod window_tests {
         assert!((0..4).all(|n| bits(start + n * 4096) == 0));
         for _ in 0..3 {
             // SAFETY: This module's own text stays. Dropped below.
-            let open = unsafe { window.open([page, page + 4096].into_iter(), Allowed::Text) }?;
+            let open = unsafe { window.open([page, page + 4096].into_iter(), Origin::Module) }?;
             let seen = [start, start + 4096, start + 8192, page].map(bits);
 
             // A failing assertion drops nothing.
@@ -779,7 +779,7 @@ mod window_tests {
         let page = many(0) & !(kernel::page::PAGE_SIZE - 1);
         let aliases = || [bits(start), bits(start + 4096)];
         // SAFETY: This module's own text stays. Dropped below.
-        let mut open = unsafe { window.open([page, page + 4096].into_iter(), Allowed::Text) }?;
+        let mut open = unsafe { window.open([page, page + 4096].into_iter(), Origin::Module) }?;
         let (before, mut meanwhile) = (aliases(), [u64::MAX; 2]);
 
         open.closed_while(|_| meanwhile = aliases());
@@ -799,7 +799,7 @@ mod window_tests {
         let page = many(0) & !(kernel::page::PAGE_SIZE - 1);
 
         // SAFETY: This module's own text stays.
-        let error = unsafe { window.open([page, page + 4096].into_iter(), Allowed::Text) }.err();
+        let error = unsafe { window.open([page, page + 4096].into_iter(), Origin::Module) }.err();
         assert_eq!(error, Some(E2BIG));
         assert_eq!(bits(start), 0);
         assert_eq!(Window::new(0).err(), Some(EINVAL));
@@ -814,7 +814,7 @@ mod window_tests {
         let page = many(0) & !(kernel::page::PAGE_SIZE - 1);
 
         // SAFETY: This module's own text stays; the other page is refused.
-        let error = unsafe { window.open([page, data].into_iter(), Allowed::Text) }.err();
+        let error = unsafe { window.open([page, data].into_iter(), Origin::Module) }.err();
         assert_eq!(error, Some(EFAULT));
         assert_eq!(bits(start), 0);
         Ok(())

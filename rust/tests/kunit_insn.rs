@@ -206,7 +206,8 @@ mod tests {
         text::{
             edit::{
                 Edit,
-                Kind, //
+                Kind,
+                Machine, //
             },
             look_up,
             owners::Owners, //
@@ -357,7 +358,12 @@ mod tests {
     }
 
     fn pinned(addr: usize) -> Result {
-        let edit = Edit::new(addr, &[0; 2], &[0; 2], 0, Kind::Code).map_err(|_| EINVAL)?;
+        // Any: no bytes are written.
+        let machine = Machine {
+            atomic_fetch: false,
+            reruns_accesses: false,
+        };
+        let edit = Edit::new(machine, addr, &[0; 2], &[0; 2], 0, Kind::Code).map_err(|_| EINVAL)?;
 
         Owners::new().pin(&edit)
     }

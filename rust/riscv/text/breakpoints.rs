@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The table of in-flight edits, for the breakpoint handler.
-
-use core::marker::PhantomData;
+//! Guards: breakpoints in front of instructions that are replaced together, and the table of
+//! in-flight edits that their handler reads.
 
 use crate::{
     adversary::{
@@ -10,66 +9,52 @@ use crate::{
         Point, //
     },
     bindings,
-    text::edit::Edit, //
+    text::{
+        edit::Edit,
+        lock::TextLock,
+        window::Closed, //
+    }, //
 };
 
-/// A table of in-flight edits, for the breakpoint handler to look up.
+/// Calls `write`, which writes `edits`, with the breakpoints of their stand-ins handled meanwhile.
 ///
-/// # Invariants
-///
-/// `table` holds the address and the number of edits that live for `'e`.
-pub struct Table<'e> {
-    table: bindings::rust_riscv_guarded,
-    _edits: PhantomData<&'e [Edit]>,
-}
-
-impl<'e> Table<'e> {
-    /// Creates a table of `edits`, which are sorted by address.
-    pub fn new(edits: &'e [Edit]) -> Table<'e> {
-        // INVARIANT: The pointer and the length of a slice that lives for `'e`.
-        Table {
-            table: bindings::rust_riscv_guarded {
-                edits: edits.as_ptr().cast(),
-                count: edits.len(),
-            },
-            _edits: PhantomData,
-        }
-    }
-}
-
-/// Makes the edits of `table` visible to the breakpoint handler. To be called before any of their
-/// breakpoints is written.
+/// 1. Publish the table of the edits, before the first of their breakpoints is written.
+/// 2. Write.
+/// 3. Withdraw the table. That waits twice until every CPU has had interrupts on: first for CPUs
+///    that have hit a breakpoint of the table and have not looked it up yet; then, with the table
+///    withdrawn, for CPUs that have hit another breakpoint and are still searching the table.
 ///
 /// # Safety
 ///
-/// No other table is published. `table` is not moved, and its edits stay valid, until [`withdraw`]
-/// has returned.
-pub unsafe fn publish(table: &Table<'_>) {
-    // SAFETY: `rust_riscv_guard_publish()` requires that no other table is published, and that `table` is
-    // valid until `rust_riscv_guard_withdraw()` has returned. The caller guarantees both.
-    unsafe { bindings::rust_riscv_guard_publish(&table.table) };
-    adversary::at(Point::Published);
-}
-
-/// Withdraws the table that [`publish`] published. When this returns, no CPU reads it any more.
-///
-/// Waits twice until every CPU has had interrupts on: first for CPUs that have hit a breakpoint of
-/// the table and have not looked it up yet; then, with the table withdrawn, for CPUs that have hit
-/// another breakpoint and are still searching the table.
-///
-/// # Safety
-///
-/// No breakpoint of the edits is in the text, and all CPUs have flushed their instruction caches
-/// since. The caller holds `cpus_read_lock`.
+/// - No other table is published: calls of this function exclude each other.
+/// - `edits` are sorted by address.
+/// - When `write` returns, no breakpoint of the edits is in the text, and all CPUs have flushed
+///   their instruction caches since.
 ///
 /// # Context
 ///
-/// Interrupts on; waits for IPIs.
-pub unsafe fn withdraw() {
+/// Interrupts on; waits for IPIs. `lock` shows that CPU hotplug is excluded, since a CPU that is
+/// not online gets no IPI.
+pub unsafe fn guard<R>(edits: &[Edit], _lock: &TextLock, write: impl FnOnce() -> R) -> R {
+    let table = bindings::rust_riscv_guarded {
+        edits: edits.as_ptr().cast(),
+        count: edits.len(),
+    };
+
+    // SAFETY: `rust_riscv_guard_publish()` requires that no other table is published, which the
+    // caller guarantees, and that `table` and its edits are valid until
+    // `rust_riscv_guard_withdraw()` has returned, which is called below.
+    unsafe { bindings::rust_riscv_guard_publish(&table) };
+    adversary::at(Point::Published);
+
+    let result = write();
+
     adversary::at(Point::Unguarded);
-    // SAFETY: `rust_riscv_guard_withdraw()` requires that no CPU fetches a breakpoint of the edits any
-    // more, and that `cpus_read_lock` is held. The caller guarantees both.
+    // SAFETY: `rust_riscv_guard_withdraw()` requires that no CPU fetches a breakpoint of the edits
+    // any more, which the caller guarantees, and that `cpus_read_lock` is held, which `_lock`
+    // shows.
     unsafe { bindings::rust_riscv_guard_withdraw() };
+    result
 }
 
 /// The edits of the published table; empty if no table is published.
@@ -85,20 +70,24 @@ pub unsafe fn published<'a>() -> &'a [Edit] {
     if table.is_null() {
         return &[];
     }
-    // SAFETY: By the requirements of `publish`, the table and its edits are there until `withdraw`
-    // returns. That waits, after no CPU can find the table any more, until this CPU has had
+    // SAFETY: `guard` keeps the table and its edits until `rust_riscv_guard_withdraw()` has
+    // returned. That waits, after no CPU can find the table any more, until this CPU has had
     // interrupts on, which the caller guarantees not to be before the end of `'a`.
     unsafe { core::slice::from_raw_parts((*table).edits.cast(), (*table).count) }
 }
 
-/// `synchronize_rcu_tasks()`: waits until every task has switched voluntarily, or was idle or in
-/// user space.
+/// Waits until no task is between two instructions that a batch replaces together.
 ///
-/// Context: sleeps, for some tens of milliseconds. The caller is in no read-side critical section
-/// of any flavour of RCU.
+/// The breakpoints in front of them keep tasks from getting there again. RCU-tasks waits until
+/// every task has switched voluntarily, which a task that is preempted has not, or was idle or in
+/// user space. It also waits for an RCU grace period, and so for interrupt handlers.
+///
+/// Context: sleeps, for some tens of milliseconds, so the window is closed. The caller is in no
+/// read-side critical section of any flavour of RCU.
 ///
 /// C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
-pub fn synchronise_tasks() {
-    // SAFETY: It may be called wherever one may sleep, which is this function's context.
+pub(crate) fn wait_for_tasks(_closed: &Closed) {
+    // SAFETY: `synchronize_rcu_tasks()` may be called wherever one may sleep, which is this
+    // function's context.
     unsafe { bindings::rust_riscv_synchronize_rcu_tasks() };
 }

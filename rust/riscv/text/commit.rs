@@ -1,39 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Verifying and writing a batch of edits.
+//! The protocol that writes a batch of edits: all of them, or none.
 //!
-//! Each step has a type: [`Batch::verify`] returns a [`Verified`] batch, [`Verified::open`] a
-//! [`Ready`] one, and only that can be written. Nothing here allocates.
+//! [`Batch::write`] is the way in. `write_live` has the steps of a batch that is written while all
+//! harts execute the text, `write_guarded` puts breakpoints in front of instructions that are
+//! replaced together, and `write_stopped` writes while all other CPUs are stopped. Nothing here
+//! allocates.
 
 use core::ptr::NonNull;
 
 use kernel::{
+    bindings::{
+        EFAULT,
+        EILSEQ,
+        EIO,
+        EOPNOTSUPP, //
+    },
     ffi::c_int,
     fmt,
     prelude::*, //
 };
 
 use crate::{
-    mm::pgtable::PAGE_SIZE,
-    stop_machine::rendezvous::Met,
+    adversary::{
+        self,
+        Point, //
+    },
+    mm::{
+        flush,
+        pgtable::PAGE_SIZE, //
+    },
+    stop_machine::rendezvous::{
+        rendezvous,
+        Met,
+        Work, //
+    },
     symbol::Symbol,
     text::{
         self,
+        breakpoints,
         edit::{
             Edit,
             Kind,
             Way,
             MAX_PHASE, //
         },
-        plan,
+        lock::TextLock,
+        plan::{
+            self,
+            Strategy, //
+        },
         window::{
-            Closed,
             Mapped,
             Open,
             Window,
             Writer, //
         },
-        Allowed, //
+        Origin, //
     }, //
 };
 
@@ -48,19 +71,32 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// The failure with the errno `number`, which is positive as in C, at `addr`.
     #[inline(always)]
-    fn mismatch(edit: &Edit) -> Failure {
+    pub const fn new(number: u32, addr: usize) -> Failure {
         Failure {
-            errno: -(kernel::bindings::EILSEQ as c_int),
-            addr: edit.addr(),
+            errno: -(number as c_int),
+            addr,
         }
     }
 
     #[inline(always)]
+    fn mismatch(edit: &Edit) -> Failure {
+        Failure::new(EILSEQ, edit.addr())
+    }
+
+    #[inline(always)]
     fn not_open(edit: &Edit) -> Failure {
+        Failure::new(EFAULT, edit.addr())
+    }
+}
+
+impl From<Error> for Failure {
+    /// A failure that is not about a particular edit.
+    fn from(error: Error) -> Failure {
         Failure {
-            errno: -(kernel::bindings::EFAULT as c_int),
-            addr: edit.addr(),
+            errno: error.to_errno(),
+            addr: 0,
         }
     }
 }
@@ -76,218 +112,329 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A batch of planned edits, of addresses that may be written.
-///
-/// # Invariants
-///
-/// The edits are sorted by address and do not overlap. For all of `'e`, the bytes at their
-/// addresses are kernel text or, with [`Allowed::Memory`], any memory of the kernel.
-pub struct Batch<'e>(&'e [Edit], Allowed);
+/// How a batch that is written while harts execute the text is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Live {
+    /// Whether each write of code is repeated: see [`twice`].
+    pub write_twice: bool,
+    /// The index of an edit to treat as if its old bytes did not match when it is written, for
+    /// tests.
+    pub race_at: Option<usize>,
+}
 
-impl<'e> Batch<'e> {
-    /// Creates a batch from planned edits.
-    ///
-    /// # Safety
-    ///
-    /// - [`plan::plan`] accepted the edits.
-    /// - [`text::Owners::pin`] accepted each edit, and the `Owners` are kept for `'e`; or, with
-    ///   [`Allowed::Memory`], the caller guarantees that the memory of each edit may be written and
-    ///   stays valid for `'e`.
-    /// - Nobody else writes to the same text, except by mistake.
-    /// - The text is valid code at every point in between: after any subset of the edits of phase
-    ///   0, and after all of phase 0 and any subset of phase 1.
-    pub unsafe fn new(edits: &'e [Edit], allowed: Allowed) -> Batch<'e> {
-        // INVARIANT: The caller guarantees that `plan` has sorted the edits and checked that they
-        // do not overlap, and that `Owners::pin` or the caller itself has checked their addresses.
-        Batch(edits, allowed)
-    }
+/// The outcome of [`Batch::write`].
+#[must_use]
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    /// Whether all edits were made. If not, the text is as it was before.
+    pub result: Result<(), Failure>,
+    /// Whether edits had been made that were reverted.
+    pub reverted: bool,
+    /// For how long all CPUs were stopped, in nanoseconds, if they were.
+    pub stopped_ns: Option<u64>,
+}
 
-    /// Checks that the text holds the old bytes of every edit.
-    ///
-    /// # Errors
-    ///
-    /// `-EILSEQ`, with the address of the first edit whose old bytes do not match.
-    #[inline(always)]
-    pub fn verify(self) -> Result<Verified<'e>, Failure> {
-        check(self.0)?;
-        Ok(Verified(self.0, self.1))
-    }
-
-    /// Skips the pre-check, for a caller that has just read the old bytes: [`Ready::begin`] and
-    /// [`ForMaster::write_stopped`] verify again.
-    #[inline(always)]
-    pub fn just_read(self) -> Verified<'e> {
-        Verified(self.0, self.1)
+impl From<Failure> for Outcome {
+    /// The outcome of a batch of which nothing was written.
+    fn from(failure: Failure) -> Outcome {
+        Outcome {
+            result: Err(failure),
+            reverted: false,
+            stopped_ns: None,
+        }
     }
 }
 
-#[inline(always)]
-fn check(edits: &[Edit]) -> Result<(), Failure> {
-    for edit in edits {
-        if !holds_old(edit) {
-            return Err(Failure::mismatch(edit));
-        }
+/// Calls `write`, which writes code that harts execute, and if `again`, calls it a second time
+/// after a flush of all instruction caches.
+///
+/// QEMU's multi-threaded TCG needs that: while one thread stores, another may be translating the
+/// old bytes, and link its stale translation after the store has discarded the existing ones. When
+/// a flush ends it has been linked, so that a second store discards it.
+///
+/// # Errors
+///
+/// Those of `write`.
+///
+/// # Context
+///
+/// Interrupts on; waits for the other harts.
+pub fn twice<E>(again: bool, mut write: impl FnMut() -> Result<(), E>) -> Result<(), E> {
+    write()?;
+    if again {
+        flush::instructions_everywhere();
+        write()?;
     }
     Ok(())
 }
 
-#[inline(always)]
-fn holds_old(edit: &Edit) -> bool {
-    // SAFETY: By the invariant of `Batch`, from which all edits here come.
-    unsafe { text::read(edit.addr(), edit.len()) == edit.old() }
-}
-
-/// A batch whose old bytes matched the text when [`Batch::verify`] or the caller read it.
+/// A batch of planned edits, of addresses that may be written.
 ///
 /// # Invariants
 ///
-/// Those of [`Batch`].
-pub struct Verified<'e>(&'e [Edit], Allowed);
-
-impl<'e> Verified<'e> {
-    /// Opens `window` on the pages of the batch, for this CPU.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Window::open`].
-    ///
-    /// # Safety
-    ///
-    /// - The steps of the result are made in order: see [`Ready`].
-    /// - Edits of [`Way::Stop`] are in the table of
-    ///   [`breakpoints::publish`](crate::text::breakpoints::publish), from before their first step
-    ///   until the result has been dropped.
-    /// - The result is dropped: it must not be leaked, as by `mem::forget()`, or writable aliases
-    ///   of text remain.
-    pub unsafe fn open<'w>(self, window: &'w mut Window) -> Result<Ready<'e, 'w>> {
-        let shape = Shape::of(self.0);
-        // SAFETY: By the type invariants the pages are in ascending order, and stay mapped as they
-        // are. The caller guarantees that the window is dropped.
-        let mut open = unsafe { window.open(plan::pages(self.0, PAGE_SIZE), self.1) }?;
-
-        if shape.iter().any(|phase| phase.breakpoints | phase.accesses) {
-            open.wait_for_traps();
-        }
-        Ok(Ready {
-            edits: self.0,
-            open,
-            shape,
-        })
-    }
-
-    /// Maps the pages of the batch in `window` for the master of a rendezvous, which may be any
-    /// CPU.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Window::map`].
-    ///
-    /// # Safety
-    ///
-    /// - No task is between two instructions of an edit that [is splittable](Edit::is_splittable):
-    ///   it would resume in the middle of the new ones.
-    /// - The result is dropped: it must not be leaked, as by `mem::forget()`, or writable aliases
-    ///   of text remain.
-    pub unsafe fn for_master<'w>(self, window: &'w mut Window) -> Result<ForMaster<'e, 'w>> {
-        // SAFETY: As in `open`.
-        let mapped = unsafe { window.map(plan::pages(self.0, PAGE_SIZE), self.1) }?;
-
-        Ok(ForMaster {
-            edits: self.0,
-            mapped,
-        })
-    }
-}
-
-/// A batch whose window is open, so that it can be written.
-///
-/// The phases are written in ascending order, with [`Ready::synchronise`] between any two steps:
-///
-/// 1. [`Ready::begin`].
-/// 2. If the phase [has parcels](Ready::has_parcels), [`Ready::finish`] of the tail. If the batch
-///    [is splittable](Ready::is_splittable), [`Ready::synchronise_and`] waits for all tasks before.
-/// 3. If the phase has parcels, [`Ready::finish`] of the head.
-///
-/// A step may be repeated. If `begin` fails, [`Ready::take_back`] is called instead of the other
-/// steps. Then the phases before are reverted, in descending order, by [`Ready::begin_unchecked`]
-/// and `finish`, as in 2 and 3.
-///
-/// Dropping it closes the window and flushes the instruction caches of all CPUs. If an edit adds or
-/// removes a breakpoint or a memory access, it also waits until every CPU has left the handler of
-/// any breakpoint or misaligned access that it took before.
-pub struct Ready<'e, 'w> {
+/// The edits are sorted by address and do not overlap, and `strategy` is safe for them. For all of
+/// `'e`, the bytes at their addresses are kernel text or, for [`Origin::Kernel`], any memory of the
+/// kernel.
+pub struct Batch<'e> {
     edits: &'e [Edit],
-    open: Open<'w>,
-    shape: [Shape; MAX_PHASE as usize + 1],
+    origin: Origin,
+    strategy: Strategy,
+    phases: [Phase; MAX_PHASE as usize + 1],
 }
 
 /// Which kinds of edits a phase of a batch contains.
 #[derive(Clone, Copy, Default)]
-struct Shape {
+struct Phase {
     any: bool,
     code: bool,
-    parcels: bool,
+    /// Edits that are written in several steps, with a stand-in for the head.
+    stand_ins: bool,
     breakpoints: bool,
     accesses: bool,
 }
 
-impl Shape {
-    fn of(edits: &[Edit]) -> [Shape; MAX_PHASE as usize + 1] {
-        let mut shapes = [Shape::default(); MAX_PHASE as usize + 1];
+impl Phase {
+    fn all_of(edits: &[Edit]) -> [Phase; MAX_PHASE as usize + 1] {
+        let mut phases = [Phase::default(); MAX_PHASE as usize + 1];
 
         for edit in edits {
-            let shape = &mut shapes[usize::from(edit.phase())];
+            let phase = &mut phases[usize::from(edit.phase())];
 
-            shape.any = true;
-            shape.code |= edit.kind() == Kind::Code;
-            shape.parcels |= edit.way() != Way::Store;
-            shape.breakpoints |= edit.has_breakpoint();
-            shape.accesses |= edit.has_access();
+            phase.any = true;
+            phase.code |= edit.kind() == Kind::Code;
+            phase.stand_ins |= edit.way() != Way::Store;
+            phase.breakpoints |= edit.has_breakpoint();
+            phase.accesses |= edit.has_access();
         }
-        shapes
+        phases
     }
 }
 
-/// The part of an edit that [`Ready::finish`] writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parcel {
-    /// The bytes after the head, while the stand-in is in the place of the head.
-    Tail,
-    /// The head, over the stand-in, once the tail is written.
-    Head,
-}
-
-/// Whether an edit is applied or reverted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// Replaces the old bytes with the new ones.
-    Forth,
-    /// Restores the old bytes.
-    Back,
+/// Whether edits are applied or reverted.
+#[derive(Clone, Copy)]
+enum Direction {
+    Apply,
+    Revert,
 }
 
 impl Direction {
     #[inline(always)]
     fn bytes(self, edit: &Edit) -> u64 {
         match self {
-            Direction::Forth => edit.new_bytes(),
-            Direction::Back => edit.old(),
+            Direction::Apply => edit.new_bytes(),
+            Direction::Revert => edit.old(),
         }
     }
 }
 
-impl<'e, 'w> Ready<'e, 'w> {
-    /// Writes the first step of every edit of `phase`, after verifying the old bytes of each again.
+/// The part of an edit that is written while or after a stand-in is in the place of its head.
+#[derive(Clone, Copy)]
+enum Part {
+    Tail,
+    Head,
+}
+
+impl<'e> Batch<'e> {
+    /// Creates a batch from planned edits.
     ///
-    /// That step is the whole edit for [`Way::Store`], and otherwise the stand-in for its head.
-    /// `race_at` is the index of an edit to treat as if its old bytes did not match, for tests.
+    /// # Safety
+    ///
+    /// - [`plan::plan`] accepted the edits and returned `strategy`.
+    /// - [`text::owners::Owners::pin`] accepted each edit, and the `Owners` are kept for `'e`; or,
+    ///   for [`Origin::Kernel`], the caller guarantees that the memory of each edit may be written
+    ///   and stays valid for `'e`.
+    /// - Nobody else writes to the same text, except by mistake.
+    /// - The text is valid code at every point in between: after any subset of the edits of phase
+    ///   0, and after all of phase 0 and any subset of phase 1.
+    pub unsafe fn new(edits: &'e [Edit], origin: Origin, strategy: Strategy) -> Batch<'e> {
+        // INVARIANT: The caller guarantees that `plan` has sorted the edits, checked that they do
+        // not overlap and chosen `strategy`, and that `Owners::pin` or the caller itself has
+        // checked their addresses.
+        Batch {
+            edits,
+            origin,
+            strategy,
+            phases: Phase::all_of(edits),
+        }
+    }
+
+    /// Writes the batch through `window`.
+    ///
+    /// The old bytes of each edit are verified when it is written. Those of a batch of
+    /// [`Origin::Module`] are also verified before anything is written.
     ///
     /// # Errors
     ///
-    /// The index of the first edit that was not written, and why: `-EILSEQ` if its old bytes do not
-    /// match. The edits of `phase` before it have been written.
-    pub fn begin(&self, phase: u8, race_at: Option<usize>) -> Result<(), (usize, Failure)> {
-        let mut writer = self.open.writer();
+    /// In [`Outcome::result`]; the text is unchanged:
+    ///
+    /// - `-EILSEQ`, with the address of the edit: the text does not hold its old bytes.
+    /// - `-EOPNOTSUPP`: the strategy needs `lock`, which is `None`.
+    /// - `-ENOENT`: a CPU could not be stopped.
+    /// - Those of [`Window::map`].
+    ///
+    /// # Context
+    ///
+    /// May sleep. The caller holds `text_mutex`, except in a kernel without our hooks; `lock` shows
+    /// that it also holds `cpus_read_lock`.
+    pub fn write(&self, window: &mut Window, lock: Option<&TextLock>, live: Live) -> Outcome {
+        if self.origin == Origin::Module {
+            if let Err(failure) = self.verify() {
+                return failure.into();
+            }
+        }
+        match (self.strategy, lock) {
+            (Strategy::Live | Strategy::Phased, _) => self.write_live(window, live),
+            (Strategy::Guarded, Some(lock)) => self.write_guarded(window, lock, live),
+            (Strategy::Rendezvous, Some(lock)) => self.write_stopped(window, lock),
+            // CPU hotplug is not excluded.
+            (Strategy::Guarded | Strategy::Rendezvous, None) => Failure::new(EOPNOTSUPP, 0).into(),
+        }
+    }
+
+    /// Writes the batch while all harts execute the text.
+    ///
+    /// For phase 0, then for phase 1:
+    ///
+    /// 1. Before phase 1, flush all instruction caches: what phase 1 writes can lead a hart to what
+    ///    phase 0 wrote, which that hart then fetches and loads.
+    /// 2. Verify the old bytes of each edit, and write its first step: the whole edit, if one store
+    ///    can, else a stand-in for the head. On a mismatch, revert what was written.
+    ///
+    /// If the phase has stand-ins, also:
+    ///
+    /// 3. Flush: no hart fetches the old head any more. If the edits are guarded, wait until no
+    ///    task is between two of their instructions, with the window closed meanwhile.
+    /// 4. Write the tails.
+    /// 5. Flush: no hart fetches an old tail any more.
+    /// 6. Write the heads over the stand-ins.
+    ///
+    /// At the end:
+    ///
+    /// 7. Close the window and flush: every hart fetches the new text. If an edit adds or removes a
+    ///    breakpoint or a memory access, wait until every CPU has left any trap that the old text
+    ///    caused.
+    ///
+    /// With [`Live::write_twice`], steps 2, 4 and 6 are each repeated after another flush.
+    fn write_live(&self, window: &mut Window, live: Live) -> Outcome {
+        // SAFETY: By the type invariants the pages are in ascending order, and stay mapped as they
+        // are. The window is closed below.
+        let mut open = match unsafe { window.open(plan::pages(self.edits, PAGE_SIZE), self.origin) }
+        {
+            Ok(open) => open,
+            Err(error) => return Failure::from(error).into(),
+        };
+        let mut outcome = Outcome {
+            result: Ok(()),
+            reverted: false,
+            stopped_ns: None,
+        };
+
+        for phase in 0..=MAX_PHASE {
+            if !self.phase(phase).any {
+                continue;
+            }
+            if phase > 0 && self.phase(phase - 1).any {
+                // 1. litmus: batch+phases, batch+phases-after
+                open.synchronise();
+            }
+            // 2.
+            if let Err((written, failure)) = self.begin(&open, phase, live.race_at) {
+                outcome.reverted = true;
+                outcome.result = self
+                    .revert(&mut open, phase, written, live)
+                    .and(Err(failure));
+                break;
+            }
+            if self.phase(phase).code && live.write_twice {
+                open.synchronise();
+                outcome.result = self.begin_unchecked(&open, phase, Direction::Apply);
+            }
+            // 3. to 6.
+            outcome.result = outcome
+                .result
+                .and_then(|()| self.finish(&mut open, phase, Direction::Apply, live));
+            if outcome.result.is_err() {
+                break;
+            }
+        }
+
+        // 7.
+        let traps = self
+            .phases
+            .iter()
+            .any(|phase| phase.breakpoints | phase.accesses);
+        open.close(traps);
+        outcome
+    }
+
+    /// Writes the batch live, with breakpoints in front of instructions that are replaced together.
+    ///
+    /// A task that was preempted between two instructions resumes at the second one, even if the
+    /// machine was stopped meanwhile. So the stand-in of such an edit is a breakpoint, whose handler
+    /// emulates all of the old instructions, and step 3 of [`Batch::write_live`] waits until no task
+    /// is between them.
+    fn write_guarded(&self, window: &mut Window, lock: &TextLock, live: Live) -> Outcome {
+        // SAFETY: The window is borrowed mutably and there is one of it, so that there is no other
+        // table. When `write_live` returns, none of the breakpoints is left in the text, and all
+        // CPUs have flushed.
+        unsafe { breakpoints::guard(self.edits, lock, || self.write_live(window, live)) }
+    }
+
+    /// Writes the batch while all other CPUs are stopped: at a rendezvous, the last CPU to arrive
+    /// verifies the old bytes and writes.
+    fn write_stopped(&self, window: &mut Window, lock: &TextLock) -> Outcome {
+        // SAFETY: As in `write_live`. `mapped` is dropped with `writing`.
+        let mapped = match unsafe { window.map(plan::pages(self.edits, PAGE_SIZE), self.origin) } {
+            Ok(mapped) => mapped,
+            Err(error) => return Failure::from(error).into(),
+        };
+        let writing = Writing {
+            edits: self.edits,
+            mapped,
+            result: Err(Failure::new(EIO, 0)),
+        };
+
+        match rendezvous(writing, lock) {
+            Ok((writing, held)) => Outcome {
+                result: writing.result,
+                reverted: false,
+                stopped_ns: Some(held.nanoseconds),
+            },
+            Err(error) => Failure::from(error).into(),
+        }
+    }
+
+    fn phase(&self, phase: u8) -> Phase {
+        self.phases
+            .get(usize::from(phase))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// The edits of `phase`.
+    #[inline(always)]
+    fn edits(&self, phase: u8) -> impl Iterator<Item = &'e Edit> {
+        self.edits.iter().filter(move |edit| edit.phase() == phase)
+    }
+
+    /// Checks that the text holds the old bytes of every edit.
+    fn verify(&self) -> Result<(), Failure> {
+        verify(self.edits)
+    }
+
+    /// Step 2: verifies the old bytes of every edit of `phase`, and writes its first step.
+    ///
+    /// # Errors
+    ///
+    /// The index of the first edit that was not written, and why. The edits of `phase` before it
+    /// have been written.
+    fn begin(
+        &self,
+        open: &Open<'_>,
+        phase: u8,
+        race_at: Option<usize>,
+    ) -> Result<(), (usize, Failure)> {
+        let mut writer = open.writer();
 
         for (index, edit) in self.edits.iter().enumerate() {
             if edit.phase() != phase {
@@ -296,138 +443,172 @@ impl<'e, 'w> Ready<'e, 'w> {
             if race_at == Some(index) {
                 return Err((index, Failure::mismatch(edit)));
             }
-            begin_one(&mut writer, edit).map_err(|failure| (index, failure))?;
+            verify_and_begin(&mut writer, edit).map_err(|failure| (index, failure))?;
         }
         Ok(())
     }
 
+    /// Step 2 again, or backwards: writes the first step of every edit of `phase` without verifying
+    /// anything.
+    fn begin_unchecked(
+        &self,
+        open: &Open<'_>,
+        phase: u8,
+        direction: Direction,
+    ) -> Result<(), Failure> {
+        let mut writer = open.writer();
+
+        for edit in self.edits(phase) {
+            first_step(&mut writer, edit, direction)?;
+        }
+        Ok(())
+    }
+
+    /// Steps 3 to 6: writes the rest of the edits of `phase` that have a stand-in.
+    fn finish(
+        &self,
+        open: &mut Open<'_>,
+        phase: u8,
+        direction: Direction,
+        live: Live,
+    ) -> Result<(), Failure> {
+        if !self.phase(phase).stand_ins {
+            return Ok(());
+        }
+        // 3. No hart may see the new tail after the old head. litmus: batch+phases
+        self.synchronise_before_tails(open, phase);
+        // 4.
+        twice(live.write_twice, || {
+            self.write_part(open, phase, Part::Tail, direction)
+        })?;
+        // 5. No hart may see the new head before the new tail. litmus: batch+phases
+        open.synchronise();
+        // 6.
+        twice(live.write_twice, || {
+            self.write_part(open, phase, Part::Head, direction)
+        })
+    }
+
+    /// Step 3: waits until no hart executes the instructions behind the stand-ins of `phase`, and
+    /// no task is between them.
+    fn synchronise_before_tails(&self, open: &mut Open<'_>, phase: u8) {
+        if self.edits.iter().any(Edit::is_splittable) {
+            open.closed_while(breakpoints::wait_for_tasks);
+        } else {
+            self.synchronise_accesses(open, phase);
+        }
+        adversary::at(Point::StoodIn);
+    }
+
+    /// Steps 4 and 6: writes a part of every edit of `phase` that has a stand-in.
+    fn write_part(
+        &self,
+        open: &Open<'_>,
+        phase: u8,
+        part: Part,
+        direction: Direction,
+    ) -> Result<(), Failure> {
+        let mut writer = open.writer();
+
+        for edit in self.edits(phase).filter(|edit| edit.way() != Way::Store) {
+            let (bytes, head) = (direction.bytes(edit), edit.head_len());
+
+            match part {
+                Part::Tail => {
+                    let tail = bytes >> (8 * head);
+                    store(&mut writer, edit, head, edit.len() - head, tail)?;
+                }
+                Part::Head => store(&mut writer, edit, 0, head, bytes)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Flushes all instruction caches, before the tails of `phase` are written or it is reverted.
+    ///
+    /// If an instruction that accesses memory is added or removed, it also waits until every CPU
+    /// has left any trap that the old text caused. The handler of a misaligned access reads the
+    /// instruction again, parcel by parcel: it could combine an old head with a new tail, or find
+    /// the stand-in and then the access again.
+    fn synchronise_accesses(&self, open: &Open<'_>, phase: u8) {
+        if self.phase(phase).accesses {
+            open.synchronise_after_traps();
+        } else {
+            open.synchronise();
+        }
+    }
+
+    /// Reverts the edits of `phase` whose indices are below `end`, of which only the first step was
+    /// written, and all phases before, the last one first.
+    fn revert(
+        &self,
+        open: &mut Open<'_>,
+        phase: u8,
+        end: usize,
+        live: Live,
+    ) -> Result<(), Failure> {
+        self.synchronise_accesses(open, phase);
+        self.write_code_twice(live, phase, || self.revert_first_steps(open, phase, end))?;
+
+        for earlier in (0..phase).rev() {
+            self.synchronise_accesses(open, earlier);
+            self.write_code_twice(live, earlier, || {
+                self.begin_unchecked(open, earlier, Direction::Revert)
+            })?;
+            self.finish(open, earlier, Direction::Revert, live)?;
+        }
+        Ok(())
+    }
+
+    /// Calls `write`, which writes edits of `phase`, and again if it has written code and
+    /// [`Live::write_twice`] is set.
+    fn write_code_twice(
+        &self,
+        live: Live,
+        phase: u8,
+        write: impl FnMut() -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        twice(live.write_twice && self.phase(phase).code, write)
+    }
+
     /// Reverts the first step of the edits of `phase` whose indices are below `end`.
-    pub fn take_back(&self, phase: u8, end: usize) -> Result<(), Failure> {
-        let mut writer = self.open.writer();
+    fn revert_first_steps(&self, open: &Open<'_>, phase: u8, end: usize) -> Result<(), Failure> {
+        let mut writer = open.writer();
 
         for edit in self.edits.iter().take(end) {
             if edit.phase() != phase {
                 continue;
             }
             match edit.way() {
-                Way::Store => first_step(&mut writer, edit, Direction::Back)?,
+                Way::Store => first_step(&mut writer, edit, Direction::Revert)?,
                 // Only the head has been written.
                 _ => store(&mut writer, edit, 0, edit.head_len(), edit.old())?,
             }
         }
         Ok(())
     }
-
-    /// Writes the first step of every edit of `phase` in a direction, without verifying anything.
-    pub fn begin_unchecked(&self, phase: u8, direction: Direction) -> Result<(), Failure> {
-        let mut writer = self.open.writer();
-
-        for edit in self.edits.iter().filter(|edit| edit.phase() == phase) {
-            first_step(&mut writer, edit, direction)?;
-        }
-        Ok(())
-    }
-
-    /// Writes `parcel` of every edit of `phase` that has a stand-in.
-    pub fn finish(&self, phase: u8, parcel: Parcel, direction: Direction) -> Result<(), Failure> {
-        let mut writer = self.open.writer();
-
-        for edit in self.edits.iter().filter(|edit| edit.phase() == phase) {
-            if edit.way() == Way::Store {
-                continue;
-            }
-            let (bytes, head) = (direction.bytes(edit), edit.head_len());
-            match parcel {
-                Parcel::Tail => {
-                    let tail = bytes >> (8 * head);
-                    store(&mut writer, edit, head, edit.len() - head, tail)?;
-                }
-                Parcel::Head => store(&mut writer, edit, 0, head, bytes)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether an edit replaces several instructions, so that a task may be between two of them.
-    pub fn is_splittable(&self) -> bool {
-        self.edits.iter().any(Edit::is_splittable)
-    }
-
-    fn shape(&self, phase: u8) -> Shape {
-        self.shape
-            .get(usize::from(phase))
-            .copied()
-            .unwrap_or_default()
-    }
-
-    /// Whether `phase` has any edits.
-    pub fn has_phase(&self, phase: u8) -> bool {
-        self.shape(phase).any
-    }
-
-    /// Whether `phase` has edits of instructions, rather than only of literals.
-    pub fn has_code(&self, phase: u8) -> bool {
-        self.shape(phase).code
-    }
-
-    /// Whether `phase` has edits that are written in several steps, with a stand-in.
-    pub fn has_parcels(&self, phase: u8) -> bool {
-        self.shape(phase).parcels
-    }
-
-    /// Flushes the instruction caches of all CPUs, so that they fetch what was written so far.
-    ///
-    /// Context: interrupts on; waits for IPIs.
-    pub fn synchronise(&self) {
-        self.open.synchronise();
-    }
-
-    /// Like [`Ready::synchronise`], before the tails of `phase` are written or it is reverted.
-    ///
-    /// If an instruction that accesses memory is added or removed, it also waits until every CPU
-    /// has left any trap that the old text caused. The handler of a misaligned access reads the
-    /// instruction again, parcel by parcel: it could combine an old head with a new tail, or find
-    /// the stand-in and then the access again.
-    ///
-    /// Context: that of [`Ready::synchronise`].
-    pub fn synchronise_accesses(&self, phase: u8) {
-        if self.shape(phase).accesses {
-            self.open.synchronise_after_traps();
-        } else {
-            self.open.synchronise();
-        }
-    }
-
-    /// Like [`Ready::synchronise`], and calls `wait`, with the window closed until it has returned.
-    ///
-    /// Context: that of [`Ready::synchronise`] and that of `wait`.
-    pub fn synchronise_and(&mut self, wait: impl FnOnce(&Closed)) {
-        self.open.closed_while(wait);
-    }
 }
 
-/// A batch whose pages are mapped for the master of a rendezvous, which may be any CPU.
-///
-/// Dropping it closes the window.
-pub struct ForMaster<'e, 'w> {
+/// The work of a rendezvous that writes a batch.
+struct Writing<'e, 'w> {
     edits: &'e [Edit],
     mapped: Mapped<'w>,
+    result: Result<(), Failure>,
 }
 
-impl ForMaster<'_, '_> {
-    /// Verifies the whole batch again, writes it and closes the window, while all other CPUs wait
-    /// for this one.
+impl Work for Writing<'_, '_> {
+    /// Verifies the whole batch, writes it and closes the window, while all other CPUs wait.
     #[inline(always)]
-    pub fn write_stopped(&mut self, met: &Met<'_>) -> Result<(), Failure> {
-        let result = self.write_all_here();
-
+    fn master(&mut self, met: &Met<'_>) {
+        self.result = self.write();
         self.mapped.close_stopped(met);
-        result
     }
+}
 
+impl Writing<'_, '_> {
     #[inline(always)]
-    fn write_all_here(&self) -> Result<(), Failure> {
-        check(self.edits)?;
+    fn write(&self) -> Result<(), Failure> {
+        verify(self.edits)?;
         self.mapped.prepare_here();
 
         let mut writer = self.mapped.writer();
@@ -439,7 +620,24 @@ impl ForMaster<'_, '_> {
 }
 
 #[inline(always)]
-fn begin_one(writer: &mut Writer<'_>, edit: &Edit) -> Result<(), Failure> {
+fn verify(edits: &[Edit]) -> Result<(), Failure> {
+    for edit in edits {
+        if !holds_old(edit) {
+            return Err(Failure::mismatch(edit));
+        }
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn holds_old(edit: &Edit) -> bool {
+    // SAFETY: All edits here come from a `Batch`, by whose invariant their bytes are memory of the
+    // kernel that stays valid.
+    unsafe { text::read(edit.addr(), edit.len()) == edit.old() }
+}
+
+#[inline(always)]
+fn verify_and_begin(writer: &mut Writer<'_>, edit: &Edit) -> Result<(), Failure> {
     let alias = writer.alias(edit.addr()).ok_or(Failure::not_open(edit))?;
 
     if edit.way() == Way::Store {
@@ -453,13 +651,13 @@ fn begin_one(writer: &mut Writer<'_>, edit: &Edit) -> Result<(), Failure> {
     if !holds_old(edit) {
         return Err(Failure::mismatch(edit));
     }
-    first_step(writer, edit, Direction::Forth)
+    first_step(writer, edit, Direction::Apply)
 }
 
 #[inline(always)]
-fn first_step(writer: &mut Writer<'_>, edit: &Edit, to: Direction) -> Result<(), Failure> {
+fn first_step(writer: &mut Writer<'_>, edit: &Edit, direction: Direction) -> Result<(), Failure> {
     match edit.way() {
-        Way::Store => store(writer, edit, 0, edit.len(), to.bytes(edit)),
+        Way::Store => store(writer, edit, 0, edit.len(), direction.bytes(edit)),
         _ => store(writer, edit, 0, edit.head_len(), edit.stand_in().into()),
     }
 }

@@ -64,6 +64,17 @@ pub enum Way {
     Stop,
 }
 
+/// What the way to write an edit depends on, besides the edit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// Whether every hart fetches 4 naturally aligned bytes at once (Ziccif). If not, a hart may
+    /// execute the first parcel of one instruction with the second of another.
+    pub atomic_fetch: bool,
+    /// Whether the kernel's handler of a misaligned access executes what has replaced the
+    /// instruction that trapped. If not, it dies if it finds another one.
+    pub reruns_accesses: bool,
+}
+
 /// An edit of kernel text: replaces the bytes `old` at `addr` with `new`.
 ///
 /// No larger than 32 bytes, since a batch can have many.
@@ -116,12 +127,13 @@ fn accesses_memory(bytes: u64) -> bool {
 }
 
 impl Edit {
-    /// Creates an edit that replaces `old` with `new` at `addr`.
+    /// Creates an edit that replaces `old` with `new` at `addr`, to be written on `machine`.
     ///
     /// # Errors
     ///
     /// See [`BadEdit`].
     pub fn new(
+        machine: Machine,
         addr: usize,
         old: &[u8],
         new: &[u8],
@@ -144,6 +156,7 @@ impl Edit {
             return Err(BadEdit::NoSuchPhase);
         }
         Ok(Edit::of_words(
+            machine,
             addr,
             pack(old),
             pack(new),
@@ -156,7 +169,15 @@ impl Edit {
     /// Like [`Edit::new`], for checked arguments: `len` is 2, 4, 6 or 8, the bytes of the words
     /// from `len` on are zero, `addr` is even, and `phase` is at most [`MAX_PHASE`].
     #[inline(always)]
-    fn of_words(addr: usize, old: u64, new: u64, len: usize, phase: u8, kind: Kind) -> Edit {
+    fn of_words(
+        machine: Machine,
+        addr: usize,
+        old: u64,
+        new: u64,
+        len: usize,
+        phase: u8,
+        kind: Kind,
+    ) -> Edit {
         // INVARIANT: The caller has checked `addr`, `len` and `phase`, and passes words whose bytes
         // from `len` on are zero.
         Edit {
@@ -166,8 +187,8 @@ impl Edit {
             len: len as u8,
             phase,
             kind,
-            way: way(addr, old, new, len, kind),
-            atomic_fetch: true,
+            way: way(machine, addr, old, new, len, kind),
+            atomic_fetch: machine.atomic_fetch,
         }
     }
 
@@ -178,6 +199,7 @@ impl Edit {
     /// code that is shorter than the shortest instruction.
     #[inline(always)]
     pub fn aligned(
+        machine: Machine,
         addr: usize,
         old: impl FnOnce() -> u64,
         new: &[u8],
@@ -191,7 +213,7 @@ impl Edit {
         let edit = |len: usize, new| {
             (addr % len == 0).then(|| {
                 let old = old() & u64::MAX >> (u64::BITS as usize - 8 * len);
-                Edit::of_words(addr, old, new, len, phase, kind)
+                Edit::of_words(machine, addr, old, new, len, phase, kind)
             })
         };
         match *new {
@@ -290,32 +312,7 @@ impl Edit {
     /// parcel by parcel.
     #[inline(always)]
     pub fn has_access(&self) -> bool {
-        self.kind == Kind::Code
-            && (accesses_memory(self.old) | accesses_memory(self.new))
-            && !emulate_alike(self.old, self.new)
-    }
-
-    /// Adapts the edit to a kernel whose handler of a misaligned access dies if it finds another
-    /// instruction than the one that has trapped: no hart may be in it when the text is written.
-    pub fn without_reruns(&mut self) {
-        if self.has_access() {
-            self.way = Way::Stop;
-        }
-    }
-
-    /// Adapts the edit to harts that fetch an aligned 4-byte instruction in two parcels.
-    ///
-    /// There [`Way::Store`] is not safe if both parcels change, since a hart may execute the first
-    /// parcel of one instruction with the second of the other: of a `nop` and an `ebreak`, for
-    /// instance, that makes an `ecall`.
-    pub fn without_ziccif(&mut self) {
-        let changed = self.old ^ self.new;
-        let in_one_parcel = changed >> 16 == 0 || changed as u16 == 0;
-
-        self.atomic_fetch = false;
-        if self.way == Way::Store && self.kind == Kind::Code && self.len == 4 && !in_one_parcel {
-            self.way = by_parcels(self.old, self.new);
-        }
+        self.kind == Kind::Code && changes_access(self.old, self.new)
     }
 
     /// The length in bytes of the head, the part that [`Edit::stand_in`] replaces. All instructions
@@ -360,6 +357,12 @@ fn emulate_alike(old: u64, new: u64) -> bool {
     }
 }
 
+/// Whether the handler of a misaligned access treats `old` and `new` differently.
+#[inline(always)]
+fn changes_access(old: u64, new: u64) -> bool {
+    (accesses_memory(old) | accesses_memory(new)) && !emulate_alike(old, new)
+}
+
 /// The alignment in bytes of addresses and lengths.
 #[inline(always)]
 fn align(kind: Kind) -> usize {
@@ -380,16 +383,21 @@ fn by_parcels(old: u64, new: u64) -> Way {
 }
 
 #[inline(always)]
-fn way(addr: usize, old: u64, new: u64, len: usize, kind: Kind) -> Way {
+fn way(machine: Machine, addr: usize, old: u64, new: u64, len: usize, kind: Kind) -> Way {
     let single_store = len.is_power_of_two() && addr % len == 0;
 
     if kind == Kind::Literal {
         return if single_store { Way::Store } else { Way::Stop };
     }
 
-    // The handler of a misaligned access would emulate the new one with the address of the old one.
-    if accesses_memory(old) && accesses_memory(new) && !emulate_alike(old, new) {
-        return Way::Stop;
+    if changes_access(old, new) {
+        // The handler of a misaligned access would emulate the new one with the address of the old
+        // one.
+        let mixes_two = accesses_memory(old) && accesses_memory(new);
+
+        if mixes_two || !machine.reruns_accesses {
+            return Way::Stop;
+        }
     }
 
     let whole = |bytes: u64| insn_len(bytes as u16) == Some(len);
@@ -401,8 +409,18 @@ fn way(addr: usize, old: u64, new: u64, len: usize, kind: Kind) -> Way {
         2 if whole_by_whole || old == u64::from(C_EBREAK) || new == u64::from(C_EBREAK) => {
             Way::Store
         }
-        4 if whole_by_whole && single_store => Way::Store,
+        4 if whole_by_whole && single_store && one_fetch(machine, old, new) => Way::Store,
         4 if whole_by_whole => by_parcels(old, new),
         _ => Way::Stop,
     }
+}
+
+/// Whether a hart that fetches an aligned 4-byte instruction meanwhile gets all of `old` or all of
+/// `new`: because it fetches all of it at once, or because only one parcel changes. The first
+/// parcel of a `nop` with the second of an `ebreak`, for instance, is an `ecall`.
+#[inline(always)]
+fn one_fetch(machine: Machine, old: u64, new: u64) -> bool {
+    let changed = old ^ new;
+
+    machine.atomic_fetch || changed >> 16 == 0 || changed as u16 == 0
 }

@@ -14,8 +14,8 @@ use crate::{
     bindings,
     text::{
         edit::Edit,
-        Allowed,
-        Lookups, //
+        Lookups,
+        Origin, //
     }, //
 };
 
@@ -67,7 +67,7 @@ impl Owners {
         }
         for addr in [first, last] {
             // SAFETY: In the image, or in a module that is pinned.
-            unsafe { Lookups::default().look_up(addr, Allowed::Text) }?;
+            unsafe { Lookups::default().look_up(addr, Origin::Module) }?;
         }
         Ok(())
     }

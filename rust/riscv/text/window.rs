@@ -39,8 +39,8 @@ use crate::{
     stop_machine::rendezvous::Met,
     text::{
         self,
-        Allowed,
-        Lookups, //
+        Lookups,
+        Origin, //
     }, //
 };
 
@@ -173,13 +173,13 @@ impl Window {
     /// # Errors
     ///
     /// `-E2BIG` if there are more pages than [`Window::capacity`], `-EFAULT` if one does not map
-    /// what is `allowed`. Then the window is closed.
+    /// what `origin` allows. Then the window is closed.
     ///
     /// # Safety
     ///
     /// - The pages stay mapped as they are until the window is closed: the modules whose text they
     ///   are stay pinned.
-    /// - With [`Allowed::Memory`], the caller may write to them.
+    /// - For [`Origin::Kernel`], the caller may write to them.
     /// - The result is dropped: it must not be leaked, as by `mem::forget()`, or writable aliases
     ///   of text remain.
     ///
@@ -189,7 +189,7 @@ impl Window {
     pub unsafe fn map(
         &mut self,
         pages: impl Iterator<Item = usize>,
-        allowed: Allowed,
+        origin: Origin,
     ) -> Result<Mapped<'_>> {
         let mut mapped = Mapped {
             window: self,
@@ -199,7 +199,7 @@ impl Window {
 
         for page in pages {
             // SAFETY: The caller guarantees that the page stays mapped, and so do its page tables.
-            let pte = unsafe { lookups.look_up(page, allowed) }?.to_writable();
+            let pte = unsafe { lookups.look_up(page, origin) }?.to_writable();
             let used = mapped.used;
 
             mapped
@@ -229,10 +229,10 @@ impl Window {
     pub unsafe fn open(
         &mut self,
         pages: impl Iterator<Item = usize>,
-        allowed: Allowed,
+        origin: Origin,
     ) -> Result<Open<'_>> {
-        // SAFETY: The caller guarantees what `map` requires of `pages` and `allowed`.
-        let mapped = unsafe { self.map(pages, allowed) }?;
+        // SAFETY: The caller guarantees what `map` requires of `pages` and `origin`.
+        let mapped = unsafe { self.map(pages, origin) }?;
 
         // SAFETY: `migrate_disable()` may be called by any task, and nests. `Open` enables
         // migration again when it is dropped, by the same task, as it cannot be sent.
@@ -244,7 +244,6 @@ impl Window {
         smp_mb(Write);
         Ok(Open {
             mapped,
-            after_traps: false,
             _here: NotThreadSafe,
         })
     }
@@ -267,7 +266,7 @@ impl Window {
     /// open.
     pub unsafe fn open_here(&mut self, page: usize) -> Result<OpenHere<'_>> {
         // SAFETY: The caller guarantees that the memory stays valid, and so do its page tables.
-        let pte = unsafe { Lookups::default().look_up(page, Allowed::Memory) }?.to_writable();
+        let pte = unsafe { Lookups::default().look_up(page, Origin::Kernel) }?.to_writable();
 
         // SAFETY: `migrate_disable()` may be called by any task, and nests. `OpenHere` enables
         // migration again when it is dropped, by the same task, as it cannot be sent.
@@ -417,11 +416,9 @@ impl Drop for Mapped<'_> {
 
 /// A window that is open on this CPU.
 ///
-/// Dropping it closes the window and flushes the instruction caches of all CPUs.
+/// [`Open::close`] closes it. Dropping it does the same, and waits for traps.
 pub struct Open<'w> {
     mapped: Mapped<'w>,
-    /// Whether closing it also waits for CPUs in traps that the old text caused.
-    after_traps: bool,
     _here: NotThreadSafe,
 }
 
@@ -432,9 +429,24 @@ impl Open<'_> {
         self.mapped.writer()
     }
 
-    /// Makes closing the window wait until every CPU has left any trap that the old text caused.
-    pub fn wait_for_traps(&mut self) {
-        self.after_traps = true;
+    /// Closes the window, and flushes the instruction caches of all CPUs. With `after_traps`, also
+    /// waits until every CPU has left any trap that the old text caused.
+    ///
+    /// Context: interrupts on; waits for the other harts.
+    pub fn close(mut self, after_traps: bool) {
+        self.close_and_flush(after_traps);
+        core::mem::forget(self);
+    }
+
+    fn close_and_flush(&mut self, after_traps: bool) {
+        self.mapped.close();
+        if after_traps {
+            self.synchronise_after_traps();
+        } else {
+            self.synchronise();
+        }
+        // SAFETY: `Window::open` disabled migration, on this task, as `Open` cannot be sent.
+        unsafe { bindings::rust_riscv_migrate_enable() };
     }
 
     /// Flushes the instruction caches of all CPUs, and keeps the window open.
@@ -481,16 +493,8 @@ impl Open<'_> {
 pub struct Closed(());
 
 impl Drop for Open<'_> {
-    /// Closes the window, and flushes the instruction caches of all CPUs.
     fn drop(&mut self) {
-        self.mapped.close();
-        if self.after_traps {
-            flush::instructions_everywhere_after_traps();
-        } else {
-            flush::instructions_everywhere();
-        }
-        // SAFETY: `Window::open` disabled migration, on this task, as `Open` cannot be sent.
-        unsafe { bindings::rust_riscv_migrate_enable() };
+        self.close_and_flush(true);
     }
 }
 

@@ -2,13 +2,18 @@
 
 //! Edits and the ways to write them.
 
-use crate::text::edit::{
-    BadEdit,
-    Edit,
-    Kind,
-    Way,
-    MAX_LEN,
-    MAX_PHASE, //
+use crate::{
+    text::edit::{
+        BadEdit,
+        Edit,
+        Kind,
+        Machine,
+        Way,
+        MAX_LEN,
+        MAX_PHASE, //
+    },
+    MACHINE,
+    WITHOUT_ZICCIF, //
 };
 
 const AT: usize = 0x8000_1000;
@@ -23,7 +28,7 @@ const C_LI: u16 = 0x4505; // c.li a0, 1
 const C_EBREAK: u16 = 0x9002;
 
 fn way(addr: usize, old: &[u8], new: &[u8], kind: Kind) -> Way {
-    Edit::new(addr, old, new, 0, kind).unwrap().way()
+    Edit::new(MACHINE, addr, old, new, 0, kind).unwrap().way()
 }
 
 fn words(addr: usize, old: u32, new: u32) -> Way {
@@ -42,7 +47,7 @@ fn pairs(addr: usize, old: [u16; 2], new: [u16; 2]) -> Way {
 
 #[test]
 fn parts_are_kept() {
-    let edit = Edit::new(AT, &[1, 2, 3, 4], &[5, 6, 7, 8], 1, Kind::Code).unwrap();
+    let edit = Edit::new(MACHINE, AT, &[1, 2, 3, 4], &[5, 6, 7, 8], 1, Kind::Code).unwrap();
 
     assert_eq!((edit.addr(), edit.len(), edit.end()), (AT, 4, AT + 4));
     assert_eq!(edit.phase(), 1);
@@ -54,10 +59,27 @@ fn parts_are_kept() {
 #[test]
 fn accesses_are_what_may_be_misaligned() {
     let edit = |old: u32, new: u32, kind| {
-        Edit::new(AT + 4, &old.to_le_bytes(), &new.to_le_bytes(), 0, kind).unwrap()
+        Edit::new(
+            MACHINE,
+            AT + 4,
+            &old.to_le_bytes(),
+            &new.to_le_bytes(),
+            0,
+            kind,
+        )
+        .unwrap()
     };
-    let half =
-        |old: u16| Edit::new(AT, &old.to_le_bytes(), &C_NOP.to_le_bytes(), 0, Kind::Code).unwrap();
+    let half = |old: u16| {
+        Edit::new(
+            MACHINE,
+            AT,
+            &old.to_le_bytes(),
+            &C_NOP.to_le_bytes(),
+            0,
+            Kind::Code,
+        )
+        .unwrap()
+    };
 
     for access in [
         0x0005_2503, // lw a0, 0(a0)
@@ -97,7 +119,15 @@ fn accesses_that_the_handler_would_confuse_need_a_stop() {
     const LW: u32 = 0x0005_2503; // lw a0, 0(a0)
     const SW: u32 = 0x00a5_a023; // sw a0, 0(a1)
     let edit = |old: u32, new: u32| {
-        Edit::new(AT, &old.to_le_bytes(), &new.to_le_bytes(), 0, Kind::Code).unwrap()
+        Edit::new(
+            MACHINE,
+            AT,
+            &old.to_le_bytes(),
+            &new.to_le_bytes(),
+            0,
+            Kind::Code,
+        )
+        .unwrap()
     };
 
     for (old, new) in [
@@ -124,6 +154,7 @@ fn accesses_that_the_handler_would_confuse_need_a_stop() {
     }
     // Compressed: c.lw a0, 0(a1); c.lw a0, 4(a1).
     let half = Edit::new(
+        MACHINE,
         AT,
         &0x4188u16.to_le_bytes(),
         &0x41c8u16.to_le_bytes(),
@@ -136,10 +167,14 @@ fn accesses_that_the_handler_would_confuse_need_a_stop() {
 #[test]
 fn without_reruns_accesses_need_a_stop() {
     let edit = |old: u32, new: u32, kind| {
-        let mut edit = Edit::new(AT, &old.to_le_bytes(), &new.to_le_bytes(), 0, kind).unwrap();
+        let machine = Machine {
+            reruns_accesses: false,
+            ..MACHINE
+        };
 
-        edit.without_reruns();
-        edit.way()
+        Edit::new(machine, AT, &old.to_le_bytes(), &new.to_le_bytes(), 0, kind)
+            .unwrap()
+            .way()
     };
     const LW: u32 = 0x0005_2503; // lw a0, 0(a0)
 
@@ -156,7 +191,7 @@ fn bytes_beyond_the_length_are_zero() {
     let ones = [0xff; MAX_LEN];
 
     for len in [2, 4, 6, 8] {
-        let edit = Edit::new(AT, &ones[..len], &ones[..len], 0, Kind::Code).unwrap();
+        let edit = Edit::new(MACHINE, AT, &ones[..len], &ones[..len], 0, Kind::Code).unwrap();
         let mask = u64::MAX >> (64 - 8 * len);
 
         assert_eq!((edit.old(), edit.new_bytes()), (mask, mask));
@@ -169,7 +204,7 @@ fn old_bytes_beyond_the_length_are_zero() {
     let ones = [0xff; MAX_LEN];
 
     for len in [2, 4, 8] {
-        let edit = Edit::aligned(AT, || u64::MAX, &ones[..len], 0, Kind::Literal).unwrap();
+        let edit = Edit::aligned(MACHINE, AT, || u64::MAX, &ones[..len], 0, Kind::Literal).unwrap();
 
         assert_eq!(edit.old(), u64::MAX >> (64 - 8 * len));
     }
@@ -177,8 +212,8 @@ fn old_bytes_beyond_the_length_are_zero() {
 
 #[test]
 fn the_end_of_the_address_space_is_an_end() {
-    let last = Edit::new(usize::MAX - 1, &[0; 2], &[0; 2], 0, Kind::Code).unwrap();
-    let over = Edit::new(usize::MAX - 1, &[0; 8], &[0; 8], 0, Kind::Code).unwrap();
+    let last = Edit::new(MACHINE, usize::MAX - 1, &[0; 2], &[0; 2], 0, Kind::Code).unwrap();
+    let over = Edit::new(MACHINE, usize::MAX - 1, &[0; 8], &[0; 8], 0, Kind::Code).unwrap();
 
     assert_eq!(last.end(), usize::MAX);
     assert_eq!(over.end(), usize::MAX);
@@ -199,7 +234,7 @@ fn lengths() {
             } else {
                 Ok(old)
             };
-            let edit = Edit::new(AT, &bytes[..old], &bytes[..new], 0, Kind::Code);
+            let edit = Edit::new(MACHINE, AT, &bytes[..old], &bytes[..new], 0, Kind::Code);
 
             assert_eq!(edit.map(|edit| edit.len()), expected, "{old} {new}");
         }
@@ -210,7 +245,7 @@ fn lengths() {
 fn odd_addresses() {
     for addr in [1, AT + 1, AT + 3, usize::MAX] {
         for kind in [Kind::Code, Kind::Literal] {
-            let edit = Edit::new(addr, &[0; 2], &[0; 2], 0, kind);
+            let edit = Edit::new(MACHINE, addr, &[0; 2], &[0; 2], 0, kind);
             assert_eq!(edit.map(|edit| edit.addr()), Err(BadEdit::OddAddress));
         }
     }
@@ -220,7 +255,7 @@ fn odd_addresses() {
 fn phases() {
     assert_eq!(MAX_PHASE, 1);
     for phase in 0..=u8::MAX {
-        let edit = Edit::new(AT, &[0; 2], &[0; 2], phase, Kind::Code);
+        let edit = Edit::new(MACHINE, AT, &[0; 2], &[0; 2], phase, Kind::Code);
         let expected = if phase <= 1 {
             Ok(phase)
         } else {
@@ -271,10 +306,8 @@ fn way_of_four_bytes_unaligned() {
 
 fn without_ziccif(addr: usize, old: u32, new: u32) -> Edit {
     let (old, new) = (old.to_le_bytes(), new.to_le_bytes());
-    let mut edit = Edit::new(addr, &old, &new, 0, Kind::Code).unwrap();
 
-    edit.without_ziccif();
-    edit
+    Edit::new(WITHOUT_ZICCIF, addr, &old, &new, 0, Kind::Code).unwrap()
 }
 
 #[test]
@@ -292,9 +325,9 @@ fn way_where_words_are_fetched_by_parcels() {
     // Not a matter of alignment.
     assert_eq!(without_ziccif(AT + 2, SUB, ADDI).way(), Way::Stop);
     for (len, kind) in [(2, Kind::Code), (4, Kind::Literal), (8, Kind::Literal)] {
-        let mut edit = Edit::new(AT, &[0x01; 8][..len], &[0x05; 8][..len], 0, kind).unwrap();
+        let (old, new) = ([0x01; 8], [0x05; 8]);
+        let edit = Edit::new(WITHOUT_ZICCIF, AT, &old[..len], &new[..len], 0, kind).unwrap();
 
-        edit.without_ziccif();
         assert_eq!(edit.way(), Way::Store);
     }
 }

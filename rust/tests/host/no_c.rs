@@ -2,18 +2,23 @@
 
 //! Edits and plans in a kernel without compressed instructions, for harts that may have none.
 
-use crate::text::{
-    edit::{
-        BadEdit,
-        Edit,
-        Kind,
-        Way, //
+use crate::{
+    text::{
+        edit::{
+            BadEdit,
+            Edit,
+            Kind,
+            Machine,
+            Way, //
+        },
+        plan::{
+            plan,
+            Pairs,
+            Strategy, //
+        }, //
     },
-    plan::{
-        plan,
-        Pairs,
-        Strategy, //
-    }, //
+    MACHINE,
+    WITHOUT_ZICCIF, //
 };
 
 const AT: usize = 0x8000_1000;
@@ -25,9 +30,13 @@ const EBREAK: u32 = 0x0010_0073;
 const SUB: u32 = 0x40b5_0533; // sub a0, a0, a1
 
 fn edit(addr: usize, old: &[u32], new: &[u32]) -> Result<Edit, BadEdit> {
+    edit_on(MACHINE, addr, old, new)
+}
+
+fn edit_on(machine: Machine, addr: usize, old: &[u32], new: &[u32]) -> Result<Edit, BadEdit> {
     let bytes = |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|w| w.to_le_bytes()).collect() };
 
-    Edit::new(addr, &bytes(old), &bytes(new), 0, Kind::Code)
+    Edit::new(machine, addr, &bytes(old), &bytes(new), 0, Kind::Code)
 }
 
 #[test]
@@ -37,20 +46,35 @@ fn code_comes_by_four() {
         Some(BadEdit::OddAddress)
     );
     for len in [2, 6] {
-        let edit = Edit::new(AT, &[0x13; 8][..len], &[0x13; 8][..len], 0, Kind::Code);
+        let edit = Edit::new(
+            MACHINE,
+            AT,
+            &[0x13; 8][..len],
+            &[0x13; 8][..len],
+            0,
+            Kind::Code,
+        );
         assert_eq!(edit.err(), Some(BadEdit::Uneven));
     }
-    assert!(Edit::aligned(AT, || 0x13, &[0x02, 0x90], 0, Kind::Code).is_none());
-    assert!(Edit::aligned(AT, || 0x13, &NOP.to_le_bytes(), 0, Kind::Code).is_some());
+    assert!(Edit::aligned(MACHINE, AT, || 0x13, &[0x02, 0x90], 0, Kind::Code).is_none());
+    assert!(Edit::aligned(MACHINE, AT, || 0x13, &NOP.to_le_bytes(), 0, Kind::Code).is_some());
 }
 
 /// Literals are data.
 #[test]
 fn literals_are_as_ever() {
     for len in [2, 4, 6, 8] {
-        assert!(Edit::new(AT + 2, &[0; 8][..len], &[1; 8][..len], 0, Kind::Literal).is_ok());
+        assert!(Edit::new(
+            MACHINE,
+            AT + 2,
+            &[0; 8][..len],
+            &[1; 8][..len],
+            0,
+            Kind::Literal
+        )
+        .is_ok());
     }
-    assert!(Edit::aligned(AT + 2, || 0, &[0, 1], 0, Kind::Literal).is_some());
+    assert!(Edit::aligned(MACHINE, AT + 2, || 0, &[0, 1], 0, Kind::Literal).is_some());
 }
 
 /// The stand-in is a breakpoint that harts without compressed instructions have: all 4 bytes.
@@ -70,10 +94,10 @@ fn the_stand_in_is_a_whole_breakpoint() {
 #[test]
 fn nothing_is_written_by_parcels() {
     for (old, new) in [(NOP, EBREAK), (EBREAK, NOP), (SUB, NOP), (SUB, EBREAK)] {
-        let mut edit = edit(AT, &[old], &[new]).unwrap();
+        let whole = edit(AT, &[old], &[new]).unwrap();
+        let edit = edit_on(WITHOUT_ZICCIF, AT, &[old], &[new]).unwrap();
 
-        assert_eq!(edit.way(), Way::Store);
-        edit.without_ziccif();
+        assert_eq!(whole.way(), Way::Store);
         assert_eq!(edit.way(), Way::Stop);
         assert_eq!(
             plan(&mut [edit], None, Pairs::Guarded),
@@ -85,9 +109,8 @@ fn nothing_is_written_by_parcels() {
 /// Where 4 bytes are not fetched at once, the stand-in would be torn itself.
 #[test]
 fn no_guard_without_ziccif() {
-    let mut pair = edit(AT, &[NOP, NOP], &[ADDI, SUB]).unwrap();
+    let pair = edit_on(WITHOUT_ZICCIF, AT, &[NOP, NOP], &[ADDI, SUB]).unwrap();
 
-    pair.without_ziccif();
     assert!(!pair.can_guard());
     assert!(plan(&mut [pair], None, Pairs::Guarded).is_err());
 }

@@ -2,19 +2,22 @@
 
 //! Order, overlap, strategy and pages of a batch.
 
-use crate::text::{
-    edit::{
-        Edit,
-        Kind, //
+use crate::{
+    text::{
+        edit::{
+            Edit,
+            Kind, //
+        },
+        plan::{
+            pages,
+            pairs,
+            plan,
+            BadPlan,
+            Pairs,
+            Strategy, //
+        }, //
     },
-    plan::{
-        pages,
-        pairs,
-        plan,
-        BadPlan,
-        Pairs,
-        Strategy, //
-    }, //
+    MACHINE, //
 };
 
 const AT: usize = 0x8000_1000;
@@ -28,12 +31,20 @@ const EBREAK: [u8; 4] = 0x0010_0073u32.to_le_bytes();
 
 /// One 4-byte instruction for another, in a phase.
 fn one(addr: usize, phase: u8) -> Edit {
-    Edit::new(addr, &ADDI, &SUB, phase, Kind::Code).unwrap()
+    Edit::new(MACHINE, addr, &ADDI, &SUB, phase, Kind::Code).unwrap()
 }
 
 /// Any bytes of a length, as a literal.
 fn any(addr: usize, len: usize) -> Edit {
-    Edit::new(addr, &[0; 8][..len], &[1; 8][..len], 0, Kind::Literal).unwrap()
+    Edit::new(
+        MACHINE,
+        addr,
+        &[0; 8][..len],
+        &[1; 8][..len],
+        0,
+        Kind::Literal,
+    )
+    .unwrap()
 }
 
 fn addresses(edits: &[Edit]) -> Vec<usize> {
@@ -106,7 +117,7 @@ fn cheapest_strategy() {
     let aligned = one(AT, 0);
     let later = one(AT + 4, 1);
     let unaligned = one(AT + 10, 0);
-    let breakpoint = Edit::new(AT + 18, &NOP, &EBREAK, 0, Kind::Code).unwrap();
+    let breakpoint = Edit::new(MACHINE, AT + 18, &NOP, &EBREAK, 0, Kind::Code).unwrap();
 
     let cases: [(&[Edit], Strategy); 8] = [
         (&[aligned], Strategy::Live),
@@ -167,7 +178,7 @@ fn guarded() {
     let two = |addr, first: [u8; 4], phase| {
         let old = [first, NOP].concat();
         let new = [ADDI, ADDI].concat();
-        Edit::new(addr, &old, &new, phase, Kind::Code).unwrap()
+        Edit::new(MACHINE, addr, &old, &new, phase, Kind::Code).unwrap()
     };
     let pair = two(AT, NOP, 0);
     let late = two(AT, NOP, 1);
@@ -242,7 +253,8 @@ fn where_pairs_are_guarded() {
 #[test]
 fn calls_that_come_back_are_refused() {
     let jal_ra = 0x0100_00efu32.to_le_bytes(); // jal ra, 16
-    let edit = |old: [u8; 8]| Edit::new(AT, &old, &[ADDI, ADDI].concat(), 0, Kind::Code).unwrap();
+    let edit =
+        |old: [u8; 8]| Edit::new(MACHINE, AT, &old, &[ADDI, ADDI].concat(), 0, Kind::Code).unwrap();
     let pair = |first: [u8; 4], second: [u8; 4]| -> [u8; 8] {
         [first, second].concat().try_into().unwrap()
     };

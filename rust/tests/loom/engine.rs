@@ -22,7 +22,10 @@ use loom::cell::UnsafeCell;
 use crate::{
     sources::text::{
         commit::Failure,
-        edit::Edit,
+        edit::{
+            Edit,
+            Machine, //
+        },
         lock::TextLock,
         plan::Strategy, //
     }, //
@@ -122,20 +125,24 @@ pub unsafe fn commit_for_kernel(
     })
 }
 
-pub fn atomic_fetch() -> bool {
-    true
+pub fn machine() -> Machine {
+    Machine {
+        atomic_fetch: true,
+        reruns_accesses: true,
+    }
 }
 
-pub fn fit_fetch(_edits: &mut [Edit]) {}
+/// `crate::poke`.
+pub mod poke {
+    use super::*;
 
-pub fn synchronise() {}
+    pub unsafe fn write(addr: usize, bytes: &[u8], _everywhere: bool) -> Result<(), Error> {
+        super::write(addr, bytes);
+        Ok(())
+    }
 
-pub unsafe fn poke(addr: usize, bytes: &[u8], _everywhere: bool) -> Result<(), Error> {
-    write(addr, bytes);
-    Ok(())
-}
-
-pub unsafe fn fill(addr: usize, byte: u8, len: usize) -> Result<(), Error> {
-    write(addr, &vec![byte; len]);
-    Ok(())
+    pub unsafe fn fill(addr: usize, byte: u8, len: usize) -> Result<(), Error> {
+        super::write(addr, &vec![byte; len]);
+        Ok(())
+    }
 }

@@ -47,7 +47,6 @@ mod sources {
 #[allow(dead_code, unused_imports, unused_unsafe)]
 #[path = "../../patch"]
 mod patch {
-    pub mod guard;
     #[cfg(rust_riscv_text_hooks)]
     pub mod queue;
     #[cfg(rust_riscv_text_hooks)]
@@ -67,6 +66,8 @@ use sources::*;
 mod bindings;
 #[cfg(rust_riscv_text_hooks)]
 mod engine;
+#[cfg(rust_riscv_text_hooks)]
+use engine::poke;
 mod linux;
 mod plain;
 mod stand_ins;

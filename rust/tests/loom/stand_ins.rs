@@ -31,6 +31,15 @@ pub mod text {
                 write!(f, "error {} at {:#x}", self.errno, self.addr)
             }
         }
+
+        impl From<kernel::error::Error> for Failure {
+            fn from(error: kernel::error::Error) -> Failure {
+                Failure {
+                    errno: error.to_errno(),
+                    addr: 0,
+                }
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The table of guarded edits, from `Guard` down to `guard.c`, and who has run into a breakpoint.
+//! The table of guarded edits, from `breakpoints::guard()` down to `guard.c`, and harts that have hit
+//! a breakpoint.
 
 use kernel::bindings::pt_regs;
 use loom::{
@@ -17,18 +18,16 @@ use crate::{
         spawn,
         Model, //
     },
-    patch::{
-        guard::Guard, //
-        trap,
-    },
+    patch::trap,
     sources::text::{
         breakpoints::{
-            published,
-            Table, //
+            guard,
+            published, //
         },
         edit::{
             Edit,
             Kind,
+            Machine,
             Way, //
         },
         lock::TextLock, //
@@ -78,20 +77,32 @@ impl Machine {
     fn patches(self) {
         let pair = |first: u32, second: u32| u64::from(second) << 32 | u64::from(first);
         let (old, new) = (pair(NOP, NOP), pair(ADDI, NOP));
-        let edit = Edit::new(AT, &old.to_le_bytes(), &new.to_le_bytes(), 0, Kind::Code).unwrap();
+        let machine = Machine {
+            atomic_fetch: true,
+            reruns_accesses: true,
+        };
+        let edit = Edit::new(
+            machine,
+            AT,
+            &old.to_le_bytes(),
+            &new.to_le_bytes(),
+            0,
+            Kind::Code,
+        )
+        .unwrap();
         let edits = [edit];
         assert_ne!(edits[0].way(), Way::Store);
 
         self.contents.write();
         // SAFETY: Nobody else patches, and no CPU comes or goes.
         let lock = unsafe { TextLock::held_by_caller() };
-        let table = Table::new(&edits);
-        // SAFETY: The only one. The breakpoint is gone when it is dropped.
-        let guard = unsafe { Guard::new(&table, &lock) };
-
-        self.text.store(BREAKPOINT, Ordering::Relaxed);
-        self.text.store(NEW, Ordering::Relaxed);
-        drop(guard);
+        // SAFETY: The only call. The breakpoint is gone when the closure returns.
+        unsafe {
+            guard(&edits, &lock, || {
+                self.text.store(BREAKPOINT, Ordering::Relaxed);
+                self.text.store(NEW, Ordering::Relaxed);
+            });
+        }
         // The memory is used for something else.
         self.contents.write();
     }

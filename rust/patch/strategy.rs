@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An override of the strategy, for measurements: `rust_riscv_patch/strategy` in debugfs.
+//! The strategy that was chosen in `rust_riscv_patch/strategy` in debugfs, for measurements.
 
 use kernel::{
     prelude::*,
@@ -26,11 +26,11 @@ const CHOICES: [(&str, Option<Strategy>); 5] = [
 static CHOSEN: Atomic<usize> = Atomic::new(0);
 
 /// The strategy of batches that do not request one themselves; `None` for the cheapest.
-pub(crate) fn strategy() -> Option<Strategy> {
+pub(crate) fn chosen() -> Option<Strategy> {
     CHOICES.get(CHOSEN.load(Relaxed))?.1
 }
 
-/// The name of that strategy.
+/// The name of that strategy, as the file shows it.
 pub(crate) fn name() -> &'static str {
     CHOICES
         .get(CHOSEN.load(Relaxed))
