@@ -40,5 +40,5 @@ use kernel::{
 
 include!(concat!(
     env!("RUST_RISCV_OBJ"),
-    "/bindings/bindings_generated.rs"
+    "/bindings/bindings_helper_generated.rs"
 ));

@@ -3,8 +3,23 @@
 //! A hotplug state in each section that logs when it runs as a CPU goes offline and comes online:
 //! `echo 0 > /sys/devices/system/cpu/cpu1/online`, `echo 1 > ...`, then `dmesg`.
 
-use kernel::{bindings::cpuhp_state_CPUHP_AP_ARM_XEN_STARTING, cpu::CpuId, prelude::*};
-use riscv::cpuhp::{Registration as Held, *};
+use kernel::{
+    bindings::cpuhp_state_CPUHP_AP_ARM_XEN_STARTING,
+    cpu::CpuId,
+    prelude::*, //
+};
+
+use riscv::cpuhp::{
+    Calls,
+    Here,
+    Online,
+    Prepare,
+    Registration,
+    Section,
+    Slot,
+    Starting,
+    State, //
+};
 
 module! {
     type: RustCpuhpObserver,
@@ -42,7 +57,14 @@ observer!(First, Prepare, c"observer:prepare", Ok(()));
 observer!(Second, Starting, c"observer:starting", ());
 observer!(Third, Online, c"observer:online", Ok(()));
 
-struct RustCpuhpObserver(#[expect(dead_code)] (Held<First>, Held<Second>, Held<Third>));
+struct RustCpuhpObserver(
+    #[expect(dead_code)]
+    (
+        Registration<First>,
+        Registration<Second>,
+        Registration<Third>,
+    ),
+);
 
 impl kernel::Module for RustCpuhpObserver {
     fn init(_module: &'static ThisModule) -> Result<Self> {
@@ -51,9 +73,9 @@ impl kernel::Module for RustCpuhpObserver {
         // SAFETY: Dropped with the module's data, or when `init` fails, before its text is freed.
         unsafe {
             Ok(RustCpuhpObserver((
-                Held::new(Slot::PREPARE_DYNAMIC, Calls::HotplugOnly)?,
-                Held::new(free, Calls::HotplugOnly)?,
-                Held::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?,
+                Registration::new(Slot::PREPARE_DYNAMIC, Calls::HotplugOnly)?,
+                Registration::new(free, Calls::HotplugOnly)?,
+                Registration::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly)?,
             )))
         }
     }

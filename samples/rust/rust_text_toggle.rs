@@ -3,10 +3,19 @@
 //! A function whose return value is changed through debugfs, by patching its text:
 //! `echo 1 > rust_text_toggle/on`, then `cat rust_text_toggle/value`.
 
-use kernel::{new_mutex, prelude::*, sync::Mutex, uaccess::UserSliceReader};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::Mutex,
+    uaccess::UserSliceReader, //
+};
+
 use riscv::{
-    debugfs::{Scope, ScopedDir},
-    insn::Insn,
+    debugfs::{
+        Scope,
+        ScopedDir, //
+    },
+    insn::Insn, //
 };
 use riscv_patch::batch::Batch;
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from harness import paths, toolchain
 from harness.results import Result, Results
 
-LIKE = "rust/tests/.kunit_examples.o.cmd"
+LIKE = "rust/tests/kunit/examples/.kunit_examples.o.cmd"
 CRATE = "rust/riscv/.riscv.o.cmd"
 FOLDER = "rust/tests/compile_fail"
 NEEDS_KERNEL = re.compile(r"^// needs: kernel(?: with (\w+))?$", re.MULTILINE)

@@ -79,7 +79,7 @@ class Required(unittest.TestCase):
                 self.assertTrue(any(name == n and keys.items() <= k.items() for n, k in required))
 
     def test_barriers_are_those_of_the_module(self) -> None:
-        text = (paths.TOP / "rust/tests/bench_barrier.rs").read_text()
+        text = (paths.TOP / "rust/tests/bench/bench_barrier.rs").read_text()
         self.assertEqual(tuple(re.findall(r"self\.both\(\s*\"([\w-]+)\"", text)),
                          matrix.BARRIER_FIGURES)
         self.assertEqual(re.findall(r"pairs: u32 \{\s*default: (\d+)", text),

@@ -64,7 +64,7 @@ class Parse(unittest.TestCase):
 
     def test_an_assertion_that_kunit_was_not_told_of(self) -> None:
         found = tree(suite("s", leaf("good", Status.SUCCESS)))
-        names = self.parse(found, "    # good: ASSERTION FAILED at rust/tests/kunit_engine.rs:33",
+        names = self.parse(found, "    # good: ASSERTION FAILED at rust/tests/kunit/engine/engine.rs:33",
                            "rust_kernel: Failure not reported to KUnit since this is a non-KUnit")
         self.assertEqual(names["good"], "fail")
 

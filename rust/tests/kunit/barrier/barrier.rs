@@ -1,176 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit suite of the barriers and of the patterns they are for.
-//!
-//! That the patterns order anything is shown elsewhere: by the litmus tests, and on real harts by
-//! `samples/rust/rust_litmus.rs`. This is about what they promise beside that.
-
-use core::cell::UnsafeCell;
+//! Suite `rust_riscv_barrier`: what the barriers and patterns promise beside ordering.
 
 use kernel::{
+    bindings,
+    cpu::nr_cpu_ids,
+    current,
+    ffi::c_long,
+    impl_has_hr_timer,
     prelude::*,
     sync::atomic::{
         Atomic,
         Relaxed, //
+    },
+    time::{
+        hrtimer::{
+            HrTimer,
+            HrTimerCallback,
+            HrTimerCallbackContext,
+            HrTimerRestart,
+            RelativePinnedHardMode,
+            ScopedHrTimerPointer, //
+        },
+        msecs_to_jiffies,
+        Delta,
+        Monotonic, //
     }, //
 };
+use pin_init::stack_pin_init;
 
-use riscv::barrier::{
-    barrier,
-    doorbell::{
-        Doorbell,
-        Driver,
-        Given, //
+use riscv::{
+    barrier::{
+        cancel::{
+            Cancel,
+            Cancelled, //
+        },
+        doorbell::{
+            Descriptor,
+            Doorbell, //
+        },
+        message::Message,
+        same_cpu::{
+            Handler,
+            Note, //
+        },
+        smp_store_mb,
+        wake_up::WakeUp, //
     },
-    message::{
-        Receiver,
-        Sender, //
-    },
-    smp_store_mb,
-    wake_up::Waker, //
+    thread::{
+        pair,
+        set_current_state,
+        TaskState, //
+    }, //
 };
-
-module! {
-    type: Tests,
-    name: "rust_riscv_kunit_barrier",
-    authors: ["rust-riscv contributors"],
-    description: "KUnit suite of barriers and their patterns",
-    license: "GPL",
-}
-
-struct Tests;
-
-impl kernel::Module for Tests {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
-        // Keeps the probes, which only `scripts/disassembly.py` reads.
-        core::hint::black_box((
-            rust_riscv_probe_smp_store_mb as fn(&Atomic<u32>),
-            rust_riscv_probe_barrier as fn(&UnsafeCell<u32>),
-            rust_riscv_probe_no_barrier as fn(&UnsafeCell<u32>),
-            rust_riscv_probe_give as fn(&mut Driver<'_, u32>) -> bool,
-            rust_riscv_probe_take as fn(&mut Driver<'_, u32>) -> Option<u32>,
-            rust_riscv_probe_ring as fn(&Atomic<u32>, Given),
-            rust_riscv_probe_send as fn(Sender<'_, u32>),
-            rust_riscv_probe_receive as fn(&mut Receiver<'_, u32>) -> Option<u32>,
-            rust_riscv_probe_wake_up_set as fn(Waker<'_>) -> bool,
-        ));
-        Ok(Tests)
-    }
-}
-
-#[no_mangle]
-#[inline(never)]
-extern "Rust" fn rust_riscv_probe_smp_store_mb(atomic: &Atomic<u32>) {
-    smp_store_mb(atomic, 1);
-}
-
-/// The compiler must not make one store of the two. (Through a `&mut` it may: nobody else has one.)
-#[no_mangle]
-#[inline(never)]
-extern "Rust" fn rust_riscv_probe_barrier(word: &UnsafeCell<u32>) {
-    // SAFETY: Only read as machine code.
-    unsafe { *word.get() = 1 };
-    // litmus: same-cpu
-    barrier();
-    // SAFETY: As above.
-    unsafe { *word.get() = 2 };
-}
-
-/// Here it may, and does: or the probe above would show nothing.
-#[no_mangle]
-#[inline(never)]
-extern "Rust" fn rust_riscv_probe_no_barrier(word: &UnsafeCell<u32>) {
-    // SAFETY: Only read as machine code.
-    unsafe { *word.get() = 1 };
-    // SAFETY: As above.
-    unsafe { *word.get() = 2 };
-}
-
-/// What the driver writes to a descriptor is before the barrier that hands it over.
-#[no_mangle]
-#[inline(never)]
-extern "Rust" fn rust_riscv_probe_give(driver: &mut Driver<'_, u32>) -> bool {
-    driver.give(|data| *data = 1).is_some()
-}
-
-#[no_mangle]
-#[inline(never)]
-extern "Rust" fn rust_riscv_probe_take(driver: &mut Driver<'_, u32>) -> Option<u32> {
-    driver.take().copied()
-}
-
-#[no_mangle]
-#[inline(never)]
-extern "Rust" fn rust_riscv_probe_ring(register: &Atomic<u32>, given: Given) {
-    Doorbell::new(|value| register.store(value, Relaxed)).ring(1, given);
-}
-
-#[no_mangle]
-#[inline(never)]
-extern "Rust" fn rust_riscv_probe_send(sender: Sender<'_, u32>) {
-    sender.send(1);
-}
-
-#[no_mangle]
-#[inline(never)]
-extern "Rust" fn rust_riscv_probe_receive(receiver: &mut Receiver<'_, u32>) -> Option<u32> {
-    receiver.receive()
-}
-
-#[no_mangle]
-#[inline(never)]
-extern "Rust" fn rust_riscv_probe_wake_up_set(waker: Waker<'_>) -> bool {
-    waker.set()
-}
 
 #[kunit_tests(rust_riscv_barrier)]
 mod tests {
     use super::*;
-
-    use kernel::{
-        bindings,
-        cpu::nr_cpu_ids,
-        current,
-        ffi::c_long,
-        impl_has_hr_timer,
-        time::{
-            hrtimer::{
-                HrTimer,
-                HrTimerCallback,
-                HrTimerCallbackContext,
-                HrTimerRestart,
-                RelativePinnedHardMode,
-                ScopedHrTimerPointer, //
-            },
-            msecs_to_jiffies,
-            Delta,
-            Monotonic, //
-        }, //
-    };
-    use pin_init::stack_pin_init;
-    use riscv::{
-        barrier::{
-            cancel::{
-                Cancel,
-                Cancelled, //
-            },
-            doorbell::{
-                Descriptor,
-                Doorbell, //
-            },
-            message::Message,
-            same_cpu::{
-                Handler,
-                Note, //
-            },
-            wake_up::WakeUp, //
-        },
-        thread::{
-            pair,
-            set_current_state,
-            TaskState, //
-        }, //
-    };
 
     /// Kernel threads are bound by bits and per-CPU data of their CPU, which has to be there.
     #[test]

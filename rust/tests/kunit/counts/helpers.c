@@ -10,7 +10,7 @@
 #include <linux/sched.h>
 #include <linux/smp.h>
 
-#include "counts.h"
+#include "helpers.h"
 
 static atomic_long_t calls, key_hits;
 static DEFINE_STATIC_KEY_FALSE(key);

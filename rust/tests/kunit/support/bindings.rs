@@ -21,5 +21,5 @@ use kernel::{
 
 include!(concat!(
     env!("RUST_RISCV_OBJ"),
-    "/bindings/tests_generated.rs"
+    "/tests/kunit/support/helpers_generated.rs"
 ));

@@ -12,7 +12,7 @@
 #include <kunit/test.h>
 #include <rust_riscv/fault.h>
 
-#include "fault_helpers.h"
+#include "helpers.h"
 
 int rust_riscv_test_attach_mm(void)
 {

@@ -35,6 +35,7 @@ use riscv::{
     timebase::Ticks, //
 };
 
+#[path = "../kunit/support/bindings.rs"]
 mod bindings;
 
 module! {
@@ -189,9 +190,12 @@ impl Samples {
             bindings::rust_riscv_test_op_RUST_RISCV_TEST_SMP_WMB,
             || smp_mb(Write),
         )?;
-        self.both("mb", loops, bindings::rust_riscv_test_op_RUST_RISCV_TEST_MB, || {
-            mb(Full)
-        })?;
+        self.both(
+            "mb",
+            loops,
+            bindings::rust_riscv_test_op_RUST_RISCV_TEST_MB,
+            || mb(Full),
+        )?;
         self.both(
             "rmb",
             loops,

@@ -22,5 +22,5 @@ impl kernel::Module for Tests {
 
 include!(concat!(
     env!("RUST_RISCV_OBJ"),
-    "/tests/examples_generated.rs"
+    "/tests/kunit/examples/examples_generated.rs"
 ));

@@ -1,99 +1,77 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit suites of CPU hotplug states, of SBI calls, and of CPUs that come and go under load.
+//! Suite `rust_riscv_cpuhp`: where and when the callbacks of a state run.
 
 use core::ffi::CStr;
 
 use kernel::{
     bindings::{
         cpuhp_state,
-        cpuhp_state_CPUHP_AP_ARM_XEN_STARTING,
-        ETIMEDOUT,
-        NR_CPUS, //
+        cpuhp_state_CPUHP_AP_ARM_MVEBU_COHERENCY,
+        cpuhp_state_CPUHP_AP_IRQ_RISCV_IMSIC_STARTING,
+        cpuhp_state_CPUHP_AP_OFFLINE,
+        cpuhp_state_CPUHP_AP_ONLINE,
+        cpuhp_state_CPUHP_AP_ONLINE_DYN,
+        cpuhp_state_CPUHP_AP_ONLINE_DYN_END,
+        cpuhp_state_CPUHP_AP_WORKQUEUE_ONLINE,
+        cpuhp_state_CPUHP_BP_PREPARE_DYN,
+        cpuhp_state_CPUHP_BRINGUP_CPU,
+        cpuhp_state_CPUHP_OFFLINE,
+        cpuhp_state_CPUHP_ONLINE,
+        cpuhp_state_CPUHP_TEARDOWN_CPU, //
     },
-    cpu::{
-        nr_cpu_ids,
-        CpuId, //
-    },
+    cpu::CpuId,
     error::to_result,
     prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        SetOnce, //
     },
-    sync::SetOnce,
     time::{
         delay::fsleep,
         Delta, //
     }, //
 };
 
-use riscv::cpuhp::{
-    holder,
-    Calls,
-    CpusRead,
-    Here,
-    Online,
-    Prepare,
-    Registration,
-    Slot,
-    Starting,
-    State, //
-};
 use riscv::{
-    compat::errno,
+    cpuhp::{
+        holder,
+        Calls,
+        CpusRead,
+        Here,
+        Online,
+        Prepare,
+        Registration,
+        Slot,
+        Starting,
+        State, //
+    },
     irq::percpu::Local,
-    sbi::{
-        self,
-        HartId,
-        HartState, //
+    sbi,
+    thread::pair, //
+};
+
+use crate::{
+    bindings,
+    cpus::*,
+    states::*,
+    support::{
+        hold,
+        is_alone,
+        skip,
+        BackOn,
+        Held, //
     }, //
 };
 
-mod bindings;
-mod load;
-mod support;
-
-use support::{
-    hold,
-    is_alone,
-    skip,
-    BackOn,
-    Held, //
-};
-
-module! {
-    type: Tests,
-    name: "rust_riscv_kunit_cpuhp",
-    authors: ["rust-riscv contributors"],
-    description: "KUnit suites of CPU hotplug states",
-    license: "GPL",
-    params: {
-        hotplug_cycles: u32 {
-            default: 1_000,
-            description: "How often each CPU but the boot one goes off and on under load",
-        },
-        hotplug_bound_ms: u32 {
-            default: 5_000,
-            description: "Within which a call, a timer and a work item are answered meanwhile",
-        },
-    },
-}
-
-struct Tests;
-
-impl kernel::Module for Tests {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
-        // A kernel thread, which suites run in, has no `/sys`.
-        HOLDERS.populate(holders());
-        Ok(Tests)
-    }
-}
-
 /// The names that a place has before a state is there, meanwhile, when it was replaced, and after.
-static HOLDERS: SetOnce<Result<[Option<KVec<u8>>; 4]>> = SetOnce::new();
+pub(crate) static HOLDERS: SetOnce<Result<[Option<KVec<u8>>; 4]>> = SetOnce::new();
 
-fn holders() -> Result<[Option<KVec<u8>>; 4]> {
+/// Looks at the names. A kernel thread, which suites run in, has no `/sys`.
+pub(crate) fn holders() -> Result<[Option<KVec<u8>>; 4]> {
     let before = holder(FREE)?;
     let state = registered::<AtStarting>(FREE, Calls::HotplugOnly)?;
     let meanwhile = holder(FREE)?;
@@ -101,60 +79,6 @@ fn holders() -> Result<[Option<KVec<u8>>; 4]> {
     let replaced = holder(FREE)?;
     drop(state);
     Ok([before, meanwhile, replaced, holder(FREE)?])
-}
-
-/// What a state's callbacks saw. All relaxed: looked at after the CPU has gone or come.
-struct Seen {
-    up: [Atomic<u32>; NR_CPUS as usize],
-    down: [Atomic<u32>; NR_CPUS as usize],
-    /// Callbacks that did not run where they should.
-    wrong: Atomic<u32>,
-}
-
-impl Seen {
-    const fn new() -> Seen {
-        Seen {
-            up: [const { Atomic::new(0) }; NR_CPUS as usize],
-            down: [const { Atomic::new(0) }; NR_CPUS as usize],
-            wrong: Atomic::new(0),
-        }
-    }
-
-    fn reset(&self) {
-        for counter in Iterator::chain(self.up.iter(), &self.down) {
-            counter.store(0, Relaxed);
-        }
-        self.wrong.store(0, Relaxed);
-    }
-
-    fn count(&self, up: bool, cpu: CpuId, right: bool) {
-        let counters = if up { &self.up } else { &self.down };
-
-        counters[cpu.as_u32() as usize].fetch_add(1, Relaxed);
-        if !right {
-            self.wrong.fetch_add(1, Relaxed);
-        }
-    }
-
-    fn up(&self, cpu: u32) -> u32 {
-        self.up[cpu as usize].load(Relaxed)
-    }
-
-    fn down(&self, cpu: u32) -> u32 {
-        self.down[cpu as usize].load(Relaxed)
-    }
-
-    fn ups(&self) -> u32 {
-        self.up.iter().map(|counter| counter.load(Relaxed)).sum()
-    }
-
-    fn is_balanced(&self) -> bool {
-        (0..NR_CPUS).all(|cpu| self.up(cpu) == self.down(cpu))
-    }
-
-    fn all_right(&self) -> bool {
-        self.wrong.load(Relaxed) == 0
-    }
 }
 
 fn irqs_off() -> bool {
@@ -165,9 +89,6 @@ fn irqs_off() -> bool {
 fn is_here(cpu: CpuId) -> bool {
     CpuId::current() == cpu
 }
-
-/// A place before `CPUHP_AP_ONLINE` that no RISC-V kernel uses.
-const FREE: Slot<Starting> = Slot::new(cpuhp_state_CPUHP_AP_ARM_XEN_STARTING).unwrap();
 
 /// Each of these states notes where it ran; those of a section differ by name only.
 macro_rules! probe {
@@ -219,61 +140,6 @@ fn sleeps() -> bool {
     on
 }
 
-/// The CPUs that are online, but for the first.
-fn others() -> impl Iterator<Item = u32> {
-    // SAFETY: `cpu` is less than `nr_cpu_ids`.
-    (1..nr_cpu_ids()).filter(|&cpu| unsafe { bindings::rust_riscv_test_cpu_is_online(cpu) })
-}
-
-fn all() -> impl Iterator<Item = u32> {
-    Iterator::chain(core::iter::once(0), others())
-}
-
-fn hart(cpu: u32) -> Result<HartId> {
-    HartId::of(CpuId::from_u32(cpu).ok_or(EINVAL)?).ok_or(ENODEV)
-}
-
-fn take_down(cpu: u32) -> Result {
-    // SAFETY: Not the boot CPU, as all callers see to.
-    to_result(unsafe { bindings::rust_riscv_test_cpu_down(cpu) })?;
-    // The kernel calls a CPU off when that is about to stop; a hart that has not stopped yet could
-    // not be started.
-    for _ in 0..100_000 {
-        if sbi::hart_state(hart(cpu)?)? == HartState::Stopped {
-            return Ok(());
-        }
-        fsleep(Delta::from_micros(100));
-    }
-    Err(errno(ETIMEDOUT))
-}
-
-fn bring_up(cpu: u32) -> Result {
-    // SAFETY: A CPU that was taken down.
-    to_result(unsafe { bindings::rust_riscv_test_cpu_up(cpu) })
-}
-
-/// Takes a CPU down and brings it up again.
-fn cycle(cpu: u32) -> Result {
-    take_down(cpu)?;
-    bring_up(cpu)
-}
-
-/// Whether a CPU answers a cross-call.
-fn answers(cpu: u32) -> bool {
-    extern "C" fn answer() -> usize {
-        CpuId::current().as_u32() as usize
-    }
-
-    // SAFETY: `answer` may be called anywhere.
-    unsafe { bindings::rust_riscv_test_call_on(cpu, Some(answer)) == cpu as usize }
-}
-
-/// A state for what drops it itself, and asserts nothing before: a failing assertion drops nothing.
-fn registered<T: State>(slot: Slot<T::Section>, calls: Calls) -> Result<Registration<T>> {
-    // SAFETY: All are dropped by the end of what sets them up.
-    unsafe { Registration::new(slot, calls) }
-}
-
 /// A state for a test that looks at it while it is there, and may fail.
 fn held<T: State>(slot: Slot<T::Section>, calls: Calls) -> Result<Held<Registration<T>>> {
     hold(registered(slot, calls)?)
@@ -287,36 +153,8 @@ fn replace<T: State, U: State<Section = T::Section>>(
     CpusRead::with(|cpus| unsafe { state.replace(cpus) }).map_err(|(error, _)| error)
 }
 
-/// Whether this CPU listens to an interrupt.
-fn is_enabled(local: Local) -> bool {
-    let sie: usize;
-
-    // SAFETY: Reads a CSR of supervisor mode.
-    unsafe { core::arch::asm!("csrr {}, sie", out(reg) sie, options(nomem, nostack)) };
-    sie & 1 << local as usize != 0
-}
-
 #[kunit_tests(rust_riscv_cpuhp)]
-mod cpuhp_tests {
-    use kernel::bindings::{
-        cpuhp_state_CPUHP_AP_ARM_MVEBU_COHERENCY,
-        cpuhp_state_CPUHP_AP_IRQ_RISCV_IMSIC_STARTING,
-        cpuhp_state_CPUHP_AP_OFFLINE,
-        cpuhp_state_CPUHP_AP_ONLINE,
-        cpuhp_state_CPUHP_AP_ONLINE_DYN,
-        cpuhp_state_CPUHP_AP_ONLINE_DYN_END,
-        cpuhp_state_CPUHP_AP_WORKQUEUE_ONLINE,
-        cpuhp_state_CPUHP_BP_PREPARE_DYN,
-        cpuhp_state_CPUHP_BRINGUP_CPU,
-        cpuhp_state_CPUHP_OFFLINE,
-        cpuhp_state_CPUHP_ONLINE,
-        cpuhp_state_CPUHP_TEARDOWN_CPU, //
-    };
-
-    use riscv::{
-        thread::pair, //
-    };
-
+mod tests {
     use super::*;
 
     #[test]
@@ -869,162 +707,6 @@ mod cpuhp_tests {
         drop(replace::<_, Other>(state)?);
         assert_eq!(STARTING.ups() + OTHER.ups(), 0);
         assert!(STARTING.is_balanced() && OTHER.is_balanced());
-        Ok(())
-    }
-}
-
-#[kunit_tests(rust_riscv_sbi)]
-mod sbi_tests {
-    use riscv::{
-        irq::percpu::PercpuIrq,
-        sbi::{
-            Extension,
-            Harts, //
-        }, //
-    };
-
-    use super::*;
-
-    fn harts() -> Result<Harts> {
-        all().try_fold(Harts::one(hart(0)?), |harts, cpu| {
-            harts.with(hart(cpu)?).ok_or(EINVAL)
-        })
-    }
-
-    #[test]
-    fn state_of_a_hart_is_that_of_its_cpu() -> Result {
-        for cpu in all() {
-            assert_eq!(sbi::hart_state(hart(cpu)?)?, HartState::Started);
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn a_hart_stops_with_its_cpu() -> Result {
-        if is_alone() {
-            return skip("one hart: none can go off");
-        }
-        for cpu in others() {
-            let _back = BackOn::hold(cpu)?;
-
-            take_down(cpu)?;
-            assert_eq!(sbi::hart_state(hart(cpu)?)?, HartState::Stopped);
-            bring_up(cpu)?;
-            assert_eq!(sbi::hart_state(hart(cpu)?)?, HartState::Started);
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn errors_have_their_errno() {
-        let nowhere = HartId(4000);
-        let harts = Harts::one(nowhere);
-
-        assert_eq!(sbi::hart_state(nowhere), Err(EINVAL));
-        // OpenSBI 1.5 looks whether the harts are there, 1.6 leaves those out that are not.
-        for result in [
-            sbi::send_ipi(harts),
-            sbi::remote_fence_i(harts),
-            sbi::remote_sfence_vma(harts, 0, 4096),
-        ] {
-            assert!(matches!(result, Ok(()) | Err(EINVAL)));
-        }
-    }
-
-    #[test]
-    fn calls_reach_all_harts() -> Result {
-        for extension in [Extension::Ipi, Extension::Rfence, Extension::Hsm] {
-            assert!(sbi::has(extension));
-        }
-        sbi::send_ipi(harts()?)?;
-        sbi::remote_fence_i(harts()?)?;
-        sbi::remote_sfence_vma(harts()?, 0, usize::MAX)?;
-        assert!(all().all(answers));
-        Ok(())
-    }
-
-    static SWITCHED: Seen = Seen::new();
-    static TIMER: SetOnce<PercpuIrq> = SetOnce::new();
-
-    struct Switch;
-
-    #[vtable]
-    impl State for Switch {
-        type Section = Starting;
-
-        const NAME: &'static CStr = c"rust_riscv_test:switch";
-
-        fn up(cpu: &Starting) {
-            let Some(&timer) = TIMER.as_ref() else {
-                return;
-            };
-            let was_on = is_enabled(Local::Timer);
-            timer.disable(cpu);
-            let is_off = !is_enabled(Local::Timer);
-            timer.enable(cpu, timer.trigger());
-            timer.enable(cpu, timer.trigger());
-            SWITCHED.count(
-                true,
-                cpu.cpu(),
-                was_on && is_off && is_enabled(Local::Timer),
-            );
-        }
-    }
-
-    #[test]
-    fn a_cpu_enables_its_own_interrupts() -> Result {
-        SWITCHED.reset();
-        TIMER.populate(PercpuIrq::find(Local::Timer).ok_or(ENODEV)?);
-        drop(registered::<Switch>(FREE, Calls::OnlineCpusToo)?);
-        assert!(all().all(|cpu| SWITCHED.up(cpu) == 1));
-        assert!(SWITCHED.all_right());
-        assert_eq!(
-            PercpuIrq::find(Local::Software).is_some(),
-            sbi::delivers_ipis()
-        );
-        Ok(())
-    }
-}
-
-#[kunit_tests(rust_riscv_hotplug)]
-mod hotplug_tests {
-    use super::*;
-
-    #[test]
-    fn cycles_under_load() -> Result {
-        let cycles = riscv::compat::parameter::<u32>(module_parameters::hotplug_cycles.value());
-        let bound = riscv::compat::parameter::<u32>(module_parameters::hotplug_bound_ms.value());
-
-        if is_alone() {
-            return skip("one hart: none can go off");
-        }
-        let load = load::Load::start()?;
-        let mut result = Ok(());
-
-        for _ in 0..cycles {
-            result = result.and_then(|()| others().try_for_each(cycle));
-        }
-        let answered = all().all(answers);
-        let seen = load.stop();
-
-        for seen in &seen {
-            pr_info!(
-                "{}: {} done of {}, the longest in {} us\n",
-                seen.name,
-                seen.done,
-                seen.sent,
-                seen.worst_ns / 1000
-            );
-        }
-        result?;
-        assert!(answered);
-        for seen in &seen {
-            assert!(seen.sent > 0);
-            assert_eq!(seen.done, seen.sent);
-            if seen.is_answer {
-                assert!(seen.worst_ns <= u64::from(bound) * 1_000_000);
-            }
-        }
         Ok(())
     }
 }

@@ -7,7 +7,7 @@
 #include <linux/timex.h>
 #include <asm/delay.h>
 
-#include "helpers.h"
+#include "../support/helpers.h"
 
 /* Like the kernel's own users, with what they hold. */
 int rust_riscv_test_kernel_writes(enum rust_riscv_test_call call, void *addr,

@@ -1,43 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit suite of the kernel's own users of text patching: nothing is lost.
-//!
-//! Kprobes, tracers and a static key count the calls of one function, while others are switched on
-//! and off on the same function. The kernel's patching is under test: C's, or that of the provider
-//! that is registered.
+//! Suite `rust_riscv_counts`: probes, tracers and a static key count every call.
 
 use kernel::prelude::*;
 
-mod counts;
-
-module! {
-    type: Tests,
-    name: "rust_riscv_kunit_counts",
-    authors: ["rust-riscv contributors"],
-    description: "KUnit suite: hits of probes and tracers equal calls",
-    license: "GPL",
-    params: {
-        count_rounds: u32 {
-            default: 100,
-            description: "How often each test switches everything on and off",
-        },
-    },
-}
-
-struct Tests;
-
-impl kernel::Module for Tests {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
-        Ok(Tests)
-    }
-}
+use crate::{
+    counted::*,
+    module_parameters, //
+};
 
 #[kunit_tests(rust_riscv_counts)]
 mod tests {
-    use super::{
-        counts::*,
-        *, //
-    };
+    use super::*;
 
     fn rounds() -> u32 {
         riscv::compat::parameter(module_parameters::count_rounds.value())

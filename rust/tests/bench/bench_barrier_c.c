@@ -4,7 +4,7 @@
 #include <linux/compiler.h>
 #include <asm/barrier.h>
 
-#include "helpers.h"
+#include "../kunit/support/helpers.h"
 
 /* The compiler barrier keeps the loop, as the one on Rust's side does. */
 #define REPEAT(name, op)			\

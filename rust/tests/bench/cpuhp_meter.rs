@@ -75,6 +75,7 @@ use riscv::{
     timebase::Ticks, //
 };
 
+#[path = "../kunit/support/bindings.rs"]
 mod bindings;
 
 module! {

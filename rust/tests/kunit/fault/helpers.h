@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What kunit_fault.rs needs from C: an address space, and an eye on do_trap(). */
+/* What the suites of faults need from C: an address space, and an eye on do_trap(). */
 #ifndef RUST_RISCV_TESTS_FAULT_HELPERS_H
 #define RUST_RISCV_TESTS_FAULT_HELPERS_H
 

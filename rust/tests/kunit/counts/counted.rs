@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A function whose calls are counted, and what counts them: `counts.h`, made safe.
+//! A function whose calls are counted, and what counts them: `helpers.h`, made safe.
 
 #[allow(
     clippy::all,
@@ -17,7 +17,7 @@ mod bindings {
 
     include!(concat!(
         env!("RUST_RISCV_OBJ"),
-        "/bindings/counts_generated.rs"
+        "/tests/kunit/counts/helpers_generated.rs"
     ));
 }
 

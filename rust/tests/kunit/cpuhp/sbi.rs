@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suite `rust_riscv_sbi`: SBI calls, and a CPU's own interrupts.
+
+use core::ffi::CStr;
+
+use kernel::{
+    prelude::*,
+    sync::SetOnce, //
+};
+
+use riscv::{
+    cpuhp::{
+        Calls,
+        Here,
+        Starting,
+        State, //
+    },
+    irq::percpu::{
+        Local,
+        PercpuIrq, //
+    },
+    sbi::{
+        self,
+        Extension,
+        HartId,
+        HartState,
+        Harts, //
+    }, //
+};
+
+use crate::{
+    cpus::*,
+    states::*,
+    support::{
+        is_alone,
+        skip,
+        BackOn, //
+    }, //
+};
+
+#[kunit_tests(rust_riscv_sbi)]
+mod tests {
+    use super::*;
+
+    fn harts() -> Result<Harts> {
+        all().try_fold(Harts::one(hart(0)?), |harts, cpu| {
+            harts.with(hart(cpu)?).ok_or(EINVAL)
+        })
+    }
+
+    #[test]
+    fn state_of_a_hart_is_that_of_its_cpu() -> Result {
+        for cpu in all() {
+            assert_eq!(sbi::hart_state(hart(cpu)?)?, HartState::Started);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_hart_stops_with_its_cpu() -> Result {
+        if is_alone() {
+            return skip("one hart: none can go off");
+        }
+        for cpu in others() {
+            let _back = BackOn::hold(cpu)?;
+
+            take_down(cpu)?;
+            assert_eq!(sbi::hart_state(hart(cpu)?)?, HartState::Stopped);
+            bring_up(cpu)?;
+            assert_eq!(sbi::hart_state(hart(cpu)?)?, HartState::Started);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn errors_have_their_errno() {
+        let nowhere = HartId(4000);
+        let harts = Harts::one(nowhere);
+
+        assert_eq!(sbi::hart_state(nowhere), Err(EINVAL));
+        // OpenSBI 1.5 looks whether the harts are there, 1.6 leaves those out that are not.
+        for result in [
+            sbi::send_ipi(harts),
+            sbi::remote_fence_i(harts),
+            sbi::remote_sfence_vma(harts, 0, 4096),
+        ] {
+            assert!(matches!(result, Ok(()) | Err(EINVAL)));
+        }
+    }
+
+    #[test]
+    fn calls_reach_all_harts() -> Result {
+        for extension in [Extension::Ipi, Extension::Rfence, Extension::Hsm] {
+            assert!(sbi::has(extension));
+        }
+        sbi::send_ipi(harts()?)?;
+        sbi::remote_fence_i(harts()?)?;
+        sbi::remote_sfence_vma(harts()?, 0, usize::MAX)?;
+        assert!(all().all(answers));
+        Ok(())
+    }
+
+    static SWITCHED: Seen = Seen::new();
+    static TIMER: SetOnce<PercpuIrq> = SetOnce::new();
+
+    struct Switch;
+
+    #[vtable]
+    impl State for Switch {
+        type Section = Starting;
+
+        const NAME: &'static CStr = c"rust_riscv_test:switch";
+
+        fn up(cpu: &Starting) {
+            let Some(&timer) = TIMER.as_ref() else {
+                return;
+            };
+            let was_on = is_enabled(Local::Timer);
+            timer.disable(cpu);
+            let is_off = !is_enabled(Local::Timer);
+            timer.enable(cpu, timer.trigger());
+            timer.enable(cpu, timer.trigger());
+            SWITCHED.count(
+                true,
+                cpu.cpu(),
+                was_on && is_off && is_enabled(Local::Timer),
+            );
+        }
+    }
+
+    #[test]
+    fn a_cpu_enables_its_own_interrupts() -> Result {
+        SWITCHED.reset();
+        TIMER.populate(PercpuIrq::find(Local::Timer).ok_or(ENODEV)?);
+        drop(registered::<Switch>(FREE, Calls::OnlineCpusToo)?);
+        assert!(all().all(|cpu| SWITCHED.up(cpu) == 1));
+        assert!(SWITCHED.all_right());
+        assert_eq!(
+            PercpuIrq::find(Local::Software).is_some(),
+            sbi::delivers_ipis()
+        );
+        Ok(())
+    }
+}

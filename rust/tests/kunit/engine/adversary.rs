@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suite `rust_riscv_adversary`: delays at critical points, which make races likely.
+
+use kernel::prelude::*;
+
+use riscv::{
+    adversary::{
+        self,
+        Point, //
+    },
+    timebase::Ticks, //
+};
+
+use crate::{
+    flip::*,
+    support::{
+        hold,
+        Held, //
+    }, //
+};
+#[cfg(rust_riscv_text_hooks)]
+use crate::{
+    hammer::*,
+    support::{
+        is_alone,
+        skip, //
+    },
+    targets::*, //
+};
+
+#[kunit_tests(rust_riscv_adversary)]
+mod tests {
+    use super::*;
+
+    /// 2 ms of a clock of 10 MHz, as QEMU has.
+    const SHORT: u64 = 20_000;
+    /// A second.
+    const LONG: u64 = 10_000_000;
+
+    /// A delay that ends with the test.
+    struct Slow(Point);
+
+    impl Slow {
+        fn down(point: Point, ticks: u64) -> Result<Held<Slow>> {
+            adversary::delay(point, ticks);
+            hold(Slow(point))
+        }
+    }
+
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            adversary::delay(self.0, 0);
+        }
+    }
+
+    /// For how long `f` ran, in ticks.
+    fn ticks(f: impl FnOnce() -> Result) -> Result<u64> {
+        let start = Ticks::now().as_u64();
+
+        f()?;
+        Ok(Ticks::now().as_u64() - start)
+    }
+
+    #[test]
+    fn a_commit_is_slowed_down_before_and_after_its_flush() -> Result {
+        for point in [Point::Stored, Point::Flushed] {
+            let slow = Slow::down(point, SHORT)?;
+            let taken = ticks(|| flip(&[WORD], true, None).map(|_| ()))?;
+
+            drop(slow);
+            flip(&[WORD], false, None)?;
+            assert!(taken >= SHORT);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn other_points_are_not_slowed_down() -> Result {
+        let _slow = Slow::down(Point::Unlocked, LONG)?;
+        let before = Ticks::now().as_u64();
+
+        for _ in 0..10 {
+            adversary::at(Point::Unguarded);
+        }
+        // 10 s if each were.
+        assert!(Ticks::now().as_u64() - before < 10 * LONG);
+        Ok(())
+    }
+
+    /// What a commit that removes a breakpoint promises: no CPU is in its trap any more.
+    #[test]
+    #[cfg(rust_riscv_text_hooks)]
+    fn no_cpu_is_in_the_trap_of_a_breakpoint_that_was_removed() -> Result {
+        if is_alone() {
+            return skip("one hart: nobody else can be in a trap");
+        }
+        let probe = Probe::register()?;
+
+        probe.arm(true)?;
+        let hammer = Hammer::start(&[Called {
+            function: rust_riscv_target_probed,
+            answers: [0, 0],
+        }])?;
+        // Longer than the commit takes if it does not wait, on a busy host, too.
+        let slow = Slow::down(Point::Trapped, LONG / 2)?;
+
+        while adversary::waiting(Point::Trapped) == 0 {
+            core::hint::spin_loop();
+        }
+        let result = probe.arm(false);
+        let still = adversary::waiting(Point::Trapped);
+
+        drop(slow);
+        let seen = hammer.stop();
+
+        assert!(result.is_ok());
+        assert_eq!(still, 0);
+        assert_eq!(seen.wrong, 0);
+        Ok(())
+    }
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suite `rust_riscv_engine`: every CPU sees a commit, and what is refused changes nothing.
+
+use kernel::{
+    bindings::{
+        EADDRNOTAVAIL,
+        ECHRNG,
+        EILSEQ,
+        EMSGSIZE,
+        ENODATA,
+        EOPNOTSUPP, //
+    },
+    prelude::*, //
+};
+
+use riscv::{
+    compat::errno,
+    text::{
+        edit::Kind,
+        plan::Strategy, //
+    }, //
+};
+use riscv_patch::batch::{
+    Batch,
+    Options, //
+};
+
+use crate::{
+    bindings,
+    flip::*,
+    hammer::online,
+    targets::*, //
+};
+
+#[kunit_tests(rust_riscv_engine)]
+mod tests {
+    use super::*;
+
+    const ALL: [Flip; 4] = [WORD, HALF, UNALIGNED, ACROSS];
+
+    fn forced(strategy: Strategy) -> Options {
+        Options {
+            strategy: Some(strategy),
+            ..Options::default()
+        }
+    }
+
+    /// Whether every CPU gets `answer` from every one of `flips`.
+    fn everywhere(flips: &[Flip], answer: u64) -> bool {
+        flips.iter().all(|flip| {
+            online().all(|cpu| {
+                // SAFETY: A target may be called anywhere.
+                answer
+                    == unsafe { bindings::rust_riscv_test_call_on(cpu, Some(flip.function)) } as u64
+            })
+        })
+    }
+
+    #[test]
+    fn live_edit_is_seen_by_every_cpu() -> Result {
+        for _ in 0..100 {
+            for answer in [true, false] {
+                let report = flip(&[WORD, HALF], answer, None)?;
+
+                assert_eq!(report.strategy, Strategy::Live);
+                assert!(everywhere(&[WORD, HALF], answer.into()));
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn rendezvous_edit_is_seen_by_every_cpu() -> Result {
+        for _ in 0..20 {
+            for answer in [true, false] {
+                let report = flip(&ALL, answer, None)?;
+
+                assert_eq!(report.strategy, Strategy::Rendezvous);
+                assert!(report.stopped_ns > 0);
+                assert!(everywhere(&ALL, answer.into()));
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn phased_edit_is_seen_by_every_cpu() -> Result {
+        for _ in 0..100 {
+            for on in [true, false] {
+                let report = load_literal(on, Options::default())?;
+
+                assert_eq!(report.strategy, Strategy::Phased);
+                let answer = if on { ANSWER } else { 0 };
+                assert!(online().all(|cpu| {
+                    // SAFETY: A target may be called anywhere.
+                    answer == unsafe { bindings::rust_riscv_test_call_on(cpu, Some(LOADER)) } as u64
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    /// The kernel's handler of misaligned accesses dies if the access is gone, without our hooks.
+    #[test]
+    fn accesses_come_and_go_while_nobody_can_trap() -> Result {
+        let expected = if cfg!(rust_riscv_text_hooks) {
+            Strategy::Live
+        } else {
+            Strategy::Rendezvous
+        };
+
+        for (old, new) in [(LOAD_ZERO, NOP), (NOP, LOAD_ZERO)] {
+            let mut batch = Batch::new();
+
+            word(&mut batch, load(), old, new, 0)?;
+            assert_eq!(batch.commit()?.strategy, expected);
+            assert_eq!(word_at(load()), new);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn wrong_old_bytes_in_the_last_of_4096_change_nothing() -> Result {
+        for strategy in [Strategy::Live, Strategy::Phased, Strategy::Rendezvous] {
+            let batch = many_batch(MANY, true, Some(LI_0))?;
+
+            assert_eq!(batch.commit_with(forced(strategy)), Err(errno(EILSEQ)));
+            assert_eq!(count_many(NOP), MANY);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn all_of_4096_are_made() -> Result {
+        for strategy in [Strategy::Live, Strategy::Phased, Strategy::Rendezvous] {
+            many_batch(MANY, true, None)?.commit_with(forced(strategy))?;
+            assert_eq!(count_many(LI_1), MANY);
+            many_batch(MANY, false, None)?.commit_with(forced(strategy))?;
+            assert_eq!(count_many(NOP), MANY);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_race_after_verifying_is_taken_back() -> Result {
+        let race_at = |index| Options {
+            race_at: Some(index),
+            ..Options::default()
+        };
+
+        assert_eq!(
+            many_batch(MANY, true, None)?.commit_with(race_at(MANY - 1)),
+            Err(errno(EILSEQ))
+        );
+        assert_eq!(count_many(NOP), MANY);
+
+        // The literal is edit 0 and in phase 0; the instruction, which races, is in phase 1.
+        assert_eq!(load_literal(true, race_at(1)), Err(errno(EILSEQ)));
+        // If the literal were not what it was, this would fail.
+        load_literal(true, Options::default())?;
+        load_literal(false, Options::default())?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_dropped_batch_changes_nothing() -> Result {
+        drop(many_batch(MANY, true, None)?);
+        assert_eq!(count_many(NOP), MANY);
+        Ok(())
+    }
+
+    /// The error of an edit in a batch of its own, whether in adding or committing.
+    fn refusal(addr: usize, old: &[u8], new: &[u8], phase: u8) -> Result {
+        let mut batch = Batch::new();
+
+        // SAFETY: Only used with edits that are refused.
+        unsafe { batch.edit(addr, old, new, phase, Kind::Code) }?;
+        batch.commit().map(|_| ())
+    }
+
+    #[test]
+    fn every_refusal_has_its_errno() {
+        static DATA: u32 = NOP;
+
+        let (nop, li) = (NOP.to_le_bytes(), LI_1.to_le_bytes());
+        let text = many(0);
+        let data = core::ptr::addr_of!(DATA).addr();
+
+        assert_eq!(refusal(text, &[], &[], 0), Err(errno(ENODATA)));
+        assert_eq!(refusal(text, &[0; 10], &[0; 10], 0), Err(errno(EMSGSIZE)));
+        assert_eq!(refusal(text, &nop, &li[..2], 0), Err(EINVAL));
+        assert_eq!(refusal(text, &nop[..3], &li[..3], 0), Err(EINVAL));
+        assert_eq!(refusal(text + 1, &nop, &li, 0), Err(errno(EADDRNOTAVAIL)));
+        assert_eq!(refusal(text, &nop, &li, 2), Err(errno(ECHRNG)));
+        assert_eq!(refusal(data, &nop, &li, 0), Err(EFAULT));
+        assert_eq!(refusal(0, &nop, &li, 0), Err(EFAULT));
+        assert_eq!(refusal(0x1000, &nop, &li, 0), Err(EFAULT));
+        assert_eq!(refusal(usize::MAX - 1, &nop, &li, 0), Err(EFAULT));
+        assert_eq!(refusal(text, &li, &nop, 0), Err(errno(EILSEQ)));
+        assert_eq!(Batch::new().commit(), Err(errno(ENODATA)));
+        assert_eq!(count_many(NOP), MANY);
+    }
+
+    #[test]
+    fn overlapping_edits_are_refused() -> Result {
+        let mut batch = Batch::new();
+
+        word(&mut batch, many(1), NOP, LI_1, 0)?;
+        word(&mut batch, many(0), NOP, LI_1, 0)?;
+        // SAFETY: Refused.
+        unsafe { batch.edit(many(1) + 2, &[0, 0], &[1, 0], 0, Kind::Code) }?;
+        assert_eq!(batch.commit(), Err(EEXIST));
+        assert_eq!(count_many(NOP), MANY);
+        Ok(())
+    }
+
+    #[test]
+    fn an_unsafe_strategy_is_refused() {
+        assert_eq!(
+            flip(&[UNALIGNED], true, Some(Strategy::Live)),
+            Err(errno(EOPNOTSUPP))
+        );
+        assert_eq!(
+            flip(&[ACROSS], true, Some(Strategy::Phased)),
+            Err(errno(EOPNOTSUPP))
+        );
+        assert_eq!(
+            load_literal(true, forced(Strategy::Live)),
+            Err(errno(EOPNOTSUPP))
+        );
+        assert!(everywhere(&ALL, 0));
+    }
+
+    #[test]
+    fn core_kernel_text_can_be_patched() -> Result {
+        // Nothing is changed, but everything is done: the new bytes are the old ones.
+        let text = kernel::bindings::kfree as *const () as usize & !1;
+        let now = word_at(text).to_le_bytes();
+
+        for _ in 0..20 {
+            let mut batch = Batch::new();
+            // SAFETY: The instructions are those that are there.
+            unsafe { batch.edit(text, &now[..2], &now[..2], 0, Kind::Code) }?;
+            batch.commit_with(forced(Strategy::Rendezvous))?;
+        }
+        assert_eq!(word_at(text).to_le_bytes(), now);
+        Ok(())
+    }
+
+    #[test]
+    fn a_module_is_pinned_while_a_batch_is_open() -> Result {
+        // SAFETY: `module_refcount()` only reads an atomic, here of the helper's own module.
+        let refs = || unsafe { bindings::rust_riscv_test_module_refs() };
+        let before = refs();
+        let batch = many_batch(16, true, None)?;
+
+        assert_eq!(refs(), before + 1);
+        drop(batch);
+        assert_eq!(refs(), before);
+        flip(&[WORD], true, None)?;
+        flip(&[WORD], false, None)?;
+        assert_eq!(refs(), before);
+        Ok(())
+    }
+}

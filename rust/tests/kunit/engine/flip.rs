@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Flipping [targets](crate::targets) back and forth.
+
+use kernel::{
+    error::to_result,
+    ffi::{
+        c_ulong,
+        c_void, //
+    },
+    prelude::*, //
+};
+
+use riscv::text::{
+    edit::Kind,
+    plan::Strategy, //
+};
+use riscv_patch::batch::{
+    Batch,
+    Options,
+    Report, //
+};
+
+use crate::{
+    bindings,
+    hammer::Called,
+    support::{
+        hold,
+        Held, //
+    },
+    targets::*, //
+};
+
+/// A target whose first instruction makes it answer 0 or 1.
+#[derive(Clone, Copy)]
+pub(crate) struct Flip {
+    pub(crate) function: Function,
+    len: usize,
+    /// The instruction that answers 1.
+    one: u32,
+}
+
+pub(crate) const WORD: Flip = Flip {
+    function: rust_riscv_target_word,
+    len: 4,
+    one: LI_1,
+};
+/// The same, with an instruction that differs in both parcels.
+pub(crate) const WORD_BOTH: Flip = Flip {
+    function: rust_riscv_target_word,
+    len: 4,
+    one: SET_1,
+};
+pub(crate) const HALF: Flip = Flip {
+    function: rust_riscv_target_half,
+    len: 2,
+    one: C_LI_1 as u32,
+};
+pub(crate) const UNALIGNED: Flip = Flip {
+    function: rust_riscv_target_unaligned,
+    len: 4,
+    one: SET_1,
+};
+pub(crate) const ACROSS: Flip = Flip {
+    function: rust_riscv_target_across,
+    len: 4,
+    one: SET_1,
+};
+
+impl Flip {
+    fn bytes(&self, answer: bool) -> [u8; 4] {
+        let bits = match (self.len, answer) {
+            (_, true) => self.one,
+            (2, false) => C_LI_0.into(),
+            (_, false) => LI_0,
+        };
+        u32::to_le_bytes(bits)
+    }
+
+    /// Adds the edit that makes the target answer `answer`.
+    pub(crate) fn add(&self, batch: &mut Batch, answer: bool) -> Result {
+        let (old, new) = (self.bytes(!answer), self.bytes(answer));
+
+        // SAFETY: One `li` becomes another.
+        unsafe {
+            batch.edit(
+                addr(self.function),
+                &old[..self.len],
+                &new[..self.len],
+                0,
+                Kind::Code,
+            )
+        }
+    }
+
+    pub(crate) fn called(&self) -> Called {
+        Called {
+            function: self.function,
+            answers: [0, 1],
+        }
+    }
+}
+
+/// Makes all of `flips` answer `answer`, in one batch.
+pub(crate) fn flip(flips: &[Flip], answer: bool, strategy: Option<Strategy>) -> Result<Report> {
+    let mut batch = Batch::new();
+
+    for flip in flips {
+        flip.add(&mut batch, answer)?;
+    }
+    batch.commit_with(Options {
+        strategy,
+        ..Options::default()
+    })
+}
+
+/// Replaces one instruction of 4 bytes.
+pub(crate) fn word(batch: &mut Batch, addr: usize, old: u32, new: u32, phase: u8) -> Result {
+    let (old, new) = (old.to_le_bytes(), new.to_le_bytes());
+
+    // SAFETY: Only used on targets, with instructions that are valid there.
+    unsafe { batch.edit(addr, &old, &new, phase, Kind::Code) }
+}
+
+/// A kprobe at `rust_riscv_target_probed` that is not armed: it handles the breakpoints there. One at a
+/// time.
+pub(crate) struct Probe(());
+
+impl Probe {
+    const EBREAK: u32 = 0x0010_0073;
+
+    pub(crate) fn register() -> Result<Held<Probe>> {
+        let place =
+            core::ptr::with_exposed_provenance_mut::<c_void>(addr(rust_riscv_target_probed));
+
+        // SAFETY: A target; unregistered in `drop`.
+        to_result(unsafe { bindings::rust_riscv_test_probe_register(place) })?;
+        hold(Probe(()))
+    }
+
+    /// Puts the breakpoint there, or takes it away again.
+    pub(crate) fn arm(&self, on: bool) -> Result<Report> {
+        let (old, new) = if on {
+            (LI_0, Self::EBREAK)
+        } else {
+            (Self::EBREAK, LI_0)
+        };
+        let mut batch = Batch::new();
+
+        word(&mut batch, addr(rust_riscv_target_probed), old, new, 0)?;
+        batch.commit()
+    }
+
+    pub(crate) fn hits(&self) -> c_ulong {
+        // SAFETY: The helper only reads an atomic.
+        unsafe { bindings::rust_riscv_test_probe_hits() }
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        // After a test that has failed.
+        if word_at(addr(rust_riscv_target_probed)) == Self::EBREAK && self.arm(false).is_err() {
+            pr_err!("a breakpoint stays\n");
+        }
+        // SAFETY: Registered in `register`.
+        unsafe { bindings::rust_riscv_test_probe_unregister() };
+    }
+}
+
+/// Lets the loader load its literal, or answer 0 again; `options` as for committing.
+pub(crate) fn load_literal(on: bool, options: Options) -> Result<Report> {
+    let mut batch = Batch::new();
+    let (old, new) = if on {
+        (POISON, ANSWER)
+    } else {
+        (ANSWER, POISON)
+    };
+
+    // The literal is right before, and as long as, the instruction loads it.
+    // SAFETY: The literal is loaded by nothing else.
+    unsafe {
+        batch.edit(
+            literal(),
+            &old.to_le_bytes(),
+            &new.to_le_bytes(),
+            u8::from(!on),
+            Kind::Literal,
+        )
+    }?;
+    let (old, new) = if on {
+        (LOAD_ZERO, LOAD_LITERAL)
+    } else {
+        (LOAD_LITERAL, LOAD_ZERO)
+    };
+    word(&mut batch, load(), old, new, u8::from(on))?;
+    batch.commit_with(options)
+}
+
+/// Makes the first `count` of the many `nop`s something else, or `nop`s again; the last of them
+/// is expected to be `last`.
+pub(crate) fn many_batch(count: usize, on: bool, last: Option<u32>) -> Result<Batch> {
+    let mut batch = Batch::new();
+    let (old, new) = if on { (NOP, LI_1) } else { (LI_1, NOP) };
+
+    batch.reserve(count)?;
+    for n in 0..count {
+        let old = last.filter(|_| n == count - 1).unwrap_or(old);
+        word(&mut batch, many(n), old, new, 0)?;
+    }
+    Ok(batch)
+}
+
+/// How many of the many are `bits` now.
+pub(crate) fn count_many(bits: u32) -> usize {
+    (0..MANY).filter(|&n| word_at(many(n)) == bits).count()
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit suites of the text-patching engine, which patch this module's own text.
+
+use kernel::{
+    bindings::{
+        EBUSY,
+        ESHUTDOWN, //
+    },
+    prelude::*, //
+};
+
+use riscv::compat::errno;
+
+// The suites: each file has the one of its name.
+mod adversary;
+mod engine;
+#[cfg(rust_riscv_text_hooks)]
+mod guard;
+mod memory;
+#[cfg(rust_riscv_text_hooks)]
+mod provider;
+mod rendezvous;
+mod tearing;
+mod window;
+
+// What they share.
+#[path = "../support/bindings.rs"]
+mod bindings;
+mod flip;
+mod hammer;
+#[path = "../support/support.rs"]
+mod support;
+mod targets;
+#[cfg(rust_riscv_text_hooks)]
+mod writes;
+
+module! {
+    type: Tests,
+    name: "rust_riscv_kunit_engine",
+    authors: ["rust-riscv contributors"],
+    description: "KUnit suites of the text-patching engine",
+    license: "GPL",
+    params: {
+        tearing_live: u32 {
+            default: 100_000,
+            description: "Commits of each of the live and phased tearing tests",
+        },
+        tearing_rendezvous: u32 {
+            default: 2_000,
+            description: "Commits of the rendezvous tearing test",
+        },
+        atomic_fetch: u8 {
+            default: 1,
+            description: "Aligned instructions are fetched at once (Ziccif; not QEMU before 10.1)",
+        },
+    },
+}
+
+struct Tests;
+
+impl kernel::Module for Tests {
+    /// As in `drop`: suites run once this has returned.
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        match flip::flip(&[flip::WORD], true, None) {
+            Err(error) if error == errno(EBUSY) => pr_info!("coming: refused\n"),
+            other => pr_err!("coming: {other:?}\n"),
+        }
+        Ok(Tests)
+    }
+}
+
+impl Drop for Tests {
+    /// What no suite can try, as they all run while the module stays. `scripts/guest/test.sh` looks
+    /// for the line.
+    fn drop(&mut self) {
+        match flip::flip(&[flip::WORD], true, None) {
+            Err(error) if error == errno(ESHUTDOWN) => pr_info!("going away: refused\n"),
+            other => pr_err!("going away: {other:?}\n"),
+        }
+    }
+}

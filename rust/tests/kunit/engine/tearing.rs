@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suite `rust_riscv_tearing`: text is patched while all other CPUs run it.
+
+use kernel::prelude::*;
+
+use riscv::text::plan::Strategy;
+use riscv_patch::batch::{
+    Batch,
+    Options, //
+};
+
+use crate::{
+    bindings,
+    flip::*,
+    hammer::*,
+    module_parameters,
+    support::{
+        is_alone,
+        skip,
+        BackOn, //
+    },
+    targets::*, //
+};
+
+#[kunit_tests(rust_riscv_tearing)]
+mod tests {
+    use super::*;
+
+    fn live_commits() -> u32 {
+        riscv::compat::parameter(module_parameters::tearing_live.value())
+    }
+
+    /// Flips `flips` `times` times while all other CPUs call them.
+    fn tear(flips: &[Flip], times: u32, strategy: Option<Strategy>) -> Result<Seen> {
+        let mut called = KVec::new();
+        for flip in flips {
+            called.push(flip.called(), GFP_KERNEL)?;
+        }
+
+        let hammer = Hammer::start(&called)?;
+        // An even number, so that the targets end as they began.
+        for n in 0..times.next_multiple_of(2) {
+            flip(flips, n % 2 == 0, strategy)?;
+        }
+        Ok(hammer.stop())
+    }
+
+    fn is_clean(seen: Seen) -> bool {
+        pr_info!(
+            "{} calls, {} wrong answers, such as {}\n",
+            seen.calls,
+            seen.wrong,
+            seen.last_wrong
+        );
+        seen.wrong == 0 && seen.calls > 0
+    }
+
+    #[test]
+    fn live_word() -> Result {
+        if is_alone() {
+            return skip("one hart: nobody runs what is patched");
+        }
+        let word = if riscv::compat::parameter::<u8>(module_parameters::atomic_fetch.value()) != 0 {
+            WORD_BOTH
+        } else {
+            WORD
+        };
+
+        assert!(is_clean(tear(&[word], live_commits(), None)?));
+        Ok(())
+    }
+
+    /// A word that has another between it and its next where it is fetched by parcels.
+    #[test]
+    fn live_nop() -> Result {
+        if is_alone() {
+            return skip("one hart: nobody runs what is patched");
+        }
+        let hammer = Hammer::start(&[Called {
+            function: rust_riscv_target_nothing,
+            answers: [0, 1],
+        }])?;
+
+        for n in 0..live_commits().next_multiple_of(2) {
+            let (old, new) = if n % 2 == 0 { (NOP, OR_1) } else { (OR_1, NOP) };
+            let mut batch = Batch::new();
+
+            word(&mut batch, nothing(), old, new, 0)?;
+            batch.commit()?;
+        }
+        assert!(is_clean(hammer.stop()));
+        Ok(())
+    }
+
+    #[test]
+    fn live_half() -> Result {
+        if is_alone() {
+            return skip("one hart: nobody runs what is patched");
+        }
+        assert!(is_clean(tear(&[HALF], live_commits(), None)?));
+        Ok(())
+    }
+
+    #[test]
+    fn phased() -> Result {
+        if is_alone() {
+            return skip("one hart: nobody runs what is patched");
+        }
+        let hammer = Hammer::start(&[Called {
+            function: LOADER,
+            answers: [0, ANSWER],
+        }])?;
+
+        for n in 0..live_commits().next_multiple_of(2) {
+            load_literal(n % 2 == 0, Options::default())?;
+        }
+        assert!(is_clean(hammer.stop()));
+        Ok(())
+    }
+
+    #[test]
+    fn rendezvous() -> Result {
+        if is_alone() {
+            return skip("one hart: nobody runs what is patched");
+        }
+        let times: u32 = riscv::compat::parameter(module_parameters::tearing_rendezvous.value());
+        let all = [WORD, HALF, UNALIGNED, ACROSS];
+
+        assert!(is_clean(tear(&all, times, Some(Strategy::Rendezvous))?));
+        Ok(())
+    }
+
+    /// A breakpoint of 4 bytes, across two words.
+    #[test]
+    fn a_breakpoint_is_written_live() -> Result {
+        let probe = Probe::register()?;
+
+        for (on, hits) in [(true, 1), (false, 1)] {
+            assert_eq!(probe.arm(on)?.strategy, Strategy::Live);
+            // SAFETY: A target, whose breakpoint the probe handles.
+            assert_eq!(unsafe { rust_riscv_target_probed() }, 0);
+            assert_eq!(probe.hits(), hits);
+        }
+        assert_eq!(word_at(addr(rust_riscv_target_probed)), LI_0);
+        Ok(())
+    }
+
+    /// It is armed and disarmed while it is being hit.
+    #[test]
+    fn breakpoint() -> Result {
+        if is_alone() {
+            return skip("one hart: nobody runs what is patched");
+        }
+        let probe = Probe::register()?;
+        let hammer = Hammer::start(&[Called {
+            function: rust_riscv_target_probed,
+            answers: [0, 0],
+        }])?;
+
+        for n in 0..(live_commits() / 20).next_multiple_of(2) {
+            assert_eq!(probe.arm(n % 2 == 0)?.strategy, Strategy::Live);
+        }
+        let seen = hammer.stop();
+        let hits = probe.hits();
+
+        pr_info!("{hits} breakpoints hit\n");
+        assert!(is_clean(seen));
+        assert!(hits > 0);
+        assert_eq!(word_at(addr(rust_riscv_target_probed)), LI_0);
+        Ok(())
+    }
+
+    /// Commits go on while CPUs go off and come back.
+    #[test]
+    fn while_cpus_come_and_go() -> Result {
+        let Some(cpu) = online().last().filter(|&cpu| cpu > 0) else {
+            return skip("one hart: none can go off");
+        };
+        let _back = BackOn::hold(cpu)?;
+
+        for n in 0..8 {
+            // SAFETY: `cpu` is online, and not the boot CPU.
+            assert_eq!(unsafe { bindings::rust_riscv_test_cpu_down(cpu) }, 0);
+            flip(&[WORD, UNALIGNED], n % 2 == 0, None)?;
+            // SAFETY: `cpu` is offline.
+            assert_eq!(unsafe { bindings::rust_riscv_test_cpu_up(cpu) }, 0);
+            let answer = u64::from(n % 2 == 0);
+            // SAFETY: A target may be called anywhere.
+            let seen = unsafe {
+                bindings::rust_riscv_test_call_on(cpu, Some(rust_riscv_target_unaligned))
+            };
+            assert_eq!(seen as u64, answer);
+        }
+        Ok(())
+    }
+}

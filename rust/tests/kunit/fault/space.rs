@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where the suites map memory, and how, and the accesses that they make.
+
+// From uapi/linux/mman.h.
+pub(crate) const MAP_SHARED: u32 = 1;
+pub(crate) const MAP_PRIVATE: u32 = 2;
+
+pub(crate) const PAGE: usize = 4096;
+pub(crate) const AT: usize = 0x1000_0000;
+
+// From the privileged specification: the codes in scause.
+pub(crate) const FETCH: usize = 12;
+pub(crate) const LOAD: usize = 13;
+pub(crate) const STORE: usize = 15;
