@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Taking over the kernel's path of user faults.
+//! The handlers of user page faults, called by the kernel's fault path.
 
 use kernel::{
     mm::MmWithUser,
@@ -14,10 +14,10 @@ use riscv::{
     },
     fault::{
         stage::{
+            CheckedAccess,
             Fault,
-            Forbidden,
-            Judged,
-            Outcome, //
+            FaultOutcome,
+            ForbiddenAccess, //
         },
         user::Handler, //
     }, //
@@ -28,90 +28,95 @@ use crate::stats::{
     EVENTS, //
 };
 
-/// Judges faults under the lock of their VMA, and has those that are forbidden reported.
-pub struct Judge;
+/// Checks accesses under the per-VMA lock, and has the task signalled for those that are forbidden.
+pub struct SignalForbidden;
 
-/// As [`Judge`], but leaves what is forbidden to C, which looks the VMA up again under `mmap_lock`:
-/// what kernels before 6.12 did, to be measured against.
-pub struct Retry;
+/// Checks accesses under the per-VMA lock, and falls back to C for those that are forbidden.
+///
+/// C then looks the VMA up again under `mmap_lock`, as all kernels before 6.12 did. For comparison
+/// in measurements.
+pub struct RetryForbidden;
 
-// SAFETY: Nothing here sleeps: the VMA's lock is only tried, and counters are the CPU's own.
-unsafe impl Handler for Judge {
+// SAFETY: No function here sleeps or ends the RCU read-side critical section: the VMA is only
+// trylocked, the counters are per CPU, and `printk` does not sleep.
+unsafe impl Handler for SignalForbidden {
     #[inline(always)]
-    fn user_fault(fault: Fault<'_, MmWithUser>) -> Outcome<'_, MmWithUser> {
-        judge(fault, report)
+    fn handle(fault: Fault<'_, MmWithUser>) -> FaultOutcome<'_, MmWithUser> {
+        handle(fault, signal)
     }
 
     fn unknown_cause(scause: usize, address: usize) {
-        unknown(scause, address);
+        unknown_cause(scause, address);
     }
 }
 
-// SAFETY: Nothing here sleeps: the VMA's lock is only tried, and counters are the CPU's own.
-unsafe impl Handler for Retry {
+// SAFETY: No function here sleeps or ends the RCU read-side critical section: the VMA is only
+// trylocked, the counters are per CPU, and `printk` does not sleep.
+unsafe impl Handler for RetryForbidden {
     #[inline(always)]
-    fn user_fault(fault: Fault<'_, MmWithUser>) -> Outcome<'_, MmWithUser> {
-        judge(fault, retry)
+    fn handle(fault: Fault<'_, MmWithUser>) -> FaultOutcome<'_, MmWithUser> {
+        handle(fault, retry)
     }
 
     fn unknown_cause(scause: usize, address: usize) {
-        unknown(scause, address);
+        unknown_cause(scause, address);
     }
 }
 
-/// The way of the faults that are allowed, which are most: the rest is not inlined into it.
+/// Handles a fault; `on_forbidden` handles a forbidden access. The path of allowed accesses, which
+/// are most: the other paths are out of line.
 #[inline(always)]
-fn judge<'a>(
+fn handle<'a>(
     fault: Fault<'a, MmWithUser>,
-    forbid: impl FnOnce(Forbidden<'a, MmWithUser>) -> Outcome<'a, MmWithUser>,
-) -> Outcome<'a, MmWithUser> {
+    on_forbidden: impl FnOnce(ForbiddenAccess<'a, MmWithUser>) -> FaultOutcome<'a, MmWithUser>,
+) -> FaultOutcome<'a, MmWithUser> {
     let locked = match fault.lock() {
         Ok(locked) => locked,
         Err(fault) => return no_vma(fault),
     };
     let cause = locked.cause();
 
-    match locked.judge() {
-        Judged::Allowed(allowed) => {
-            EVENTS.count(Event::CarryOn(cause));
-            allowed.keep()
+    match locked.check_access() {
+        CheckedAccess::Allowed(allowed) => {
+            EVENTS.count(Event::Allowed(cause));
+            allowed.keep_locked()
         }
-        Judged::Forbidden(forbidden) => forbid(forbidden),
+        CheckedAccess::Forbidden(forbidden) => on_forbidden(forbidden),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn report(forbidden: Forbidden<'_, MmWithUser>) -> Outcome<'_, MmWithUser> {
-    EVENTS.count(Event::Report(forbidden.cause()));
+fn signal(forbidden: ForbiddenAccess<'_, MmWithUser>) -> FaultOutcome<'_, MmWithUser> {
+    EVENTS.count(Event::Signalled(forbidden.cause()));
     let unlocked = forbidden.unlock();
 
     adversary::at(Point::Unlocked);
-    unlocked.report()
+    unlocked.signal()
 }
 
 #[cold]
 #[inline(never)]
-fn retry(forbidden: Forbidden<'_, MmWithUser>) -> Outcome<'_, MmWithUser> {
+fn retry(forbidden: ForbiddenAccess<'_, MmWithUser>) -> FaultOutcome<'_, MmWithUser> {
     EVENTS.count(Event::Retry(forbidden.cause()));
     let unlocked = forbidden.unlock();
 
     adversary::at(Point::Unlocked);
-    unlocked.back()
+    unlocked.fall_back()
 }
 
 #[cold]
 #[inline(never)]
-fn no_vma(fault: Fault<'_, MmWithUser>) -> Outcome<'_, MmWithUser> {
+fn no_vma(fault: Fault<'_, MmWithUser>) -> FaultOutcome<'_, MmWithUser> {
     EVENTS.count(Event::NoVma(fault.cause()));
-    fault.back()
+    fault.fall_back()
 }
 
 #[cold]
 #[inline(never)]
-fn unknown(scause: usize, address: usize) {
-    EVENTS.count(Event::Unknown);
+fn unknown_cause(scause: usize, address: usize) {
+    EVENTS.count(Event::UnknownCause);
     if riscv::may_log() {
-        pr_err!("left to C: a fault at {address:#x} with the unknown cause {scause}\n");
+        pr_err!("fault at {address:#x}: unknown cause {scause}, falling back to C\n");
     }
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Forbidden accesses of user mode, reported under the lock of their VMA: `rust_riscv_fault.ko`.
+//! `rust_riscv_fault.ko`: checks accesses of user page faults under the per-VMA lock.
 //!
-//! - [`handler`]: what the kernel's fault path calls, where it has our hooks;
-//! - [`ffi`]: the decision for C, see `include/rust_riscv/fault.h`;
+//! - [`handler`]: the handlers that the kernel's fault path calls, on a kernel with our hooks;
+//! - [`ffi`]: the access check for C, see `include/rust_riscv/fault.h`;
 //! - [`stats`]: the counters in debugfs.
 
 use kernel::prelude::*;
 
 #[cfg(rust_riscv_fault_hook)]
-use riscv::fault::user::Registration;
+use riscv::fault::user::HandlerRegistration;
 
 pub mod ffi;
 #[cfg(rust_riscv_fault_hook)]
@@ -25,16 +25,25 @@ module! {
     params: {
         retry_under_mmap_lock: u8 {
             default: 0,
-            description: "For measurements: look forbidden accesses up again under mmap_lock, as kernels before 6.12 did",
+            description: "For measurements: look the VMA of a forbidden access up again under mmap_lock, as kernels before 6.12 did",
         },
     },
 }
 
+// The constants in `ffi` have the values of the kernel's.
+const _: () = {
+    use kernel::bindings;
+
+    assert!(ffi::SIGSEGV as u32 == bindings::SIGSEGV);
+    assert!(ffi::SEGV_ACCERR as u32 == bindings::SEGV_ACCERR);
+};
+
+/// The registered handler.
 #[cfg(rust_riscv_fault_hook)]
 #[expect(dead_code, reason = "held until it is dropped")]
 enum Hook {
-    Judge(Registration<handler::Judge>),
-    Retry(Registration<handler::Retry>),
+    Signal(HandlerRegistration<handler::SignalForbidden>),
+    Retry(HandlerRegistration<handler::RetryForbidden>),
 }
 
 #[cfg(rust_riscv_fault_hook)]
@@ -42,22 +51,23 @@ impl Hook {
     fn new() -> Result<Hook> {
         let retry =
             riscv::compat::parameter::<u8>(module_parameters::retry_under_mmap_lock.value()) != 0;
-        // SAFETY: Dropped with the module's data, before its text goes, as a failed `init` does.
+        // SAFETY: The registration is dropped with the module's data, or if `init` fails: both before
+        // the module's text is freed.
         let hook = unsafe {
             if retry {
-                Registration::new().map(Hook::Retry)
+                HandlerRegistration::new().map(Hook::Retry)
             } else {
-                Registration::new().map(Hook::Judge)
+                HandlerRegistration::new().map(Hook::Signal)
             }
         };
 
-        hook.inspect(|_| pr_info!("user faults are judged here\n"))
-            .inspect_err(|_| pr_err!("somebody else judges user faults already\n"))
+        hook.inspect(|_| pr_info!("handling user page faults\n"))
+            .inspect_err(|_| pr_err!("another fault provider is registered\n"))
     }
 }
 
 struct RustRiscvFault {
-    // Dropped in this order.
+    // Fields are dropped in this order.
     _stats: Pin<KBox<stats::Files>>,
     #[cfg(rust_riscv_fault_hook)]
     _hook: Hook,
@@ -66,12 +76,13 @@ struct RustRiscvFault {
 impl kernel::Module for RustRiscvFault {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         if cfg!(not(rust_riscv_fault_hook)) {
-            pr_info!("the fault path of this kernel is not hooked: only the decision is offered\n");
+            pr_info!("the fault path of this kernel is not hooked: only the C API is available\n");
         }
         Ok(RustRiscvFault {
             #[cfg(rust_riscv_fault_hook)]
             _hook: Hook::new()?,
-            // SAFETY: The last step, and dropped with the module's data, before its text goes.
+            // SAFETY: This is the last step that can fail, and the files are dropped with the module's
+            // data, before its text is freed.
             _stats: unsafe { stats::Files::new() }?,
         })
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What was decided, by cause and by CPU: `rust_riscv_fault/verdicts` in debugfs.
+//! Counters of handled faults, by cause and CPU: `rust_riscv_fault/stats` in debugfs.
 
 use kernel::{
     bindings::NR_CPUS,
@@ -17,19 +17,19 @@ use riscv::{
     percpu_counter::PerCpu, //
 };
 
-/// What is counted.
+/// A counted event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The access was allowed.
-    CarryOn(Cause),
-    /// The access was forbidden, and that was reported.
-    Report(Cause),
-    /// Back to C: there is no VMA, or it could not be locked.
+    Allowed(Cause),
+    /// The access was forbidden, and the task was signalled.
+    Signalled(Cause),
+    /// Fell back to C: there is no VMA, or it could not be locked.
     NoVma(Cause),
-    /// Back to C: forbidden, but to be looked up again, as `retry_under_mmap_lock` wants it.
+    /// Fell back to C: the access was forbidden, with `retry_under_mmap_lock`.
     Retry(Cause),
-    /// Back to C: not the cause of a page fault.
-    Unknown,
+    /// Fell back to C: the cause is not a page fault.
+    UnknownCause,
 }
 
 impl Event {
@@ -38,19 +38,19 @@ impl Event {
     #[inline(always)]
     const fn index(self) -> usize {
         match self {
-            Event::CarryOn(cause) => cause.index(),
-            Event::Report(cause) => Cause::COUNT + cause.index(),
+            Event::Allowed(cause) => cause.index(),
+            Event::Signalled(cause) => Cause::COUNT + cause.index(),
             Event::NoVma(cause) => 2 * Cause::COUNT + cause.index(),
             Event::Retry(cause) => 3 * Cause::COUNT + cause.index(),
-            Event::Unknown => 4 * Cause::COUNT,
+            Event::UnknownCause => 4 * Cause::COUNT,
         }
     }
 }
 
-/// Counters of all events.
+/// The counters of all events.
 pub struct Events(PerCpu<{ Event::COUNT }>);
 
-/// The counters of this module.
+/// This module's counters.
 pub static EVENTS: Events = Events(PerCpu::new());
 
 impl Events {
@@ -60,7 +60,7 @@ impl Events {
         self.0.count(event.index());
     }
 
-    /// How often it happened on all CPUs.
+    /// Returns an event's count, summed over all CPUs.
     pub fn sum(&self, event: Event) -> u64 {
         self.0.sum(event.index())
     }
@@ -82,8 +82,8 @@ impl Writer for View {
                     Cause::Store => "store",
                 };
                 let kinds = [
-                    ("carry_on", Event::CarryOn(cause)),
-                    ("report", Event::Report(cause)),
+                    ("allowed", Event::Allowed(cause)),
+                    ("signalled", Event::Signalled(cause)),
                     ("no_vma", Event::NoVma(cause)),
                     ("retry", Event::Retry(cause)),
                 ];
@@ -97,16 +97,16 @@ impl Writer for View {
                 }
                 writeln!(f)?;
             }
-            match EVENTS.read(cpu, Event::Unknown) {
+            match EVENTS.read(cpu, Event::UnknownCause) {
                 0 => {}
-                count => writeln!(f, "cpu={cpu} cause=unknown back={count}")?,
+                count => writeln!(f, "cpu={cpu} cause=unknown fell_back={count}")?,
             }
         }
         Ok(())
     }
 }
 
-/// The file in debugfs; removed when dropped.
+/// The file in debugfs. Dropping it removes the file.
 #[pin_data]
 pub(crate) struct Files {
     #[pin]
@@ -114,7 +114,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Makes `rust_riscv_fault/verdicts`.
+    /// Creates `rust_riscv_fault/stats`.
     ///
     /// # Safety
     ///
@@ -122,10 +122,10 @@ impl Files {
     pub(crate) unsafe fn new() -> Result<Pin<KBox<Files>>> {
         KBox::pin_init(
             try_pin_init!(Files {
-                // SAFETY: By the function's requirement.
+                // SAFETY: The caller upholds the contract of `Scope::dir`.
                 scope <- unsafe {
                     Scope::dir(View, c"rust_riscv_fault", |view, dir| {
-                        dir.read_only_file(c"verdicts", view);
+                        dir.read_only_file(c"stats", view);
                     })
                 },
             }? Error),

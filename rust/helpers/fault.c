@@ -6,8 +6,8 @@
 #include "helpers.h"
 
 /*
- * Count a fault that was handled under the per-VMA lock, and record @cause for
- * the signal that the current task gets.
+ * Count a forbidden access as a fault handled under the per-VMA lock, and set the
+ * current task's bad_cause to @cause for its signal. Process context.
  */
 void rust_riscv_note_forbidden(unsigned long cause)
 {

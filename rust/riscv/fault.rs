@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Page faults of user mode, from the trap to the point where a page is to be provided.
+//! User page faults, from the trap until the access is found to be allowed or forbidden.
 //!
-//! - [`access`]: whether a VMA allows an access, and what the task is told if not;
-//! - [`stage`]: the stages of a fault while its VMA is locked, as types;
-//! - [`user`]: the kernel's fault path, from which [`user::Handler`] is called.
+//! - [`access`]: the check of an access against the flags of its VMA;
+//! - [`stage`]: the stages of a fault under the per-VMA lock, as types;
+//! - [`user`]: the hook in the kernel's fault path, which calls a [`user::Handler`].
 //!
 //! C source: [`arch/riscv/mm/fault.c`](srctree/arch/riscv/mm/fault.c)
 

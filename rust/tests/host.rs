@@ -11,8 +11,11 @@
 // The files are made for a crate that uses all of them.
 #![allow(dead_code)]
 
+extern crate self as kernel;
+extern crate self as riscv;
+
 #[path = "../riscv"]
-mod riscv {
+mod sources {
     pub mod insn;
     pub mod fault {
         pub mod access;
@@ -43,14 +46,28 @@ const WITHOUT_ZICCIF: text::edit::Machine = text::edit::Machine {
     ..MACHINE
 };
 
-// What the sources call `crate`.
-use riscv::{
+// What the sources call `crate` and `riscv`.
+use sources::{
     fault,
     insn,
     mm,
     sbi,
     text, //
 };
+
+// `kernel::ffi`, as far as `rust/fault/ffi.rs` uses it.
+mod ffi {
+    pub use core::ffi::{
+        c_int,
+        c_uint, //
+    };
+
+    #[allow(non_camel_case_types)]
+    pub type c_ulong = usize;
+}
+
+#[path = "../fault/ffi.rs"]
+mod fault_ffi;
 
 #[cfg(CONFIG_RISCV_ISA_C)]
 #[path = "host/edit.rs"]

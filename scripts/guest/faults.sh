@@ -7,7 +7,7 @@
 # shellcheck source-path=SCRIPTDIR source=functions
 . /functions
 
-verdicts=/sys/kernel/debug/rust_riscv_fault/verdicts
+stats=/sys/kernel/debug/rust_riscv_fault/stats
 trace=/sys/kernel/tracing
 
 # run NAME COMMAND...: its output and its status
@@ -32,7 +32,7 @@ causes() {
 counted() {
 	awk -v kind="$1=" '{ for (i = 1; i <= NF; i++)
 		if (index($i, kind) == 1) sum += substr($i, length(kind) + 1) }
-		END { print sum + 0 }' $verdicts
+		END { print sum + 0 }' $stats
 }
 
 all() {
@@ -63,15 +63,15 @@ if [ "$HOOKED" = 0 ]; then
 fi
 
 side=rust
-before=$(counted report)
+before=$(counted signalled)
 all
-after=$(counted report)
+after=$(counted signalled)
 # Each round of the collectors is one.
-[ $((after - before)) -ge $((2 * GC)) ] || say "not ok reports: $before, then $after"
-check "verdicts allowed" [ "$(counted carry_on)" -gt 0 ]
-check "verdicts back" [ "$(counted no_vma)" -gt 0 ]
-check "verdicts retried" [ "$(counted retry)" -eq 0 ]
-send verdicts $verdicts
+[ $((after - before)) -ge $((2 * GC)) ] || say "not ok signals: $before, then $after"
+check "stats allowed" [ "$(counted allowed)" -gt 0 ]
+check "stats no_vma" [ "$(counted no_vma)" -gt 0 ]
+check "stats retry" [ "$(counted retry)" -eq 0 ]
+send stats $stats
 
 # Coming and going while others fault.
 side=alternating

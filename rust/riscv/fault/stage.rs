@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The stages of a page fault of user mode, as types: each is made from the one before, and uses it
-//! up.
+//! The stages of a user page fault under the per-VMA lock, as types: each method consumes one stage
+//! and returns the next.
 //!
 //! ```text
-//! Fault --lock--> Locked --judge--> Judged::Allowed   --keep------------------------> Outcome
-//!   |                               Judged::Forbidden --unlock--> Unlocked --report-> Outcome
-//!   |                                                                 |
-//!   +--back--> Outcome                                                +--back--> Outcome
+//! Fault --lock--> Locked --check_access--> CheckedAccess
+//!   |                                        |
+//!   |                                        +--Allowed: keep_locked------------> FaultOutcome
+//!   |                                        |
+//!   |                                        +--Forbidden: unlock--> Unlocked --> FaultOutcome
+//!   |                                                                signal or fall_back
+//!   +--fall_back----------------------------------------------------------------> FaultOutcome
 //! ```
 //!
-//! There is no other way to an [`Outcome`], which is what the fault path needs in the end, and one
-//! trap is one [`Fault`], together with its address space and its address. So code that forgets to
-//! unlock, or that locks another VMA than that of the fault, does not compile;
-//! `rust/tests/compile_fail/` shows it. Nothing here sends a signal: that is done with the
-//! [`Outcome`], when no lock is held.
+//! A [`Handler`](super::user) has to return a [`FaultOutcome`], which only these methods create. A
+//! [`Fault`] stands for one trap, and contains its address space and address. So a handler that does
+//! not unlock the VMA, or that locks another one, does not compile: see `rust/tests/compile_fail/`.
+//! No method sends a signal: C does so after the handler has returned, when no lock is held.
 //!
-//! Plain logic without hardware access: this file is also compiled and tested on the host.
+//! Plain logic without kernel or hardware access: this file is also compiled and tested on the host.
 
 use core::marker::PhantomData;
 
@@ -26,31 +28,31 @@ use crate::fault::access::{
     VmFlags, //
 };
 
-/// A VMA that is locked for as long as the value lives.
+/// A locked VMA. Dropping it unlocks the VMA.
 pub trait LockedVma {
-    /// Its flags.
+    /// Returns the VMA's flags.
     fn flags(&self) -> VmFlags;
 }
 
-/// An address space whose VMAs can be locked one by one.
+/// An address space with per-VMA locks.
 pub trait AddressSpace {
-    /// One of its VMAs, locked.
+    /// A locked VMA of this address space.
     type Vma<'a>: LockedVma
     where
         Self: 'a;
 
-    /// Locks the VMA at an address; `None` if there is none, or its lock cannot be had.
+    /// Locks the VMA at `address`. Returns `None` if there is no VMA or it cannot be locked.
     fn lock_vma(&self, address: usize) -> Option<Self::Vma<'_>>;
 }
 
-/// What all that a fault becomes goes on with: one trap of one task, which it cannot leave.
+/// The trap that a stage belongs to. Not `Send`: a fault is handled by the task that has it.
 #[derive(Debug)]
 struct Trap<'a, A> {
     cause: Cause,
     _task: PhantomData<(&'a A, *mut ())>,
 }
 
-/// A fault. No lock is held.
+/// A fault whose VMA is not locked.
 #[must_use]
 #[derive(Debug)]
 pub struct Fault<'a, A> {
@@ -66,71 +68,71 @@ pub struct Locked<'a, A: AddressSpace> {
     vma: A::Vma<'a>,
 }
 
-/// A fault whose VMA is locked and allows it.
+/// A fault whose VMA is locked and allows the access.
 #[must_use]
-pub struct Allowed<'a, A: AddressSpace + 'a> {
+pub struct AllowedAccess<'a, A: AddressSpace + 'a> {
     vma: A::Vma<'a>,
 }
 
-/// A fault whose VMA is locked and forbids it.
+/// A fault whose VMA is locked and forbids the access.
 #[must_use]
-pub struct Forbidden<'a, A: AddressSpace> {
+pub struct ForbiddenAccess<'a, A: AddressSpace> {
     trap: Trap<'a, A>,
     vma: A::Vma<'a>,
 }
 
-/// A fault that was forbidden, and whose VMA is no longer locked.
+/// A fault whose access is forbidden and whose VMA has been unlocked.
 #[must_use]
 #[derive(Debug)]
 pub struct Unlocked<'a, A> {
     trap: Trap<'a, A>,
 }
 
-/// A [`Locked`] fault, judged.
+/// The result of [`Locked::check_access`].
 #[must_use]
-pub enum Judged<'a, A: AddressSpace> {
+pub enum CheckedAccess<'a, A: AddressSpace> {
     /// The VMA allows the access.
-    Allowed(Allowed<'a, A>),
+    Allowed(AllowedAccess<'a, A>),
     /// The VMA forbids the access.
-    Forbidden(Forbidden<'a, A>),
+    Forbidden(ForbiddenAccess<'a, A>),
 }
 
-/// What has become of a fault.
+/// What a handler returns: the [`Action`] that the fault path takes next.
 #[must_use]
-pub struct Outcome<'a, A: AddressSpace + 'a>(End<A::Vma<'a>>, PhantomData<*mut ()>);
+pub struct FaultOutcome<'a, A: AddressSpace + 'a>(Action<A::Vma<'a>>, PhantomData<*mut ()>);
 
-/// The content of an [`Outcome`].
+/// What the fault path does after a handler has returned.
 #[derive(Debug, PartialEq, Eq)]
-pub enum End<V> {
-    /// The access is allowed; the VMA is still locked.
-    CarryOn(V),
-    /// The access was forbidden, and is to be reported. No lock is held.
-    Report(Cause),
-    /// Somebody else has to see to it. No lock is held.
-    Back,
+pub enum Action<V> {
+    /// Calls `handle_mm_fault()` with this VMA, which is still locked: the access is allowed.
+    HandleMmFault(V),
+    /// Sends `SIGSEGV` with `SEGV_ACCERR`: the access is forbidden. No lock is held.
+    Signal(Cause),
+    /// Falls back to C, which handles the fault under `mmap_lock`. No lock is held.
+    FallBack,
 }
 
-impl<'a, A: AddressSpace + 'a> Outcome<'a, A> {
+impl<'a, A: AddressSpace + 'a> FaultOutcome<'a, A> {
     #[inline(always)]
-    const fn new(end: End<A::Vma<'a>>) -> Outcome<'a, A> {
-        Outcome(end, PhantomData)
+    const fn new(action: Action<A::Vma<'a>>) -> FaultOutcome<'a, A> {
+        FaultOutcome(action, PhantomData)
     }
 
-    /// Takes it apart.
+    /// Returns the action.
     #[inline(always)]
-    pub fn into_end(self) -> End<A::Vma<'a>> {
+    pub fn into_action(self) -> Action<A::Vma<'a>> {
         self.0
     }
 }
 
 impl<'a, A: AddressSpace + 'a> Fault<'a, A> {
-    /// A fault with this cause, at this address.
+    /// Creates the fault of a trap, with this cause and address.
     ///
     /// # Safety
     ///
-    /// The current task has trapped with it, `space` is that task's, and no other `Fault` is made
-    /// of the trap: who gets a locked VMA provides a page at this address for an access of this
-    /// kind.
+    /// The current task has taken this trap, `space` is its address space, and this is called once
+    /// for the trap: if a locked VMA is returned, the caller provides a page at `address` for an
+    /// access of this kind.
     #[inline(always)]
     pub const unsafe fn new(space: &'a A, address: usize, cause: Cause) -> Fault<'a, A> {
         Fault {
@@ -143,17 +145,17 @@ impl<'a, A: AddressSpace + 'a> Fault<'a, A> {
         }
     }
 
-    /// Its cause.
+    /// Returns the fault's cause.
     #[inline(always)]
     pub const fn cause(&self) -> Cause {
         self.trap.cause
     }
 
-    /// Goes on under the lock of the VMA at its address.
+    /// Locks the VMA at the fault's address.
     ///
     /// # Errors
     ///
-    /// The fault itself: there is no VMA, or its lock cannot be had.
+    /// Returns the fault if there is no VMA or it cannot be locked.
     #[inline(always)]
     pub fn lock(self) -> Result<Locked<'a, A>, Fault<'a, A>> {
         match self.space.lock_vma(self.address) {
@@ -165,43 +167,43 @@ impl<'a, A: AddressSpace + 'a> Fault<'a, A> {
         }
     }
 
-    /// Leaves it to somebody else.
+    /// Falls back to C.
     #[inline(always)]
-    pub fn back(self) -> Outcome<'a, A> {
-        Outcome::new(End::Back)
+    pub fn fall_back(self) -> FaultOutcome<'a, A> {
+        FaultOutcome::new(Action::FallBack)
     }
 }
 
 impl<'a, A: AddressSpace + 'a> Locked<'a, A> {
-    /// The fault's cause.
+    /// Returns the fault's cause.
     #[inline(always)]
     pub const fn cause(&self) -> Cause {
         self.trap.cause
     }
 
-    /// Asks the VMA.
+    /// Checks whether the VMA allows the access, with [`access_error`].
     #[inline(always)]
-    pub fn judge(self) -> Judged<'a, A> {
+    pub fn check_access(self) -> CheckedAccess<'a, A> {
         let Locked { trap, vma } = self;
 
         if access_error(trap.cause, vma.flags()) {
-            Judged::Forbidden(Forbidden { trap, vma })
+            CheckedAccess::Forbidden(ForbiddenAccess { trap, vma })
         } else {
-            Judged::Allowed(Allowed { vma })
+            CheckedAccess::Allowed(AllowedAccess { vma })
         }
     }
 }
 
-impl<'a, A: AddressSpace + 'a> Allowed<'a, A> {
-    /// Hands the locked VMA on.
+impl<'a, A: AddressSpace + 'a> AllowedAccess<'a, A> {
+    /// Passes the VMA, still locked, to the fault path, which calls `handle_mm_fault()`.
     #[inline(always)]
-    pub fn keep(self) -> Outcome<'a, A> {
-        Outcome::new(End::CarryOn(self.vma))
+    pub fn keep_locked(self) -> FaultOutcome<'a, A> {
+        FaultOutcome::new(Action::HandleMmFault(self.vma))
     }
 }
 
-impl<'a, A: AddressSpace + 'a> Forbidden<'a, A> {
-    /// The fault's cause.
+impl<'a, A: AddressSpace + 'a> ForbiddenAccess<'a, A> {
+    /// Returns the fault's cause.
     #[inline(always)]
     pub const fn cause(&self) -> Cause {
         self.trap.cause
@@ -216,15 +218,15 @@ impl<'a, A: AddressSpace + 'a> Forbidden<'a, A> {
 }
 
 impl<'a, A: AddressSpace + 'a> Unlocked<'a, A> {
-    /// Has the access reported, by whoever takes the [`Outcome`].
+    /// Has the fault path send the signal.
     #[inline(always)]
-    pub fn report(self) -> Outcome<'a, A> {
-        Outcome::new(End::Report(self.trap.cause))
+    pub fn signal(self) -> FaultOutcome<'a, A> {
+        FaultOutcome::new(Action::Signal(self.trap.cause))
     }
 
-    /// Leaves it to somebody else, who will look the VMA up again.
+    /// Falls back to C, which looks the VMA up again.
     #[inline(always)]
-    pub fn back(self) -> Outcome<'a, A> {
-        Outcome::new(End::Back)
+    pub fn fall_back(self) -> FaultOutcome<'a, A> {
+        FaultOutcome::new(Action::FallBack)
     }
 }

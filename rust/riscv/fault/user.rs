@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's fault path: where it calls a [`Handler`], and what it does with the [`Outcome`].
+//! The hook in the kernel's fault path: calls a [`Handler`] for each user page fault.
 //!
 //! C source: [`arch/riscv/mm/fault.c`](srctree/arch/riscv/mm/fault.c)
 
@@ -23,26 +23,19 @@ use crate::fault::{
 #[cfg(rust_riscv_fault_hook)]
 pub use hooked::*;
 
-// What the plain logic takes the kernel's constants to be.
+// The constants in `access` have the values of the kernel's.
 const _: () = {
-    use kernel::{
-        bindings::{
-            SEGV_ACCERR,
-            SIGSEGV, //
-        },
-        mm::virt::flags, //
-    };
+    use kernel::mm::virt::flags;
 
     assert!(access::VM_READ == flags::READ as VmFlags);
     assert!(access::VM_WRITE == flags::WRITE as VmFlags);
     assert!(access::VM_EXEC == flags::EXEC as VmFlags);
-    assert!(SIGSEGV == 11 && SEGV_ACCERR == 2);
 };
 
 impl LockedVma for VmaReadGuard<'_> {
     #[inline(always)]
     fn flags(&self) -> VmFlags {
-        // Of the guard's VMA, not of this trait.
+        // The kernel crate's method of the VMA, not this one of the trait.
         kernel::mm::virt::VmaRef::flags(self) as VmFlags
     }
 }
@@ -50,14 +43,14 @@ impl LockedVma for VmaReadGuard<'_> {
 impl AddressSpace for MmWithUser {
     type Vma<'a> = VmaReadGuard<'a>;
 
-    /// Without `mmap_lock`. Process context; does not sleep.
+    /// Locks the VMA without taking `mmap_lock`. Process context; does not sleep.
     #[inline(always)]
     fn lock_vma(&self, address: usize) -> Option<VmaReadGuard<'_>> {
         self.lock_vma_under_rcu(address)
     }
 }
 
-/// What needs our hooks in the kernel.
+/// The part that needs a kernel with our hooks.
 #[cfg(rust_riscv_fault_hook)]
 mod hooked {
     use core::{
@@ -85,26 +78,24 @@ mod hooked {
         fault::{
             access::Cause,
             stage::{
-                End,
+                Action,
                 Fault,
-                Outcome, //
+                FaultOutcome, //
             }, //
         }, //
     };
 
-    /// `RISCV_FAULT_FORBIDDEN`, a macro that bindgen cannot evaluate.
+    /// `RISCV_FAULT_FORBIDDEN`: a macro with a cast, which bindgen cannot evaluate.
     const FORBIDDEN: *mut vm_area_struct = without_provenance_mut(1);
 
-    /// Who handles page faults of user mode, up to where a page is to be provided.
-    ///
-    /// What it does not deal with, C does.
+    /// A handler of user page faults, up to the call of `handle_mm_fault()`, which C makes.
     ///
     /// # Safety
     ///
-    /// The functions are called in an RCU read-side critical section, which is what their removal
-    /// waits for. They must neither sleep in it nor end it: a task that sleeps can be taken for one
-    /// that has left the section, and the module's text be freed under it. (Waiting for a spinlock
-    /// is no such sleep, not even on `PREEMPT_RT`: RCU goes on waiting for that reader.)
+    /// The functions are called in an RCU read-side critical section, for whose end unregistering
+    /// the handler waits. They must not sleep in it and must not end it: RCU may not wait for a task
+    /// that sleeps, and the module's text could be freed while the task is in it. (Waiting for a
+    /// spinlock is allowed, also where it sleeps, on `PREEMPT_RT`: RCU waits for such a reader.)
     pub unsafe trait Handler {
         /// Handles a fault.
         ///
@@ -112,78 +103,82 @@ mod hooked {
         ///
         /// The task that has the fault, interrupts on, in an RCU read-side critical section, no
         /// lock held. Must not sleep.
-        fn user_fault(fault: Fault<'_, MmWithUser>) -> Outcome<'_, MmWithUser>;
+        fn handle(fault: Fault<'_, MmWithUser>) -> FaultOutcome<'_, MmWithUser>;
 
-        /// Takes note of a trap that came here without being a page fault. Context as above.
+        /// Records a trap whose cause is not a page fault; the fault path then falls back to C. Same
+        /// context as [`Handler::handle`].
         fn unknown_cause(scause: usize, address: usize);
     }
 
-    /// Handles a fault of one cause, known where this is compiled in.
+    /// Handles a fault whose cause is a constant at the call.
     ///
     /// # Safety
     ///
-    /// As [`user_fault`] has it; called once for each trap.
+    /// That of [`handle_user_fault`], with `mm` in place of the pointer; called once for each trap.
     #[inline(always)]
-    unsafe fn handle<H: Handler>(
+    unsafe fn handle_cause<H: Handler>(
         mm: &MmWithUser,
         address: usize,
         cause: Cause,
     ) -> *mut vm_area_struct {
-        // SAFETY: By the function's requirements.
+        // SAFETY: The caller guarantees that the current task has taken this trap, that `mm` is its
+        // address space, and that this is called once for the trap. It provides the page.
         let fault = unsafe { Fault::new(mm, address, cause) };
 
-        match H::user_fault(fault).into_end() {
-            End::CarryOn(guard) => {
+        match H::handle(fault).into_action() {
+            Action::HandleMmFault(guard) => {
                 let vma = guard.as_ptr();
 
-                // The lock is the caller's from here on.
+                // The caller unlocks the VMA.
                 forget(guard);
                 vma
             }
-            End::Report(cause) => {
-                // SAFETY: No requirements. In C, as `thread` is not where the kernel crate's
-                // bindings have it.
+            Action::Signal(cause) => {
+                // In C since `task_struct.thread` has a wrong offset in the kernel crate's bindings.
+                // SAFETY: The helper increments a per-CPU counter and writes a field of the current
+                // task, which any task may do: this is process context.
                 unsafe { bindings::rust_riscv_note_forbidden(cause.scause()) };
                 FORBIDDEN
             }
-            End::Back => null_mut(),
+            Action::FallBack => null_mut(),
         }
     }
 
-    /// The rarest, kept apart so that it is asked for last.
+    /// Handles an instruction fetch, the rarest cause: out of line, so that it is tested for last.
     ///
     /// # Safety
     ///
-    /// That of [`handle`].
+    /// That of [`handle_cause`].
     #[cold]
     #[inline(never)]
     unsafe fn handle_fetch<H: Handler>(mm: &MmWithUser, address: usize) -> *mut vm_area_struct {
-        // SAFETY: By the function's requirements.
-        unsafe { handle::<H>(mm, address, Cause::Fetch) }
+        // SAFETY: The caller upholds the same contract.
+        unsafe { handle_cause::<H>(mm, address, Cause::Fetch) }
     }
 
-    /// The C function for a [`Handler`], as `asm/fault_provider.h` has it.
+    /// The C entry point of a [`Handler`]: `user_fault` in `struct riscv_fault_provider`.
     ///
     /// # Safety
     ///
-    /// - The current task is handling a page fault of user mode, with interrupts on, at this address
-    ///   and with this `scause`, and `mm` is its `mm`; or, for a test, it is a kernel thread, and
-    ///   `mm` has users.
-    /// - A VMA that is returned is locked: the caller unlocks it.
-    pub unsafe extern "C" fn user_fault<H: Handler>(
+    /// - The current task is handling a user page fault, with interrupts on, at this address and
+    ///   with this `scause`, and `mm` is its `mm`; or, in a test, it is a kernel thread, and `mm`
+    ///   has users.
+    /// - If a VMA is returned, it is locked, and the caller unlocks it.
+    pub unsafe extern "C" fn handle_user_fault<H: Handler>(
         mm: *mut mm_struct,
         address: c_ulong,
         scause: c_ulong,
     ) -> *mut vm_area_struct {
-        // SAFETY: A running task is a user of its `mm`.
+        // SAFETY: The caller passes the `mm` of the current task, which is a user of it until after
+        // this returns; or a test's, which has users.
         let mm = unsafe { MmWithUser::from_raw(mm) };
 
-        // A copy for each cause, which then has not to be kept.
+        // One copy of the code for each cause, so that the cause takes up no register.
         match Cause::from_scause(scause) {
-            // SAFETY: By the function's requirements; one of the three is called.
-            Some(Cause::Load) => unsafe { handle::<H>(mm, address, Cause::Load) },
+            // SAFETY: The caller upholds the same contract, and one of the three is called.
+            Some(Cause::Load) => unsafe { handle_cause::<H>(mm, address, Cause::Load) },
             // SAFETY: As above.
-            Some(Cause::Store) => unsafe { handle::<H>(mm, address, Cause::Store) },
+            Some(Cause::Store) => unsafe { handle_cause::<H>(mm, address, Cause::Store) },
             // SAFETY: As above.
             Some(Cause::Fetch) => unsafe { handle_fetch::<H>(mm, address) },
             None => {
@@ -193,27 +188,27 @@ mod hooked {
         }
     }
 
-    /// From when it is made until it is dropped, faults of user mode go to `H`.
-    pub struct Registration<H: Handler> {
+    /// The registration of `H` as the kernel's fault provider. Dropping it unregisters `H`.
+    pub struct HandlerRegistration<H: Handler> {
         provider: &'static bindings::riscv_fault_provider,
         _handler: PhantomData<fn() -> H>,
     }
 
-    impl<H: Handler + 'static> Registration<H> {
+    impl<H: Handler + 'static> HandlerRegistration<H> {
         const PROVIDER: bindings::riscv_fault_provider = bindings::riscv_fault_provider {
-            user_fault: Some(user_fault::<H>),
+            user_fault: Some(handle_user_fault::<H>),
         };
 
-        /// Takes over.
+        /// Registers `H` with the kernel.
         ///
         /// # Errors
         ///
-        /// `-EBUSY` if somebody else has.
+        /// `-EBUSY` if a provider is registered already.
         ///
         /// # Safety
         ///
-        /// What it returns is dropped before the text of the module that `H` is in goes: it is not
-        /// leaked, as by `mem::forget()`. Faults would go on being sent there.
+        /// The result is dropped before the module with the code of `H` is unloaded: it must not be
+        /// leaked, as by `mem::forget()`, or the kernel would call code that was freed.
         ///
         /// # Context
         ///
@@ -221,21 +216,21 @@ mod hooked {
         pub unsafe fn new() -> Result<Self> {
             let provider = &Self::PROVIDER;
 
-            // SAFETY: It is static. By the function's requirement it is unregistered before the
-            // module that it is in is gone.
+            // SAFETY: The provider is static, and the caller guarantees that it is unregistered
+            // before the module that contains it is unloaded.
             to_result(unsafe { bindings::riscv_fault_provider_register(provider) })?;
-            Ok(Registration {
+            Ok(HandlerRegistration {
                 provider,
                 _handler: PhantomData,
             })
         }
     }
 
-    impl<H: Handler> Drop for Registration<H> {
-        /// Gives back. When it returns, no task is in `H` any more: a grace period of RCU has ended,
-        /// of which each is a reader. Sleeps.
+    impl<H: Handler> Drop for HandlerRegistration<H> {
+        /// Unregisters `H`. When it returns, no task is in `H`: each call is an RCU read-side
+        /// critical section, and an RCU grace period has ended. Sleeps.
         fn drop(&mut self) {
-            // SAFETY: It was registered.
+            // SAFETY: `new()` registered this provider.
             unsafe { bindings::riscv_fault_provider_unregister(self.provider) };
         }
     }

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 // needs: kernel with rust_riscv_fault_hook
-// expect: E0133: call to unsafe function `riscv::fault::user::Registration::<H>::new` is unsafe
+// expect: E0133: call to unsafe function `riscv::fault::user::HandlerRegistration::<H>::new` is unsafe
 
-//! That a handler of faults is taken back before its module goes has to be promised.
+//! Registers a handler without a promise to unregister it before its module is unloaded.
 
 use riscv::fault::user::{
     Handler,
-    Registration, //
+    HandlerRegistration, //
 };
 
 pub fn misuse<H: Handler + 'static>() {
     #[cfg(misuse)]
-    let registration = Registration::<H>::new();
-    // SAFETY: Dropped here.
+    let registration = HandlerRegistration::<H>::new();
+    // SAFETY: Dropped at the end of this function.
     #[cfg(not(misuse))]
-    let registration = unsafe { Registration::<H>::new() };
+    let registration = unsafe { HandlerRegistration::<H>::new() };
     drop(registration);
 }

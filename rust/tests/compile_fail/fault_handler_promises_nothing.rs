@@ -2,33 +2,33 @@
 // needs: kernel with rust_riscv_fault_hook
 // expect: E0200: the trait `riscv::fault::user::Handler` requires an `unsafe impl` declaration
 
-//! That a handler of faults does not sleep has to be promised.
+//! Implements `Handler` without a promise not to sleep.
 
 use kernel::mm::MmWithUser;
 use riscv::fault::{
     stage::{
         Fault,
-        Outcome, //
+        FaultOutcome, //
     },
     user::Handler, //
 };
 
-pub struct Back;
+pub struct FallBack;
 
 #[cfg(misuse)]
-impl Handler for Back {
-    fn user_fault(fault: Fault<'_, MmWithUser>) -> Outcome<'_, MmWithUser> {
-        fault.back()
+impl Handler for FallBack {
+    fn handle(fault: Fault<'_, MmWithUser>) -> FaultOutcome<'_, MmWithUser> {
+        fault.fall_back()
     }
 
     fn unknown_cause(_scause: usize, _address: usize) {}
 }
 
-// SAFETY: It does nothing.
+// SAFETY: No function sleeps or ends the RCU read-side critical section.
 #[cfg(not(misuse))]
-unsafe impl Handler for Back {
-    fn user_fault(fault: Fault<'_, MmWithUser>) -> Outcome<'_, MmWithUser> {
-        fault.back()
+unsafe impl Handler for FallBack {
+    fn handle(fault: Fault<'_, MmWithUser>) -> FaultOutcome<'_, MmWithUser> {
+        fault.fall_back()
     }
 
     fn unknown_cause(_scause: usize, _address: usize) {}

@@ -2,30 +2,30 @@
 // needs: kernel
 // expect: lifetime may not live long enough
 
-//! What one fault has come to is not kept for the next, whose VMA would then stay locked.
+//! Keeps a stage of one fault for the next, whose VMA would then stay locked.
 
 use kernel::mm::MmWithUser;
 use riscv::fault::stage::{
+    CheckedAccess,
     Fault,
-    Judged,
-    Outcome, //
+    FaultOutcome, //
 };
 
 #[cfg(misuse)]
 fn keep<T: 'static>(_: T) {}
 
-pub fn misuse(fault: Fault<'_, MmWithUser>) -> Outcome<'_, MmWithUser> {
+pub fn misuse(fault: Fault<'_, MmWithUser>) -> FaultOutcome<'_, MmWithUser> {
     let locked = match fault.lock() {
         Ok(locked) => locked,
-        Err(fault) => return fault.back(),
+        Err(fault) => return fault.fall_back(),
     };
 
-    match locked.judge() {
-        Judged::Allowed(allowed) => allowed.keep(),
+    match locked.check_access() {
+        CheckedAccess::Allowed(allowed) => allowed.keep_locked(),
         #[cfg(not(misuse))]
-        Judged::Forbidden(forbidden) => forbidden.unlock().report(),
+        CheckedAccess::Forbidden(forbidden) => forbidden.unlock().signal(),
         #[cfg(misuse)]
-        Judged::Forbidden(forbidden) => {
+        CheckedAccess::Forbidden(forbidden) => {
             keep(forbidden.unlock());
             loop {}
         }

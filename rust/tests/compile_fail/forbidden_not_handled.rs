@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
-// expect: E0004: non-exhaustive patterns: `stage::Judged::Forbidden(_)` not covered
+// expect: E0004: non-exhaustive patterns: `stage::CheckedAccess::Forbidden(_)` not covered
 
-//! Not looking at whether it is forbidden.
+//! Does not handle the case that the access is forbidden.
 
 mod common;
 
 use common::*;
 
-pub fn handle(fault: Fault<'_, Mm>) -> Outcome<'_, Mm> {
+pub fn handle(fault: Fault<'_, Mm>) -> FaultOutcome<'_, Mm> {
     let locked = match fault.lock() {
         Ok(locked) => locked,
-        Err(fault) => return fault.back(),
+        Err(fault) => return fault.fall_back(),
     };
 
-    match locked.judge() {
-        Judged::Allowed(allowed) => allowed.keep(),
+    match locked.check_access() {
+        CheckedAccess::Allowed(allowed) => allowed.keep_locked(),
         #[cfg(not(misuse))]
-        Judged::Forbidden(forbidden) => forbidden.unlock().report(),
+        CheckedAccess::Forbidden(forbidden) => forbidden.unlock().signal(),
     }
 }

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 // expect: E0308: mismatched types
 
-//! Forgetting about the locked VMA.
+//! Returns nothing after the access was found forbidden, with the VMA still locked.
 
 mod common;
 
 use common::*;
 
-pub fn handle(fault: Fault<'_, Mm>) -> Outcome<'_, Mm> {
+pub fn handle(fault: Fault<'_, Mm>) -> FaultOutcome<'_, Mm> {
     let locked = match fault.lock() {
         Ok(locked) => locked,
-        Err(fault) => return fault.back(),
+        Err(fault) => return fault.fall_back(),
     };
 
-    match locked.judge() {
-        Judged::Allowed(allowed) => allowed.keep(),
+    match locked.check_access() {
+        CheckedAccess::Allowed(allowed) => allowed.keep_locked(),
         #[cfg(not(misuse))]
-        Judged::Forbidden(forbidden) => forbidden.unlock().report(),
+        CheckedAccess::Forbidden(forbidden) => forbidden.unlock().signal(),
         #[cfg(misuse)]
-        Judged::Forbidden(forbidden) => {
+        CheckedAccess::Forbidden(forbidden) => {
             let _ = forbidden;
         }
     }

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 // expect: E0423: cannot initialize a tuple struct which contains private fields
 
-//! Pretending that it was reported.
+//! Creates an outcome by hand, with the VMA still locked.
 
 mod common;
 
 use common::*;
 
-pub fn handle(fault: Fault<'_, Mm>) -> Outcome<'_, Mm> {
+pub fn handle(fault: Fault<'_, Mm>) -> FaultOutcome<'_, Mm> {
     let locked = match fault.lock() {
         Ok(locked) => locked,
-        Err(fault) => return fault.back(),
+        Err(fault) => return fault.fall_back(),
     };
 
-    match locked.judge() {
-        Judged::Allowed(allowed) => allowed.keep(),
+    match locked.check_access() {
+        CheckedAccess::Allowed(allowed) => allowed.keep_locked(),
         #[cfg(not(misuse))]
-        Judged::Forbidden(forbidden) => forbidden.unlock().report(),
+        CheckedAccess::Forbidden(forbidden) => forbidden.unlock().signal(),
         #[cfg(misuse)]
-        Judged::Forbidden(forbidden) => {
+        CheckedAccess::Forbidden(forbidden) => {
             core::mem::forget(forbidden);
-            Outcome(End::Back, core::marker::PhantomData)
+            FaultOutcome(Action::FallBack, core::marker::PhantomData)
         }
     }
 }

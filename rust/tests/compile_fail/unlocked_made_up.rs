@@ -3,27 +3,27 @@
 // expect: type `Trap<'_, common::Mm>` is private
 // expect: type `Trap<'_, common::Mm>` is private
 
-//! Pretending that the lock is no longer held.
+//! Creates an `Unlocked` by hand, with the VMA still locked.
 
 mod common;
 
 use common::*;
 
-pub fn handle(fault: Fault<'_, Mm>) -> Outcome<'_, Mm> {
+pub fn handle(fault: Fault<'_, Mm>) -> FaultOutcome<'_, Mm> {
     let locked = match fault.lock() {
         Ok(locked) => locked,
-        Err(fault) => return fault.back(),
+        Err(fault) => return fault.fall_back(),
     };
 
-    match locked.judge() {
-        Judged::Allowed(allowed) => allowed.keep(),
+    match locked.check_access() {
+        CheckedAccess::Allowed(allowed) => allowed.keep_locked(),
         #[cfg(not(misuse))]
-        Judged::Forbidden(forbidden) => forbidden.unlock().report(),
+        CheckedAccess::Forbidden(forbidden) => forbidden.unlock().signal(),
         #[cfg(misuse)]
-        Judged::Forbidden(forbidden) => {
+        CheckedAccess::Forbidden(forbidden) => {
             core::mem::forget(forbidden);
             let trap = unreachable!();
-            Unlocked { trap }.report()
+            Unlocked { trap }.signal()
         }
     }
 }

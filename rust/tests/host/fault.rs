@@ -1,36 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which accesses are forbidden, and the order in which that is reported.
+//! Tests of the access check, of its C API, and of the order of lock, unlock and signal.
 
 use std::cell::RefCell;
 
-use crate::fault::{
-    access::{
-        access_error,
-        Cause,
-        Verdict,
-        VmFlags, //
+use crate::{
+    fault::{
+        access::{
+            access_error,
+            Cause,
+            VmFlags, //
+        },
+        stage::{
+            Action,
+            AddressSpace,
+            CheckedAccess,
+            Fault,
+            FaultOutcome,
+            LockedVma, //
+        }, //
     },
-    stage::{
-        AddressSpace,
-        End,
-        Fault,
-        Judged,
-        LockedVma,
-        Outcome, //
-    }, //
+    fault_ffi::Access, //
 };
 
-/// From mm/: `VM_READ`, `VM_WRITE` and `VM_EXEC` are bits 0 to 2 of `vm_flags`.
+/// From include/linux/mm.h: `VM_READ`, `VM_WRITE` and `VM_EXEC` are bits 0 to 2 of `vm_flags`.
 const R: VmFlags = 0b001;
 const W: VmFlags = 0b010;
 const X: VmFlags = 0b100;
 
-/// From the privileged specification: the page faults among the exceptions of `scause`, and from
-/// its chapter on virtual memory and `mmap(2)`: what a VMA must allow for each. That a VMA which may be written
-/// may be read is because a RISC-V page cannot be writable and unreadable.
+/// A VMA's flags, and whether it allows a fetch (12), a load (13) and a store (15).
 ///
-/// The VMA, and whether it allows a fetch (12), a load (13) and a store (15).
+/// From the privileged specification, its exceptions in `scause` and its chapter on virtual memory,
+/// and from `mmap(2)`. A writable VMA is readable, since a RISC-V page cannot be writable and not
+/// readable.
 const ALLOWED: [(VmFlags, bool, bool, bool); 8] = [
     (0, false, false, false),
     (R, false, true, false),
@@ -42,7 +44,7 @@ const ALLOWED: [(VmFlags, bool, bool, bool); 8] = [
     (R | W | X, true, true, true),
 ];
 
-/// All flags that are no permissions, `VM_SHADOW_STACK` and those to come among them.
+/// All flags that are not permissions, including `VM_SHADOW_STACK` and unused ones.
 const OTHERS: VmFlags = !(R | W | X);
 
 #[test]
@@ -81,30 +83,37 @@ fn causes_are_those_of_the_privileged_specification() {
 }
 
 #[test]
-fn a_verdict_has_all_of_the_report() {
+fn forbidden_has_all_of_the_signal() {
     for (cause, flags) in [(12, R | W), (13, X), (13, 0), (15, R | X)] {
-        let Verdict::Report(report) = Verdict::of(cause, flags, 0xdead_b000) else {
+        let Access::Forbidden(info) = Access::check(cause, flags, 0xdead_b000) else {
             panic!("{cause} {flags:#x}");
         };
 
         // asm-generic/signal.h: SIGSEGV is 11. asm-generic/siginfo.h: SEGV_MAPERR is 1, SEGV_ACCERR 2.
-        assert_eq!((report.signal(), report.code()), (11, 2));
-        assert_eq!((report.address(), report.bad_cause()), (0xdead_b000, cause));
+        assert_eq!((info.signal, info.code), (11, 2));
+        assert_eq!((info.address, info.bad_cause), (0xdead_b000, cause));
     }
 }
 
 #[test]
-fn other_verdicts() {
-    assert_eq!(Verdict::of(13, R, 0x1000), Verdict::CarryOn);
-    assert_eq!(Verdict::of(15, W, 0x1000), Verdict::CarryOn);
-    assert_eq!(Verdict::of(12, X, 0x1000), Verdict::CarryOn);
+fn allowed_and_unknown() {
+    assert_eq!(Access::check(13, R, 0x1000), Access::Allowed);
+    assert_eq!(Access::check(15, W, 0x1000), Access::Allowed);
+    assert_eq!(Access::check(12, X, 0x1000), Access::Allowed);
     for cause in [0, 1, 5, 7, 8, 14, 16, 18, 19, 24, usize::MAX] {
-        assert_eq!(Verdict::of(cause, 0, 0x1000), Verdict::NotOurs, "{cause}");
-        assert_eq!(Verdict::of(cause, R | W | X, 0x1000), Verdict::NotOurs);
+        assert_eq!(
+            Access::check(cause, 0, 0x1000),
+            Access::UnknownCause,
+            "{cause}"
+        );
+        assert_eq!(
+            Access::check(cause, R | W | X, 0x1000),
+            Access::UnknownCause
+        );
     }
 }
 
-/// What was done, in its order.
+/// The operations, in their order.
 #[derive(Default)]
 struct Log(RefCell<Vec<String>>);
 
@@ -132,7 +141,7 @@ impl Drop for Vma<'_> {
     }
 }
 
-/// An address space that is one VMA with these flags, or none.
+/// An address space of one VMA with these flags, or of none.
 struct Mm<'a>(Option<VmFlags>, &'a Log);
 
 impl<'a> AddressSpace for Mm<'a> {
@@ -148,31 +157,31 @@ impl<'a> AddressSpace for Mm<'a> {
 }
 
 fn fault<'b, 'a>(mm: &'b Mm<'a>, scause: usize) -> Fault<'b, Mm<'a>> {
-    // SAFETY: Nobody provides a page.
+    // SAFETY: There is no trap, and no page is provided.
     unsafe { Fault::new(mm, 0x5000, Cause::from_scause(scause).unwrap()) }
 }
 
-fn handle<'b, 'a>(fault: Fault<'b, Mm<'a>>) -> Outcome<'b, Mm<'a>> {
+fn handle<'b, 'a>(fault: Fault<'b, Mm<'a>>) -> FaultOutcome<'b, Mm<'a>> {
     let locked = match fault.lock() {
         Ok(locked) => locked,
-        Err(fault) => return fault.back(),
+        Err(fault) => return fault.fall_back(),
     };
 
-    match locked.judge() {
-        Judged::Allowed(allowed) => allowed.keep(),
-        Judged::Forbidden(forbidden) => forbidden.unlock().report(),
+    match locked.check_access() {
+        CheckedAccess::Allowed(allowed) => allowed.keep_locked(),
+        CheckedAccess::Forbidden(forbidden) => forbidden.unlock().signal(),
     }
 }
 
 #[test]
-fn forbidden_is_unlocked_and_then_reported() {
+fn forbidden_is_unlocked_and_then_signalled() {
     let log = Log::default();
 
     for (cause, flags) in [(12, R | W), (13, X), (15, R | X)] {
         let mm = Mm(Some(flags), &log);
-        let end = handle(fault(&mm, cause)).into_end();
+        let action = handle(fault(&mm, cause)).into_action();
 
-        assert!(matches!(end, End::Report(c) if c.scause() == cause));
+        assert!(matches!(action, Action::Signal(c) if c.scause() == cause));
         assert_eq!(log.take(), ["lock at 0x5000", "unlock"]);
     }
 }
@@ -181,11 +190,11 @@ fn forbidden_is_unlocked_and_then_reported() {
 fn allowed_stays_locked() {
     let log = Log::default();
     let mm = Mm(Some(W), &log);
-    let end = handle(fault(&mm, 15)).into_end();
+    let action = handle(fault(&mm, 15)).into_action();
 
-    assert!(matches!(end, End::CarryOn(_)));
+    assert!(matches!(action, Action::HandleMmFault(_)));
     assert_eq!(log.take(), ["lock at 0x5000"]);
-    drop(end);
+    drop(action);
     assert_eq!(log.take(), ["unlock"]);
 }
 
@@ -194,19 +203,25 @@ fn without_a_vma_nothing_is_done() {
     let log = Log::default();
     let mm = Mm(None, &log);
 
-    assert!(matches!(handle(fault(&mm, 13)).into_end(), End::Back));
+    assert!(matches!(
+        handle(fault(&mm, 13)).into_action(),
+        Action::FallBack
+    ));
     assert_eq!(log.take(), ["lock at 0x5000"]);
 }
 
 #[test]
-fn going_back_unlocks() {
+fn falling_back_unlocks() {
     let log = Log::default();
     let mm = Mm(Some(R), &log);
     let locked = fault(&mm, 12).lock();
 
-    let Judged::Forbidden(forbidden) = locked.ok().unwrap().judge() else {
+    let CheckedAccess::Forbidden(forbidden) = locked.ok().unwrap().judge() else {
         panic!();
     };
-    assert!(matches!(forbidden.unlock().back().into_end(), End::Back));
+    assert!(matches!(
+        forbidden.unlock().fall_back().into_action(),
+        Action::FallBack
+    ));
     assert_eq!(log.take(), ["lock at 0x5000", "unlock"]);
 }

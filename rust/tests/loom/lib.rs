@@ -69,6 +69,8 @@ mod engine;
 #[cfg(rust_riscv_text_hooks)]
 use engine::poke;
 mod linux;
+#[cfg(any(rust_riscv_fault_hook, rust_riscv_text_hooks))]
+mod module;
 mod plain;
 mod stand_ins;
 

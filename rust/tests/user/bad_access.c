@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How long a fault takes, for benchmarks.
+ * The time that a page fault takes, for benchmarks.
  *
  * "bad_access bad TIMES THREADS [lock]" makes THREADS threads store to read-only
  * pages TIMES times each; with "lock", while another thread holds mmap_lock for
  * writing in a loop. "bad_access minor TIMES" touches fresh anonymous pages,
  * "bad_access zero TIMES" reads from them (the zero page), "bad_access file TIMES"
- * writes to a file that is in memory: faults that are allowed. "bad_access empty
- * TIMES" is what all else costs.
+ * writes to a file in memory: all these accesses are allowed. "bad_access empty
+ * TIMES" does the same without accesses, to measure the overhead.
  *
- * Prints nanoseconds, and the faults that there were.
+ * Prints the nanoseconds and the number of faults.
  */
 #include <linux/memfd.h>
 
@@ -41,9 +41,9 @@ static void bad(void *arg)
 }
 
 /*
- * Permissions of many pages, again and again: each time under mmap_lock. Between
- * pages of others that cannot be accessed at all, or their VMA would become one
- * with that of a page that is faulted on, and be locked with it.
+ * Changes the permissions of many pages in a loop: each time under mmap_lock.
+ * There is a page without permissions on both sides, or the VMA could be merged
+ * with that of a page that is faulted on, which would then be locked, too.
  */
 static void lock(void *arg)
 {
@@ -83,14 +83,14 @@ static void forbidden(int threads, bool locked)
 		thread_join(&locker);
 }
 
-/* Rounds of touching PAGES pages, after which they are given back. */
+/* Rounds of touching PAGES pages, which are freed before each round. */
 static void allowed(int fd, bool write, bool touch)
 {
 	char *area = map_at(0, PAGES, PROT_READ | PROT_WRITE,
 			    fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd);
 	unsigned long elapsed = 0, faults = 0;
 
-	/* Refused where there are no huge pages, which is as well. */
+	/* Fails on kernels without huge pages, which is fine. */
 	sys(__NR_madvise, area, PAGES * PAGE, MADV_NOHUGEPAGE);
 	while (times > 0) {
 		unsigned long start;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fault_load: page faults, allowed and forbidden ones.
+ * fault_load: a load of page faults, allowed and forbidden ones.
  *
  * usage: fault_load MILLISECONDS SEED
  *
- * Maps and unmaps pages, touches them, and accesses what must not be: each such
- * access must come back as SIGSEGV, once, with the code and the address that
- * belong to it. Prints how many there were; the exit status is 0 if all did.
+ * Maps, touches and unmaps pages, and makes forbidden accesses: each must cause
+ * one SIGSEGV with the right code and address. Prints the numbers of allowed and
+ * forbidden accesses; the exit status is 0 if all had the right result.
  */
 
 #include <asm/sigcontext.h>
@@ -17,7 +17,7 @@
 #define PAGE 4096
 #define PAGES 16
 
-/* Of the access that is being made; the accesses are barriers for the compiler. */
+/* The signals of the current access. The accesses are compiler barriers. */
 static struct {
 	int count, code;
 	unsigned long addr;
@@ -30,7 +30,7 @@ static void handler(int signal, siginfo_t *info, void *context)
 	seen.count += signal == SIGSEGV;
 	seen.code = info->si_code;
 	seen.addr = (unsigned long)info->si_addr;
-	/* Past the access, which has 4 bytes. */
+	/* Skip the access, which is 4 bytes long. */
 	interrupted->uc_mcontext.sc_regs.pc += 4;
 }
 
@@ -46,7 +46,7 @@ static void store(unsigned long addr)
 		     "memory");
 }
 
-/* One access; 0 if it ended as it had to: with this code, or without a signal. */
+/* Make one access; return 0 if it caused a signal with @code, or none if @code is 0. */
 static int try(void (*access)(unsigned long addr), unsigned long addr, int code)
 {
 	seen.count = 0;
@@ -76,7 +76,7 @@ static unsigned long milliseconds(void)
 
 int main(int argc, char **argv)
 {
-	/* The kernel's struct sigaction, with a handler of this kind. */
+	/* The kernel's struct sigaction, with an SA_SIGINFO handler. */
 	struct {
 		void (*handler)(int signal, siginfo_t *info, void *context);
 		unsigned long flags, mask;
@@ -98,7 +98,7 @@ int main(int argc, char **argv)
 				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		unsigned long base = (unsigned long)map;
 
-		/* Only where allocations are made to fail. */
+		/* Happens only with fault injection. */
 		if (map == MAP_FAILED)
 			continue;
 		for (int i = 0; i < PAGES; i++) {
@@ -106,7 +106,7 @@ int main(int argc, char **argv)
 				     base + i * PAGE + random_below(PAGE), 0);
 			allowed++;
 		}
-		/* The first half becomes read-only; the last page goes. */
+		/* Make the first half read-only, and unmap the last page. */
 		if (!syscall(__NR_mprotect, base, PAGES / 2 * PAGE, PROT_READ)) {
 			wrong += try(store, base + random_below(PAGES / 2 * PAGE), SEGV_ACCERR);
 			wrong += try(load, base + random_below(PAGES / 2 * PAGE), 0);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What user space sees of page faults: one line each, the same whoever handles
- * them. All addresses are chosen here, so that two runs can be compared.
+ * Page faults as user space sees them: one line each, the same with C and Rust.
+ * All addresses are chosen here, so that two runs can be compared.
  *
- * "faults table" goes through kinds of memory, permissions and accesses;
- * "faults causes" through some of that, which a tracer can follow;
- * "faults gc TIMES THREADS" is a garbage collector's pattern;
- * "faults race TIMES THREADS" faults while others change the mappings.
+ * "faults table" tests kinds of memory, permissions and accesses;
+ * "faults causes" tests some of them, while a trace event records the causes;
+ * "faults gc TIMES THREADS" is the access pattern of a garbage collector;
+ * "faults race TIMES THREADS" faults while other threads change the mappings.
  *
- * Ends with "done, 0 failures" and status 0, unless something is not as the
- * manuals say: then the line begins with "not ok".
+ * Ends with "done, 0 failures" and status 0, unless something differs from the
+ * manuals: then its line begins with "not ok".
  */
 #include <linux/memfd.h>
 #include <linux/ptrace.h>
@@ -37,7 +37,7 @@ static bool is(struct seen s, long code, unsigned long addr)
 	return s.count == 1 && s.signal == SIGSEGV && s.code == code && s.addr == (long)addr;
 }
 
-/* An access, and the si_code that it must lead to; 0 for none. */
+/* Check an access against the si_code that it must cause; 0 for no signal. */
 static void expect(const char *where, const char *access, struct seen s, long code,
 		   const void *addr)
 {
@@ -49,9 +49,9 @@ static void expect(const char *where, const char *access, struct seen s, long co
 }
 
 /*
- * From the privileged specification and mmap(2): what a mapping must allow for
- * each access. A page that can be written can be read, as the specification
- * reserves the combination without.
+ * Permissions of a mapping and the accesses that it allows, from the privileged
+ * specification and mmap(2). A writable page is readable, since the specification
+ * reserves pages that are writable and not readable.
  */
 static const struct {
 	int prot;
@@ -88,7 +88,7 @@ static int file(unsigned long pages)
 	return fd;
 }
 
-/* All permissions, on a page that was never touched and on one that was. */
+/* All permissions, on an untouched page and on a touched one. */
 static void permissions(const char *kind, unsigned long at, int flags, int fd)
 {
 	char where[64];
@@ -110,7 +110,7 @@ static void permissions(const char *kind, unsigned long at, int flags, int fd)
 			expect(where, "store", store(page + 1025), p->store ? 0 : ACCERR,
 			       page + 1025);
 			expect(where, "amo", amo(page + 64), p->store ? 0 : ACCERR, page + 64);
-			/* Anonymous memory that nobody filled has no code in it. */
+			/* Untouched anonymous memory contains no code. */
 			if (!p->fetch || touched || !(flags & MAP_ANONYMOUS))
 				expect(where, "fetch", jump(page + 4), p->fetch ? 0 : ACCERR,
 				       page + 4);
@@ -158,7 +158,7 @@ static void elsewhere(unsigned long at)
 	expect("null", "fetch", jump(NULL), MAPERR, NULL);
 	expect("kernel", "store", store((void *)-4096L), MAPERR, (void *)-4096L);
 
-	/* Pages that the mapping allows and a guard does not. */
+	/* Pages that the mapping allows and a guard forbids. */
 	page = map_at(at, 3, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	must("madvise", sys(__NR_madvise, page + PAGE, PAGE, MADV_GUARD));
 	see("guard", "load", load(page + PAGE));
@@ -174,7 +174,7 @@ static void elsewhere(unsigned long at)
 	unmap(page, 2);
 	sys(__NR_close, fd);
 
-	/* A stack that grows, down to what is mapped below it. */
+	/* A stack that grows down. */
 	page = map_at(at, 1, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1);
 	expect("stack", "store", store(page), 0, NULL);
@@ -184,7 +184,7 @@ static void elsewhere(unsigned long at)
 	expect("stack, read-only", "store", store(page - 2 * PAGE), ACCERR, page - 2 * PAGE);
 	unmap(page - 7 * PAGE, 8);
 
-	/* Given back, and had again. */
+	/* Pages freed with madvise() and touched again. */
 	page = map_at(at, 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	*(long *)page = 1;
 	must("madvise", sys(__NR_madvise, page, PAGE, MADV_DONTNEED));
@@ -199,7 +199,7 @@ static void elsewhere(unsigned long at)
 	unmap(page, 1);
 }
 
-/* A page that another thread provides on demand. */
+/* Pages that another thread provides on demand. */
 static int uffd;
 static int provided;
 
@@ -246,7 +246,7 @@ static void on_demand(unsigned long at)
 	unmap(source, 1);
 }
 
-/* A child's fault, as its tracer is told of it before the child is. */
+/* A child's fault, as its tracer sees it. */
 static void by_a_tracer(const char *what, unsigned long at, int prot, int kind)
 {
 	siginfo_t info;
@@ -272,7 +272,7 @@ static void by_a_tracer(const char *what, unsigned long at, int prot, int kind)
 	printf("traced %s: ended with %x\n", what, status);
 }
 
-/* The same in threads at once: what each sees, in the order of threads. */
+/* The same accesses in several threads at once; printed in the order of the threads. */
 struct table {
 	unsigned long at;
 	struct seen s[6];
@@ -399,7 +399,7 @@ static void collectors(long times, int threads)
 	       threads, sum.lost, sum.more, sum.wrong);
 }
 
-/* Faulting while the mapping comes and goes: none, or one of the two, and once. */
+/* Faults while the mapping changes: no signal, or one, with either of the two codes. */
 static int over;
 
 static void fault_on(void *arg)

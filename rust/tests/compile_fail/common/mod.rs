@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the files here share: the crate's own file, and a VMA for it.
+//! Shared by the tests of faults: the crate's own files, and an address space with one VMA.
 
 #![allow(dead_code, unused_imports)]
 
@@ -20,12 +20,12 @@ pub use fault::{
         VmFlags, //
     },
     stage::{
+        Action,
         AddressSpace,
-        End,
+        CheckedAccess,
         Fault,
-        Judged,
+        FaultOutcome,
         LockedVma,
-        Outcome,
         Unlocked, //
     }, //
 };

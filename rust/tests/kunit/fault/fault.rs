@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite `rust_riscv_fault`: the decision, on VMAs of an address space of the test's own.
+//! Suite `rust_riscv_fault`: the access check, on VMAs of the test's own address space.
 
 use kernel::{
     bindings::VM_SHADOW_STACK,
@@ -16,18 +16,16 @@ use kernel::{
 use riscv::{
     current,
     fault::{
-        access::{
-            Cause,
-            Verdict, //
-        },
+        access::Cause,
         stage::{
-            End,
-            Fault,
-            Judged, //
+            Action,
+            CheckedAccess,
+            Fault, //
         }, //
     },
     thread::pair, //
 };
+use riscv_fault::ffi::Access;
 
 use crate::{
     bindings::{
@@ -51,7 +49,7 @@ mod tests {
     const W: u32 = PROT_WRITE;
     const X: u32 = PROT_EXEC;
 
-    /// What a mapping with these permissions allows: a fetch, a load, a store.
+    /// Permissions of a mapping, and whether it allows a fetch, a load and a store.
     ///
     /// From the privileged specification (exceptions 12, 13 and 15; a page that can be written and
     /// not read is reserved) and from `mmap(2)`.
@@ -66,13 +64,13 @@ mod tests {
         (R | W | X, true, true, true),
     ];
 
-    /// How often a test that looks for races does what it does.
+    /// The rounds of a test for races.
     const ROUNDS: usize = 2000;
 
-    /// This kernel thread's own address space, from now on.
+    /// Attaches an address space to this kernel thread, and returns it.
     fn address_space() -> Result<&'static MmWithUser> {
-        // SAFETY: A kernel thread of KUnit's, which has no address space; it keeps this until it
-        // ends, which is after the test.
+        // SAFETY: This is a kernel thread of KUnit's without an address space. It keeps this one
+        // until it exits, after the test.
         unsafe {
             to_result(bindings::rust_riscv_test_attach_mm())?;
             Ok(MmWithUser::from_raw(bindings::rust_riscv_test_mm()))
@@ -80,7 +78,7 @@ mod tests {
     }
 
     fn map(addr: usize, pages: usize, prot: u32, flags: u32) -> Result {
-        // SAFETY: Nothing but the test uses this address space.
+        // SAFETY: Only the test uses this address space.
         let at = unsafe {
             bindings::rust_riscv_test_mmap(
                 addr,
@@ -106,7 +104,7 @@ mod tests {
         to_result(unsafe { bindings::rust_riscv_test_munmap(addr, pages * PAGE) })
     }
 
-    /// How many hold the VMA's lock; -1 without a VMA.
+    /// The number of readers that hold the VMA's lock; -1 without a VMA.
     fn readers(addr: usize) -> i32 {
         // SAFETY: This thread has an address space.
         unsafe { bindings::rust_riscv_test_vma_readers(addr) }
@@ -117,30 +115,33 @@ mod tests {
         unsafe { bindings::rust_riscv_test_locks_held() }
     }
 
-    /// What the VMA at an address says to an access: `None` without one, or if it cannot be locked.
+    /// Whether the VMA at `addr` allows the access; `None` without a VMA, or if it cannot be locked.
     fn allows(mm: &MmWithUser, cause: usize, addr: usize) -> Option<bool> {
-        // SAFETY: No page is provided for it.
+        // SAFETY: The VMA is only used for the check: no page is provided.
         let fault = unsafe { Fault::new(mm, addr, Cause::from_scause(cause)?) };
         let locked = fault.lock().ok()?;
 
-        Some(match locked.judge() {
-            Judged::Allowed(allowed) => matches!(allowed.keep().into_end(), End::CarryOn(_)),
-            Judged::Forbidden(forbidden) => {
+        Some(match locked.check_access() {
+            CheckedAccess::Allowed(allowed) => matches!(
+                allowed.keep_locked().into_action(),
+                Action::HandleMmFault(_)
+            ),
+            CheckedAccess::Forbidden(forbidden) => {
                 let _ = forbidden.unlock();
                 false
             }
         })
     }
 
-    /// What three accesses are told: a fetch, a load, a store.
+    /// The answers for a fetch, a load and a store.
     fn answers(mm: &MmWithUser, addr: usize) -> [Option<bool>; 3] {
         [FETCH, LOAD, STORE].map(|cause| allows(mm, cause, addr))
     }
 
     #[test]
     fn truth_table() {
-        // Bits 0 to 2 of vm_flags are the permissions. Others do not count: VM_SHADOW_STACK where it
-        // is configured, VM_SHARED, VM_GROWSDOWN, VM_LOCKED.
+        // Bits 0 to 2 of vm_flags are the permissions. Others do not matter: VM_SHADOW_STACK if it is
+        // configured, VM_SHARED, VM_GROWSDOWN, VM_LOCKED.
         for others in [
             0,
             VM_SHADOW_STACK as usize,
@@ -153,12 +154,12 @@ mod tests {
                 let flags = others | prot as usize;
 
                 for (cause, allowed) in [(FETCH, fetch), (LOAD, load), (STORE, store)] {
-                    let verdict = Verdict::of(cause, flags, AT);
+                    let access = Access::check(cause, flags, AT);
 
-                    assert_eq!(matches!(verdict, Verdict::CarryOn), allowed);
-                    assert_eq!(matches!(verdict, Verdict::Report(_)), !allowed);
+                    assert_eq!(matches!(access, Access::Allowed), allowed);
+                    assert_eq!(matches!(access, Access::Forbidden(_)), !allowed);
                 }
-                assert_eq!(Verdict::of(14, flags, AT), Verdict::NotOurs);
+                assert_eq!(Access::check(14, flags, AT), Access::UnknownCause);
             }
         }
     }
@@ -167,31 +168,31 @@ mod tests {
     fn truth_table_for_c() {
         for (prot, fetch, load, store) in ALLOWED {
             for (cause, allowed) in [(FETCH, fetch), (LOAD, load), (STORE, store)] {
-                let mut report = bindings::rust_riscv_test_trap::default();
-                // SAFETY: A valid pointer.
-                let verdict = unsafe {
-                    bindings::rust_riscv_test_judge(cause, prot as usize, AT, &mut report)
+                let mut trap = bindings::rust_riscv_test_trap::default();
+                // SAFETY: The pointer is to a local variable.
+                let access = unsafe {
+                    bindings::rust_riscv_test_check_access(cause, prot as usize, AT, &mut trap)
                 };
 
                 if allowed {
-                    assert_eq!(verdict, 0);
-                    assert_eq!(report.signal, 0);
+                    assert_eq!(access, 0);
+                    assert_eq!(trap.signal, 0);
                 } else {
-                    assert_eq!(verdict, 1);
+                    assert_eq!(access, 1);
                     // SIGSEGV and SEGV_ACCERR.
-                    assert_eq!((report.signal, report.code), (11, 2));
-                    assert_eq!((report.addr, report.bad_cause), (AT, cause));
+                    assert_eq!((trap.signal, trap.code), (11, 2));
+                    assert_eq!((trap.addr, trap.bad_cause), (AT, cause));
                 }
             }
         }
         for cause in [0, 5, 14, 16, 18, usize::MAX] {
-            let mut report = bindings::rust_riscv_test_trap::default();
+            let mut trap = bindings::rust_riscv_test_trap::default();
 
-            // SAFETY: A valid pointer.
-            let verdict = unsafe { bindings::rust_riscv_test_judge(cause, 7, AT, &mut report) };
+            // SAFETY: The pointer is to a local variable.
+            let access = unsafe { bindings::rust_riscv_test_check_access(cause, 7, AT, &mut trap) };
 
-            assert_eq!(verdict, 2);
-            assert_eq!((report.signal, report.bad_cause), (0, 0));
+            assert_eq!(access, 2);
+            assert_eq!((trap.signal, trap.bad_cause), (0, 0));
         }
     }
 
@@ -247,7 +248,7 @@ mod tests {
         let top = AT + 64 * PAGE;
 
         map(top - PAGE, 1, R | W, MAP_PRIVATE | MAP_GROWSDOWN)?;
-        // Below it is nothing: for C to grow the stack.
+        // There is no VMA below it: C grows the stack.
         assert_eq!(answers(mm, top - 3 * PAGE), [None; 3]);
         // SAFETY: This thread has an address space.
         to_result(unsafe { bindings::rust_riscv_test_put_user(top - 3 * PAGE) })?;
@@ -264,20 +265,20 @@ mod tests {
         unmap(top - 3 * PAGE, 3)
     }
 
-    /// A VMA that comes, goes and changes is judged as it is at some moment, or is not there.
+    /// While a VMA is mapped, changed and unmapped, a check sees one of its states, or no VMA.
     #[test]
     fn races() -> Result {
         let mm = address_space()?;
         let over = Atomic::new(false);
-        let (judged, wrong, failed) = (Atomic::new(0usize), Atomic::new(0usize), Atomic::new(0));
-        // Not Send, as a reference to an `mm` in use: its raw pointer's number is.
+        let (checked, wrong, failed) = (Atomic::new(0usize), Atomic::new(0usize), Atomic::new(0));
+        // A number, since a reference to an `mm` in use is not `Send`.
         let raw = mm.as_raw() as usize;
         let cpus = [0, u32::from(kernel::cpu::CpuId::from_u32(1).is_some())];
 
         pair(
             cpus,
             || {
-                // SAFETY: The test's `mm`, which it holds while the threads run.
+                // SAFETY: The test holds its `mm` while the threads run.
                 unsafe { bindings::rust_riscv_test_use_mm(raw as *mut _) };
                 for round in 0..ROUNDS {
                     let prot = ALLOWED[round % ALLOWED.len()].0;
@@ -290,23 +291,22 @@ mod tests {
                     }
                 }
                 over.store(true, Relaxed);
-                // SAFETY: It was taken above.
+                // SAFETY: This thread uses the `mm` since the call above.
                 unsafe { bindings::rust_riscv_test_unuse_mm(raw as *mut _) };
             },
             || {
-                // SAFETY: The test's `mm`, which it holds while the threads run.
+                // SAFETY: The test holds its `mm` while the threads run.
                 let mm = unsafe { MmWithUser::from_raw(raw as *const _) };
 
                 while !over.load(Relaxed) {
-                    // Nothing here may ever be written.
+                    // The mapping is never writable.
                     if allows(mm, STORE, AT) == Some(true) {
                         wrong.add(1, Relaxed);
                     }
                     if allows(mm, LOAD, AT).is_some() {
-                        judged.add(1, Relaxed);
+                        checked.add(1, Relaxed);
                     }
-                    // SAFETY: `cond_resched()` may be called where one may sleep: this thread holds
-                    // no lock here.
+                    // SAFETY: This thread may sleep: it holds no lock here.
                     unsafe { bindings::rust_riscv_test_cond_resched() };
                 }
             },

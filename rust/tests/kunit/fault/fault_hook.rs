@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite `rust_riscv_fault_hook`: what is done about a fault, where the kernel has our hooks.
+//! Suite `rust_riscv_fault_hook`: the handler, on a kernel with our hooks.
 
 use kernel::{
     bindings::vm_area_struct,
@@ -13,16 +13,16 @@ use riscv::fault::{
     access::Cause,
     stage::{
         Fault,
-        Outcome, //
+        FaultOutcome, //
     },
     user::{
         self,
         Handler,
-        Registration, //
+        HandlerRegistration, //
     }, //
 };
 use riscv_fault::{
-    handler::Judge,
+    handler::SignalForbidden,
     stats::{
         Event,
         EVENTS, //
@@ -44,9 +44,9 @@ use crate::{
 mod tests {
     use super::*;
 
-    /// An address space with a page at `AT`, which may be accessed as `prot` says.
+    /// Attaches an address space with a page at `AT`, with permissions `prot`.
     fn page(prot: u32) -> Result {
-        // SAFETY: A kernel thread of KUnit's, whose address space nothing else uses.
+        // SAFETY: This is a kernel thread of KUnit's, and only the test uses its address space.
         unsafe {
             to_result(bindings::rust_riscv_test_attach_mm())?;
             let at = bindings::rust_riscv_test_mmap(
@@ -63,23 +63,25 @@ mod tests {
         }
     }
 
-    /// A fault, as the kernel's fault path passes it on, and what came of it.
+    /// Calls the handler as the kernel's fault path does, and returns its result.
     fn fault(cause: usize, addr: usize) -> *mut vm_area_struct {
         // SAFETY: This kernel thread has an address space.
-        unsafe { user::user_fault::<Judge>(bindings::rust_riscv_test_mm(), addr, cause) }
+        unsafe {
+            user::handle_user_fault::<SignalForbidden>(bindings::rust_riscv_test_mm(), addr, cause)
+        }
     }
 
-    /// Whether it was found forbidden.
+    /// Whether the result is `RISCV_FAULT_FORBIDDEN`.
     fn forbidden(vma: *mut vm_area_struct) -> bool {
         vma.addr() == 1
     }
 
-    /// What `do_trap()` was told during `f`, which must not assert: that would leave it watched.
+    /// Counts calls of `do_trap()` during `f`, which must not assert: the tracer would stay registered.
     fn watch(f: impl FnOnce()) -> Result<bindings::rust_riscv_test_trap> {
-        // SAFETY: This thread has an address space; one test at a time.
+        // SAFETY: KUnit runs one test at a time, so nothing is being watched.
         to_result(unsafe { bindings::rust_riscv_test_watch() })?;
         f();
-        // SAFETY: It is watched.
+        // SAFETY: `rust_riscv_test_watch()` has succeeded.
         Ok(unsafe { bindings::rust_riscv_test_unwatch() })
     }
 
@@ -89,25 +91,25 @@ mod tests {
     }
 
     #[test]
-    fn forbidden_is_reported() -> Result {
+    fn forbidden_is_signalled() -> Result {
         page(PROT_READ)?;
         for (cause, what) in [(FETCH, Cause::Fetch), (STORE, Cause::Store)] {
-            let before = EVENTS.sum(Event::Report(what));
+            let before = EVENTS.sum(Event::Signalled(what));
             let mut vma = core::ptr::null_mut();
 
             let trap = watch(|| vma = fault(cause, AT + 0x123))?;
             assert!(forbidden(vma));
-            // C sends the signal, when nobody is in this module any more.
+            // C sends the signal, after the handler has returned.
             assert_eq!(trap.calls, 0);
-            // The cause of the hardware.
+            // The hardware's cause.
             assert_eq!(trap.bad_cause, cause);
-            assert_eq!(EVENTS.sum(Event::Report(what)), before + 1);
+            assert_eq!(EVENTS.sum(Event::Signalled(what)), before + 1);
         }
         Ok(())
     }
 
     #[test]
-    fn nothing_is_held_when_it_is_to_be_reported() -> Result {
+    fn nothing_is_locked_when_signalled() -> Result {
         page(0)?;
         for cause in [FETCH, LOAD, STORE] {
             assert!(forbidden(fault(cause, AT)));
@@ -119,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn allowed_is_handed_on_locked() -> Result {
+    fn allowed_stays_locked() -> Result {
         page(PROT_READ | PROT_WRITE)?;
         for cause in [LOAD, STORE] {
             let mut vma = core::ptr::null_mut();
@@ -128,7 +130,7 @@ mod tests {
             assert_eq!(trap.calls, 0);
             assert!(!vma.is_null() && !forbidden(vma));
             assert_eq!(readers(), 1);
-            // SAFETY: It was handed on to us, locked.
+            // SAFETY: The handler has returned the VMA locked.
             unsafe { bindings::rust_riscv_test_vma_end_read(vma) };
             assert_eq!(readers(), 0);
             // SAFETY: `lockdep_depth()` only reads a field of the current task.
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn holes_are_left_to_c() -> Result {
+    fn holes_fall_back_to_c() -> Result {
         page(PROT_READ)?;
         let before = EVENTS.sum(Event::NoVma(Cause::Load));
         let mut vma = core::ptr::null_mut();
@@ -152,27 +154,27 @@ mod tests {
     }
 
     #[test]
-    fn unknown_causes_are_left_to_c() -> Result {
+    fn unknown_causes_fall_back_to_c() -> Result {
         page(0)?;
-        let before = EVENTS.sum(Event::Unknown);
-        let mut all_left = false;
+        let before = EVENTS.sum(Event::UnknownCause);
+        let mut all_fell_back = false;
         let trap = watch(|| {
             let causes = [0, 5, 14, 18, usize::MAX];
-            all_left = causes.iter().all(|&cause| fault(cause, AT).is_null());
+            all_fell_back = causes.iter().all(|&cause| fault(cause, AT).is_null());
         })?;
 
-        assert!(all_left);
+        assert!(all_fell_back);
         assert_eq!(trap.calls, 0);
-        assert_eq!(EVENTS.sum(Event::Unknown), before + 5);
+        assert_eq!(EVENTS.sum(Event::UnknownCause), before + 5);
         assert_eq!(readers(), 0);
         Ok(())
     }
 
     #[test]
-    fn each_report_counts_once() -> Result {
+    fn each_signal_counts_once() -> Result {
         page(0)?;
-        // SAFETY: `all_vm_events()` may be called where one may sleep, as here. The static buffer of
-        // the helper is used by this test only.
+        // SAFETY: This thread may sleep, as `all_vm_events()` does, and only this test uses the
+        // helper's static buffer.
         let counted = || unsafe { bindings::rust_riscv_test_vma_lock_success() };
         let before = counted();
 
@@ -187,7 +189,7 @@ mod tests {
     #[test]
     fn nothing_sleeps_or_allocates() -> Result {
         page(PROT_READ)?;
-        let (mut reports, mut failures) = (0, 0);
+        let (mut signals, mut failures) = (0, 0);
         let trap = watch(|| {
             for cause in [FETCH, LOAD, STORE, 14] {
                 // SAFETY: Undone below.
@@ -198,9 +200,9 @@ mod tests {
                 let vma = fault(cause, AT);
                 // SAFETY: Undoes the above.
                 let failed = unsafe { bindings::rust_riscv_test_failed() };
-                reports += usize::from(forbidden(vma));
+                signals += usize::from(forbidden(vma));
                 if !vma.is_null() && !forbidden(vma) {
-                    // SAFETY: It was handed on to us, locked.
+                    // SAFETY: The handler has returned the VMA locked.
                     unsafe { bindings::rust_riscv_test_vma_end_read(vma) };
                 }
                 // SAFETY: Undoes the above.
@@ -209,7 +211,7 @@ mod tests {
             }
         })?;
 
-        assert_eq!((reports, failures, trap.calls), (2, 0, 0));
+        assert_eq!((signals, failures, trap.calls), (2, 0, 0));
         Ok(())
     }
 
@@ -217,18 +219,18 @@ mod tests {
     fn there_is_one_provider() {
         struct Another;
 
-        // SAFETY: It does nothing.
+        // SAFETY: No function sleeps or ends the RCU read-side critical section.
         unsafe impl Handler for Another {
-            fn user_fault(fault: Fault<'_, MmWithUser>) -> Outcome<'_, MmWithUser> {
-                fault.back()
+            fn handle(fault: Fault<'_, MmWithUser>) -> FaultOutcome<'_, MmWithUser> {
+                fault.fall_back()
             }
 
             fn unknown_cause(_scause: usize, _address: usize) {}
         }
 
-        // `rust_riscv_fault.ko` is loaded: this module needs it.
-        // SAFETY: If there is one, it is dropped right here.
-        let error = unsafe { Registration::<Another>::new() }.err();
+        // `rust_riscv_fault.ko` is loaded, since this module depends on it.
+        // SAFETY: A registration would be dropped in this statement.
+        let error = unsafe { HandlerRegistration::<Another>::new() }.err();
         assert_eq!(error, Some(EBUSY));
     }
 }

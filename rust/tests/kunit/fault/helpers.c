@@ -45,7 +45,7 @@ int rust_riscv_test_munmap(unsigned long addr, unsigned long len)
 	return vm_munmap(addr, len);
 }
 
-/* There is nothing exported that changes permissions: find the system call. */
+/* No exported function changes permissions: look up the system call. */
 int rust_riscv_test_mprotect(unsigned long addr, unsigned long len, unsigned long prot)
 {
 	static long (*sys_mprotect)(const struct pt_regs *regs);
@@ -73,7 +73,7 @@ int rust_riscv_test_put_user(unsigned long addr)
 
 static int readers(const struct vm_area_struct *vma)
 {
-	/* One is for being attached. */
+	/* One reference is for being attached. */
 	return refcount_read(&vma->vm_refcnt) - 1;
 }
 
@@ -82,7 +82,7 @@ int rust_riscv_test_vma_readers(unsigned long addr)
 	struct vm_area_struct *vma;
 	int count;
 
-	/* A trylock, since the caller may hold a VMA: that is the wrong order. */
+	/* A trylock, since the caller may hold the VMA lock: the wrong lock order. */
 	while (!mmap_read_trylock(current->mm))
 		cpu_relax();
 	vma = vma_lookup(current->mm, addr);
@@ -116,14 +116,14 @@ unsigned long rust_riscv_test_vma_lock_success(void)
 static struct rust_riscv_test_trap trap;
 static struct task_struct *watched;
 
-/* Not a kprobe, whose breakpoint would be the bad_cause. */
+/* Not a kprobe, since its breakpoint would set bad_cause. */
 static void note_trap(unsigned long ip, unsigned long parent_ip,
 		      struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
 	if (current != watched)
 		return;
 	trap.calls++;
-	/* Return at once: a signal is no use to a kernel thread. */
+	/* Skip the call: a kernel thread gets no signal. */
 	ftrace_override_function_with_return(fregs);
 }
 
@@ -199,17 +199,17 @@ bool rust_riscv_test_failed(void)
 }
 #endif
 
-int rust_riscv_test_judge(unsigned long cause, unsigned long vm_flags,
-			  unsigned long addr, struct rust_riscv_test_trap *trap)
+int rust_riscv_test_check_access(unsigned long cause, unsigned long vm_flags,
+				 unsigned long addr, struct rust_riscv_test_trap *trap)
 {
-	struct rust_riscv_fault_report report = {};
-	int verdict = rust_riscv_fault_judge(cause, vm_flags, addr, &report);
+	struct rust_riscv_fault_siginfo info = {};
+	int access = rust_riscv_fault_check_access(cause, vm_flags, addr, &info);
 
-	trap->signal = report.signal;
-	trap->code = report.code;
-	trap->addr = report.address;
-	trap->bad_cause = report.bad_cause;
-	if (rust_riscv_fault_judge(cause, vm_flags, addr, NULL) != verdict)
+	trap->signal = info.signal;
+	trap->code = info.code;
+	trap->addr = info.address;
+	trap->bad_cause = info.bad_cause;
+	if (rust_riscv_fault_check_access(cause, vm_flags, addr, NULL) != access)
 		return -EINVAL;
-	return verdict;
+	return access;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the suites of faults need from C: an address space, and an eye on do_trap(). */
+/* Helpers of the suites of faults: an address space, and a count of calls of do_trap(). */
 #ifndef RUST_RISCV_TESTS_FAULT_HELPERS_H
 #define RUST_RISCV_TESTS_FAULT_HELPERS_H
 
@@ -9,33 +9,33 @@
 struct mm_struct;
 struct vm_area_struct;
 
-/* Give this kernel thread an address space of its own, until it ends. */
+/* Attach a new address space to this kernel thread, until it exits. */
 int rust_riscv_test_attach_mm(void);
 struct mm_struct *rust_riscv_test_mm(void);
 void rust_riscv_test_use_mm(struct mm_struct *mm);
 void rust_riscv_test_unuse_mm(struct mm_struct *mm);
 
-/* As the system calls; at an address below 4096: an errno. */
+/* As the system calls. */
 unsigned long rust_riscv_test_mmap(unsigned long addr, unsigned long len,
 				   unsigned long prot, unsigned long flags);
 int rust_riscv_test_munmap(unsigned long addr, unsigned long len);
 int rust_riscv_test_mprotect(unsigned long addr, unsigned long len, unsigned long prot);
-/* Write a byte as uaccess does it, which makes a stack grow. */
+/* Write a byte with put_user(), which makes a stack grow. */
 int rust_riscv_test_put_user(unsigned long addr);
 
 /*
- * How many hold the lock of the VMA at @addr, those of mmap_lock aside; -1 if
- * there is no VMA.
+ * Return the number of readers that hold the lock of the VMA at @addr, or -1 if
+ * there is no VMA. Holders of mmap_lock do not count.
  */
 int rust_riscv_test_vma_readers(unsigned long addr);
-/* How many locks this task holds, as lockdep sees it; 0 without lockdep. */
+/* Return the number of locks that this task holds; 0 without lockdep. */
 int rust_riscv_test_locks_held(void);
 void rust_riscv_test_vma_end_read(struct vm_area_struct *vma);
 
-/* The sum of vma_lock_success in /proc/vmstat. */
+/* Return vma_lock_success of /proc/vmstat. */
 unsigned long rust_riscv_test_vma_lock_success(void);
 
-/* What a signal would have, and how often this task has called do_trap(). */
+/* The fields of a signal, and the number of calls of do_trap() by this task. */
 struct rust_riscv_test_trap {
 	unsigned long calls;
 	int signal;
@@ -44,7 +44,7 @@ struct rust_riscv_test_trap {
 	unsigned long bad_cause;
 };
 
-/* From now on this task's calls of do_trap() are counted, and not made. */
+/* Count this task's calls of do_trap() and skip them, until unwatch. */
 int rust_riscv_test_watch(void);
 struct rust_riscv_test_trap rust_riscv_test_unwatch(void);
 
@@ -54,12 +54,12 @@ void rust_riscv_test_cond_resched(void);
 void rust_riscv_test_preempt_disable(void);
 void rust_riscv_test_preempt_enable(void);
 
-/* Let the next allocation of this task fail; end that: whether one did. */
+/* Make this task's next allocation fail; stop, and return whether one has failed. */
 void rust_riscv_test_fail_next(void);
 bool rust_riscv_test_failed(void);
 
-/* rust_riscv/fault.h, as a C module calls it: the verdict, and the report's fields. */
-int rust_riscv_test_judge(unsigned long cause, unsigned long vm_flags,
-			  unsigned long addr, struct rust_riscv_test_trap *trap);
+/* Call the C API as a C module does. Returns the access, and fills @trap from the siginfo. */
+int rust_riscv_test_check_access(unsigned long cause, unsigned long vm_flags,
+				 unsigned long addr, struct rust_riscv_test_trap *trap);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `fault::user::Registration`, with the hook in C: a fault that finds the provider finds its module
-//! whole, and no fault is in it when it is gone.
+//! `fault::user::HandlerRegistration`, with the hook in C: a fault that finds the provider finds its
+//! module's data, and no fault is in the module when it is unloaded.
 
 use crate::{
     linux,
@@ -9,14 +9,18 @@ use crate::{
         spawn,
         Model, //
     },
+    module::{
+        self,
+        module, //
+    },
     sources::fault::{
         stage::{
             Fault,
-            Outcome, //
+            FaultOutcome, //
         },
         user::{
             Handler,
-            Registration, //
+            HandlerRegistration, //
         }, //
     }, //
 };
@@ -28,7 +32,6 @@ use kernel::{
     ffi::c_ulong,
     mm::MmWithUser, //
 };
-use loom::cell::UnsafeCell;
 
 extern "C-unwind" {
     fn loom_user_fault(mm: *mut mm_struct, addr: c_ulong, cause: c_ulong) -> *mut vm_area_struct;
@@ -36,37 +39,14 @@ extern "C-unwind" {
 
 const STORE: usize = 15;
 
-/// A module's data: there when its provider is registered, gone when that was dropped.
-struct Module(UnsafeCell<bool>);
-
-// SAFETY: That its uses are ordered is what is being checked.
-unsafe impl Sync for Module {}
-
-impl Module {
-    fn is_there(&self, there: bool) {
-        // SAFETY: As above.
-        self.0.with_mut(|was| unsafe { *was = there });
-    }
-}
-
-std::thread_local! {
-    // Loom runs all threads of a model on one of the system's.
-    static MODULE: std::cell::Cell<Option<&'static Module>> = const { std::cell::Cell::new(None) };
-}
-
-fn module() -> &'static Module {
-    MODULE.get().unwrap()
-}
-
-/// A provider that uses its module's data, and has C handle the fault.
+/// A handler that uses its module's data, and falls back to C.
 struct InModule;
 
-// SAFETY: It neither sleeps nor ends the read-side section.
+// SAFETY: No function sleeps or ends the RCU read-side critical section.
 unsafe impl Handler for InModule {
-    fn user_fault(fault: Fault<'_, MmWithUser>) -> Outcome<'_, MmWithUser> {
-        // SAFETY: As of `Module`.
-        assert!(module().0.with(|there| unsafe { *there }));
-        fault.back()
+    fn handle(fault: Fault<'_, MmWithUser>) -> FaultOutcome<'_, MmWithUser> {
+        module().uses();
+        fault.fall_back()
     }
 
     fn unknown_cause(_scause: usize, _address: usize) {
@@ -77,17 +57,19 @@ unsafe impl Handler for InModule {
 fn fault() {
     let mut mm = mm_struct { users: 1 };
 
-    // SAFETY: As a fault of a task of `mm`.
+    // SAFETY: `mm` has a user, as a task's during a fault.
     let vma = unsafe { loom_user_fault(&mut mm, 0, STORE) };
     assert!(vma.is_null());
 }
 
 fn begin(threads: &[&str]) {
     linux::begin(threads);
-    MODULE.set(Some(Box::leak(Box::new(Module(UnsafeCell::new(false))))));
+    module::begin(false);
 }
 
-/// One registers at a time here.
+/// A task faults while the provider is registered and unregistered.
+///
+/// Only one thread registers, so the mutex is not needed.
 #[test]
 fn fault_meanwhile() {
     Model::new("fault_provider::fault_meanwhile")
@@ -99,15 +81,15 @@ fn fault_meanwhile() {
             begin(&["task"]);
             let task = spawn("task", fault);
 
-            module().is_there(true);
-            // SAFETY: It is dropped.
-            drop(unsafe { Registration::<InModule>::new() }.unwrap());
-            module().is_there(false);
+            module().set_exists(true);
+            // SAFETY: It is dropped before the module's data is removed.
+            drop(unsafe { HandlerRegistration::<InModule>::new() }.unwrap());
+            module().set_exists(false);
             task.join().unwrap();
         });
 }
 
-/// There is one provider at most.
+/// Two threads register: there is at most one provider at a time.
 #[test]
 fn one_at_a_time() {
     Model::new("fault_provider::one_at_a_time")
@@ -120,9 +102,9 @@ fn one_at_a_time() {
         .check(|| {
             begin(&["other"]);
             let registers = || {
-                // SAFETY: It is dropped.
-                if let Ok(registration) = unsafe { Registration::<InModule>::new() } {
-                    module().is_there(true);
+                // SAFETY: It is dropped before the module's data is removed.
+                if let Ok(registration) = unsafe { HandlerRegistration::<InModule>::new() } {
+                    module().set_exists(true);
                     drop(registration);
                 }
             };

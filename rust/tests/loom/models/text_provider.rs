@@ -11,6 +11,11 @@ use crate::{
         spawn,
         Model, //
     },
+    module::{
+        self,
+        module,
+        Module, //
+    },
     patch::text_provider::TextProvider,
     sources::text::{
         lock::TextLock,
@@ -30,7 +35,6 @@ use kernel::{
         c_void, //
     },
 };
-use loom::cell::UnsafeCell;
 
 extern "C-unwind" {
     fn patch_text_queue(addr: *mut c_void, insns: *const c_void, len: usize, first: bool) -> c_int;
@@ -44,36 +48,9 @@ extern "C-unwind" {
 const OLD: [u32; 2] = [0x0000_0013; 2];
 const NEW: [u32; 2] = [0x0015_0513, 0x0025_0513];
 
-/// A module's data: there when its provider is registered, gone when that was dropped.
-struct Module(UnsafeCell<bool>);
-
-// SAFETY: That its uses are ordered is what is being checked.
-unsafe impl Sync for Module {}
-
-impl Module {
-    fn uses(&self) {
-        // SAFETY: As above.
-        assert!(self.0.with(|there| unsafe { *there }));
-    }
-
-    fn is_there(&self, there: bool) {
-        // SAFETY: As above.
-        self.0.with_mut(|was| unsafe { *was = there });
-    }
-}
-
-std::thread_local! {
-    // Loom runs all threads of a model on one of the system's.
-    static MODULE: std::cell::Cell<Option<&'static Module>> = const { std::cell::Cell::new(None) };
-}
-
-fn module() -> &'static Module {
-    MODULE.get().unwrap()
-}
-
 fn begin(threads: &[&str]) -> &'static Text {
     linux::begin(threads);
-    MODULE.set(Some(Box::leak(Box::new(Module(UnsafeCell::new(true))))));
+    module::begin(true);
     Text::begin(OLD)
 }
 
@@ -194,9 +171,9 @@ fn nothing_queued_is_lost() {
             let text = begin(&["user"]);
             let user = spawn("user", move || patches(text));
 
-            module().is_there(true);
+            module().set_exists(true);
             drop(register().unwrap());
-            module().is_there(false);
+            module().set_exists(false);
             user.join().unwrap();
             assert_eq!(text.words(), NEW);
         });
@@ -227,7 +204,7 @@ fn trap_when_it_goes() {
             });
 
             drop(register().unwrap());
-            module().is_there(false);
+            module().set_exists(false);
             hart.join().unwrap();
         });
 }
@@ -244,11 +221,11 @@ fn one_at_a_time() {
         ])
         .check(|| {
             begin(&["other"]);
-            let one: &Module = Box::leak(Box::new(Module(UnsafeCell::new(false))));
+            let one = Module::new(false);
             let registers = move || {
                 module().uses();
                 if let Some(registration) = register() {
-                    one.is_there(true);
+                    one.set_exists(true);
                     drop(registration);
                 }
             };
