@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Put each known defect in, one at a time, and see its test fail.
+"""Insert each known defect, one at a time, and check that its test fails.
 
-A defect is a patch rust/tests/defects/NAME.patch that begins with
+A defect is a patch rust/tests/defects/SUITE/NAME.patch that begins with
 
     # suite: a KUnit suite, or "host", or "guest" for a check of the guest's, or
     #        "selftests" or "stress" for the guests of that name, or "litmus" for
@@ -69,7 +69,23 @@ class Defect:
 
     @property
     def name(self) -> str:
-        return self.patch.stem
+        """SUITE/NAME: the patch's path in FOLDER, or its file name if it is elsewhere."""
+        return name_of(self.patch)
+
+    @property
+    def slug(self) -> str:
+        """The name as a part of a file name."""
+        return self.name.replace("/", "-")
+
+
+def name_of(patch: Path) -> str:
+    path = patch.relative_to(FOLDER) if patch.is_relative_to(FOLDER) else Path(patch.name)
+    return path.with_suffix("").as_posix()
+
+
+def patches(only: str = "") -> list[Path]:
+    """The patches with this in their names, which may be NAME or SUITE/NAME."""
+    return [p for p in sorted(FOLDER.rglob("*.patch")) if only in name_of(p)]
 
 
 def read(patch: Path) -> Defect:
@@ -156,7 +172,7 @@ def failed(defect: Defect, tools: dict[str, str], step: Step) -> Failed:
         return [r.name for r in results.failures()], paths.LOGS / f"{row.name}-defect.log"
     k = kernel.build(defect.flavour, defect.hooked, tools)
     built = modules.build(k, tools, tree, WORK / k.name.rsplit("-", 1)[0],
-                          paths.LOGS / f"modules-defect-{defect.name}.log")
+                          paths.LOGS / f"modules-defect-{defect.slug}.log")
     if defect.suite == "compiled":
         results = disassembly.check(tools, k.obj, list(built.values()))
         return beginnings([r.name for r in results.failures()]), None
@@ -179,7 +195,7 @@ def failed(defect: Defect, tools: dict[str, str], step: Step) -> Failed:
     elif defect.script != "test":
         # The script's own checks: no suite.
         kunit, machine.append = ("rust_riscv_kunit_cpuhp",), "kunit.filter_glob=none.none"
-    boot = suite.boot(k, tools, built, f"defect-{defect.name}", machine, matrix.SLOW, step,
+    boot = suite.boot(k, tools, built, f"defect-{defect.slug}", machine, matrix.SLOW, step,
                       kunit=kunit, litmus=litmus, parameters=defect.parameters,
                       **suite.kind(defect.script, k))
     names = [r.name for r in suite.results(k, boot, kunit, litmus,
@@ -223,11 +239,11 @@ def run_one(defect: Defect, tools: dict[str, str]) -> Results:
 
 def run_all(tools: dict[str, str], only: str) -> Results:
     results = Results()
-    patches = [p for p in sorted(FOLDER.glob("*.patch")) if only in p.stem]
-    if not patches:
+    found = patches(only)
+    if not found:
         results.add("defects", False, f"there is no {only or 'patch'} in {FOLDER}")
     with locked(paths.BUILD / "defects.lock", "defects"):
-        for patch in patches:
+        for patch in found:
             results.extend(run_one(read(patch), tools))
         shutil.rmtree(WORK, ignore_errors=True)
     return results

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 
 import subprocess
+import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import defects
 from harness import paths, suite
@@ -24,13 +26,57 @@ def found(expect: str, outcome: str, lines: list[str]) -> bool:
 
 class Patches(unittest.TestCase):
     def test_each_applies(self) -> None:
-        patches = sorted(defects.FOLDER.glob("*.patch"))
+        patches = defects.patches()
         self.assertTrue(patches)
         for patch in patches:
-            with self.subTest(patch.stem), patch.open() as text:
+            with self.subTest(defects.name_of(patch)), patch.open() as text:
                 r = subprocess.run(["patch", "-p1", "-f", "--dry-run", "-d", paths.TOP],
                                    stdin=text, capture_output=True, text=True, check=False)
                 self.assertEqual(r.returncode, 0, r.stdout)
+
+
+    def test_each_has_a_header(self) -> None:
+        for patch in defects.patches():
+            with self.subTest(defects.name_of(patch)):
+                self.assertTrue(defects.read(patch).expect)
+
+    def test_names_differ(self) -> None:
+        slugs = [defects.read(p).slug for p in defects.patches()]
+        self.assertEqual(len(slugs), len(set(slugs)))
+
+
+class Names(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        patched = mock.patch.object(defects, "FOLDER", Path(folder.name))
+        patched.start()
+        self.addCleanup(patched.stop)
+        for name in ("tearing/word-store-split", "engine/word-dropped", "engine/other", "flat"):
+            path = defects.FOLDER / f"{name}.patch"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("# suite: host\n# expect: a_test\n")
+
+    def found(self, only: str) -> list[str]:
+        return [defects.read(p).name for p in defects.patches(only)]
+
+    def test_all(self) -> None:
+        self.assertEqual(self.found(""), ["engine/other", "engine/word-dropped", "flat",
+                                          "tearing/word-store-split"])
+
+    def test_by_name(self) -> None:
+        self.assertEqual(self.found("word"), ["engine/word-dropped", "tearing/word-store-split"])
+
+    def test_by_suite_and_name(self) -> None:
+        self.assertEqual(self.found("engine/word-dropped"), ["engine/word-dropped"])
+        self.assertEqual(self.found("tearing/"), ["tearing/word-store-split"])
+
+    def test_in_file_names(self) -> None:
+        self.assertEqual([defects.read(p).slug for p in defects.patches("tearing")],
+                         ["tearing-word-store-split"])
+
+    def test_elsewhere(self) -> None:
+        self.assertEqual(defects.name_of(Path("/somewhere/some.patch")), "some")
 
 
 class Found(unittest.TestCase):

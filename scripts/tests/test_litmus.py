@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 
+import re
 import tempfile
 import unittest
 from pathlib import Path
@@ -151,3 +152,11 @@ class Names(unittest.TestCase):
 
     def test_another_paragraph_is_none(self) -> None:
         self.assertEqual(self.names("// litmus: one", "", "smp_mb();"), [])
+
+
+class Readme(unittest.TestCase):
+    def test_lists_each_test_once(self) -> None:
+        lines = (litmus.TESTS / "README").read_text().splitlines()
+        listed = sorted(line.split()[0] for line in lines
+                        if re.match(r"\S+\s*(\t| \.\.\. ).*\w", line))
+        self.assertEqual(listed, sorted(p.stem for p in litmus.TESTS.rglob("*.litmus")))
