@@ -18,7 +18,18 @@ import re
 import sys
 from pathlib import Path
 
-from harness import compiled, hooked, kernel, llvm, modules, paths, progress, source, threads, toolchain
+from harness import (
+    compiled,
+    hooked,
+    kernel,
+    llvm,
+    modules,
+    paths,
+    progress,
+    source,
+    threads,
+    toolchain,
+)
 from harness.results import Results
 from harness.sources import LINUX, Sources
 from harness.threads import Tie

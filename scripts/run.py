@@ -6,7 +6,18 @@ import os
 import re
 from statistics import median
 
-from harness import guest, kernel, kernlog, matrix, modules, paths, programs, progress, suite, toolchain
+from harness import (
+    guest,
+    kernel,
+    kernlog,
+    matrix,
+    modules,
+    paths,
+    programs,
+    progress,
+    suite,
+    toolchain,
+)
 from harness.guest import Boot, Limits, Machine
 from harness.progress import Step, tail
 

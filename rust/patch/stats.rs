@@ -2,7 +2,7 @@
 
 //! Counters of batches, errors and the time that CPUs were stopped.
 //!
-//! [`debugfs`](crate::debugfs) shows them.
+//! The file that shows them is in `debugfs.rs`.
 
 use kernel::{
     bindings,

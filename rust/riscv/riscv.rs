@@ -19,7 +19,7 @@
 //! - [`cpuhp`]: CPU hotplug states;
 //! - [`irq`]: per-CPU interrupts, and IPIs of a CPU to itself;
 //! - [`sbi`]: SBI calls to the firmware;
-//! - [`current`], [`timebase`], [`percpu_counter`]: the current task and CPU, the `time` CSR, and
+//! - [`mod@current`], [`timebase`], [`percpu_counter`]: the current task and CPU, the `time` CSR, and
 //!   per-CPU counters.
 //!
 //! Page faults: [`fault`]: forbidden accesses of user mode, and reporting them.

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Runs the checkers of "make lint", and builds the documentation without warnings."""
 
-import os
 import re
 import shlex
 import shutil
@@ -164,7 +163,7 @@ def htmldocs(c: Checker) -> bool:
     return c.run([c.tools["SPHINX"], "-q", "-n", "-W", "--keep-going", "-b", "html",
                   "-c", paths.SCRIPTS / "sphinx", "-d", paths.BUILD / "doctrees", "-E",
                   paths.TOP / "Documentation", out],
-                 env=os.environ | {"srctree": str(c.kernel(False).tree)})
+                 env=toolchain.environment() | {"srctree": str(c.kernel(False).tree)})
 
 
 CHECKERS: dict[str, Callable[[Checker], bool]] = {

@@ -198,8 +198,8 @@ class Compiled(Folder):
                  "<riscv::barrier::cancel::Running as core::ops::drop::Drop>::drop"),
                 ("rust/riscv/text/breakpoints.rs", "publish", "riscv::text::breakpoints::publish"),
                 ("rust/riscv/text/window.rs", "Window::map",
-                 "<riscv::text::window::Window>::map"
-                 "::<core::iter::FromFn<riscv::text::plan::pages>>")):
+                 ("<riscv::text::window::Window>::map"
+                  "::<core::iter::FromFn<riscv::text::plan::pages>>"))):
             f = Function(path, name, "", 0, 0)
             self.assertEqual(compiled.symbol_of(f, {"x::y": [], symbol: []}), symbol)
             self.assertIsNone(compiled.symbol_of(f, {f"{symbol}_more": [], f"x{path}": []}))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // needs: kernel with rust_riscv_fault_hook
-// expect: E0133: call to unsafe function `riscv::fault::user::HandlerRegistration::<H>::new` is unsafe
+// expect: E0133: call to unsafe function `HandlerRegistration::<H>::new` is unsafe
 
 //! Registers a handler without a promise to unregister it before its module is unloaded.
 

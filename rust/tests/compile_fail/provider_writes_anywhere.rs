@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // needs: kernel with rust_riscv_text_hooks
-// expect: E0133: call to unsafe function `Kernel::<'_>::write` is unsafe
+// expect: E0133: call to unsafe function `riscv::text::provider::Kernel::<'_>::write` is unsafe
 
 //! That what the kernel is to write belongs there has to be promised.
 

@@ -38,7 +38,7 @@ mod sources {
         #[cfg(rust_riscv_text_hooks)]
         pub mod provider;
 
-        pub use crate::stand_ins::text::*;
+        pub use crate::stand_ins::in_text::*;
     }
     pub mod timebase;
 }

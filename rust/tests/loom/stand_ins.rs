@@ -8,8 +8,8 @@ pub fn online_cpus() -> u32 {
     unsafe { crate::bindings::rust_riscv_num_online_cpus() }
 }
 
-/// What is in the place of files of `riscv::text`.
-pub mod text {
+/// In the place of files of `riscv::text`.
+pub mod in_text {
     #[cfg(rust_riscv_text_hooks)]
     pub use crate::engine::read;
 

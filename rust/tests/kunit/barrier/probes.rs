@@ -5,7 +5,6 @@
 use core::cell::UnsafeCell;
 
 use kernel::{
-    prelude::*,
     sync::atomic::{
         Atomic,
         Relaxed, //

@@ -27,7 +27,6 @@ use crate::{
         edit::{
             Edit,
             Kind,
-            Machine,
             Way, //
         },
         lock::TextLock, //
@@ -77,7 +76,7 @@ impl Machine {
     fn patches(self) {
         let pair = |first: u32, second: u32| u64::from(second) << 32 | u64::from(first);
         let (old, new) = (pair(NOP, NOP), pair(ADDI, NOP));
-        let machine = Machine {
+        let machine = crate::sources::text::edit::Machine {
             atomic_fetch: true,
             reruns_accesses: true,
         };
