@@ -216,7 +216,7 @@ fn falling_back_unlocks() {
     let mm = Mm(Some(R), &log);
     let locked = fault(&mm, 12).lock();
 
-    let CheckedAccess::Forbidden(forbidden) = locked.ok().unwrap().judge() else {
+    let CheckedAccess::Forbidden(forbidden) = locked.ok().unwrap().check_access() else {
         panic!();
     };
     assert!(matches!(
