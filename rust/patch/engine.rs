@@ -206,25 +206,22 @@ fn write(
     race_at: Option<usize>,
     lock: Option<&TextLock>,
 ) -> Result<Report, Failure> {
+    let live = Live {
+        write_twice: write_twice(),
+        race_at,
+    };
     let outcome = with_window(|window| {
-        let write_twice = write_twice();
+        let outcome = batch.write(window, lock, live);
 
-        Ok(batch.write(
-            window,
-            lock,
-            Live {
-                write_twice,
-                race_at,
-            },
-        ))
+        if outcome.reverted {
+            STATS.count_rollback();
+        }
+        if let Some(nanoseconds) = outcome.stopped_ns {
+            STATS.count_stop(nanoseconds);
+        }
+        Ok(outcome)
     })?;
 
-    if outcome.reverted {
-        STATS.count_rollback();
-    }
-    if let Some(nanoseconds) = outcome.stopped_ns {
-        STATS.count_stop(nanoseconds);
-    }
     outcome.result?;
     STATS.count_batch(strategy, edits);
     Ok(Report {
@@ -243,9 +240,9 @@ pub(crate) fn with_window<R>(f: impl FnOnce(&mut Window) -> Result<R>) -> Result
     f(window)
 }
 
-/// Whether writes of code that harts execute are repeated: see [`commit::twice`].
+/// Whether writes of code that harts execute are to be repeated: see [`commit::twice`].
 pub(crate) fn write_twice() -> bool {
-    parameter::<u8>(module_parameters::write_twice.value()) != 0 && riscv::online_cpus() > 1
+    parameter::<u8>(module_parameters::write_twice.value()) != 0
 }
 
 fn failure_of(bad: BadPlan) -> Failure {

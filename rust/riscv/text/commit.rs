@@ -30,6 +30,7 @@ use crate::{
         flush,
         pgtable::PAGE_SIZE, //
     },
+    online_cpus,
     stop_machine::rendezvous::{
         rendezvous,
         Met,
@@ -115,7 +116,7 @@ impl fmt::Display for Failure {
 /// How a batch that is written while harts execute the text is written.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Live {
-    /// Whether each write of code is repeated: see [`twice`].
+    /// Whether each write of code is repeated if several CPUs are online: see [`twice`].
     pub write_twice: bool,
     /// The index of an edit to treat as if its old bytes did not match when it is written, for
     /// tests.
@@ -145,8 +146,8 @@ impl From<Failure> for Outcome {
     }
 }
 
-/// Calls `write`, which writes code that harts execute, and if `again`, calls it a second time
-/// after a flush of all instruction caches.
+/// Calls `write`, which writes code that harts execute. If `wanted` and several CPUs are online when
+/// it has returned, calls it a second time after a flush of all instruction caches.
 ///
 /// QEMU's multi-threaded TCG needs that: while one thread stores, another may be translating the
 /// old bytes, and link its stale translation after the store has discarded the existing ones. When
@@ -159,9 +160,10 @@ impl From<Failure> for Outcome {
 /// # Context
 ///
 /// Interrupts on; waits for the other harts.
-pub fn twice<E>(again: bool, mut write: impl FnMut() -> Result<(), E>) -> Result<(), E> {
+pub fn twice<E>(wanted: bool, mut write: impl FnMut() -> Result<(), E>) -> Result<(), E> {
     write()?;
-    if again {
+    // Not before: a CPU that came online meanwhile may have translated the old bytes.
+    if wanted && online_cpus() > 1 {
         flush::instructions_everywhere();
         write()?;
     }
@@ -296,7 +298,8 @@ impl<'e> Batch<'e> {
     /// For phase 0, then for phase 1:
     ///
     /// 1. Before phase 1, flush all instruction caches: what phase 1 writes can lead a hart to what
-    ///    phase 0 wrote, which that hart then fetches and loads.
+    ///    phase 0 wrote, or to what the kernel has written for this hart only, which that hart then
+    ///    fetches and loads.
     /// 2. Verify the old bytes of each edit, and write its first step: the whole edit, if one store
     ///    can, else a stand-in for the head. On a mismatch, revert what was written.
     ///
@@ -333,7 +336,7 @@ impl<'e> Batch<'e> {
             if !self.phase(phase).any {
                 continue;
             }
-            if phase > 0 && self.phase(phase - 1).any {
+            if phase > 0 {
                 // 1. litmus: batch+phases, batch+phases-after
                 open.synchronise();
             }
@@ -345,7 +348,7 @@ impl<'e> Batch<'e> {
                     .and(Err(failure));
                 break;
             }
-            if self.phase(phase).code && live.write_twice {
+            if self.phase(phase).code && live.write_twice && online_cpus() > 1 {
                 open.synchronise();
                 outcome.result = self.begin_unchecked(&open, phase, Direction::Apply);
             }

@@ -161,6 +161,7 @@ impl Window {
         self.range(self.capacity())
     }
 
+    #[inline(always)]
     fn range(&self, count: usize) -> Pages {
         Pages {
             start: self.base.addr().get(),
