@@ -129,7 +129,7 @@ pub struct Live {
 pub struct Outcome {
     /// Whether all edits were made. If not, the text is as it was before.
     pub result: Result<(), Failure>,
-    /// Whether edits had been made that were reverted.
+    /// Whether writing had begun and was given up, so that what was written has been reverted.
     pub reverted: bool,
     /// For how long all CPUs were stopped, in nanoseconds, if they were.
     pub stopped_ns: Option<u64>,
@@ -245,7 +245,8 @@ impl<'e> Batch<'e> {
     /// - [`text::owners::Owners::pin`] accepted each edit, and the `Owners` are kept for `'e`; or,
     ///   for [`Origin::Kernel`], the caller guarantees that the memory of each edit may be written
     ///   and stays valid for `'e`.
-    /// - Nobody else writes to the same text, except by mistake.
+    /// - Nobody else writes to the same text. (If somebody does by mistake, verifying each edit again
+    ///   detects what was written before that.)
     /// - The text is valid code at every point in between: after any subset of the edits of phase
     ///   0, and after all of phase 0 and any subset of phase 1.
     pub unsafe fn new(edits: &'e [Edit], origin: Origin, strategy: Strategy) -> Batch<'e> {
@@ -297,9 +298,9 @@ impl<'e> Batch<'e> {
     ///
     /// For phase 0, then for phase 1:
     ///
-    /// 1. Before phase 1, flush all instruction caches: what phase 1 writes can lead a hart to what
-    ///    phase 0 wrote, or to what the kernel has written for this hart only, which that hart then
-    ///    fetches and loads.
+    /// 1. Before phase 1, flush all instruction caches. A hart that executes what phase 1 writes can
+    ///    go on to execute or load what phase 0 wrote, or what the kernel has written before for this
+    ///    hart only.
     /// 2. Verify the old bytes of each edit, and write its first step: the whole edit, if one store
     ///    can, else a stand-in for the head. On a mismatch, revert what was written.
     ///

@@ -71,7 +71,7 @@ mod tests {
         Ok(())
     }
 
-    /// A word that has another between it and its next where it is fetched by parcels.
+    /// Two words of which a hart that fetches by parcels can combine a third instruction.
     #[test]
     fn live_nop() -> Result {
         if is_alone() {
