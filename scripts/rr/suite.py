@@ -14,10 +14,11 @@ from rr.results import Result, Results
 SCRIPT = paths.SCRIPTS / "guest/test.sh"
 
 
-def module_parameters(tools: dict[str, str], built: dict[str, Path], names: tuple[str, ...],
-                      parameters: dict[str, Any]) -> dict[str, Any]:
+def module_parameters(tools: dict[str, str], machine: Machine, built: dict[str, Path],
+                      names: tuple[str, ...], parameters: dict[str, Any]) -> dict[str, Any]:
     """The parameters that the guest passes to each module: those for QEMU, and those it has."""
-    wanted = {**matrix.emulated(tools["QEMU_VERSION"]), **parameters}
+    emulated = {} if machine.spike else matrix.emulated(tools["QEMU_VERSION"])
+    wanted = {**emulated, **parameters}
     return {f"PARAMS_{name}": " ".join(f"{k}={v}" for k, v in wanted.items()
                                        if k in modules.parameters(built[name]))
             for name in names}
@@ -33,14 +34,15 @@ def boot(kernel: Kernel, tools: dict[str, str], built: dict[str, Path], name: st
     samples = (matrix.LITMUS_MODULE,) if litmus else ()
     given: dict[str, Any] = {"LOAD": " ".join(load), "KUNIT": " ".join(kunit), "CHECK_PAGES": "1",
              "LITMUS": " ".join(samples)}
-    given.update(module_parameters(tools, built, (*load, *kunit, *samples), parameters or {}))
+    given.update(module_parameters(tools, machine, built, (*load, *kunit, *samples),
+                                   parameters or {}))
     given.update(settings or {})
     image = paths.BUILD / "initramfs" / f"{name}.cpio.gz"
     image.parent.mkdir(parents=True, exist_ok=True)
     initramfs.build(image, script, [built[m] for m in (*load, *kunit, *samples)], given, files)
     args = guest.command(kernel, tools, image, machine)
-    return guest.boot(args, paths.LOGS / f"guest-{name}.log", limits, step,
-                      machine.smp)
+    return guest.boot(args, paths.LOGS / f"guest-{name}.log", limits, step, machine.smp,
+                      stays=machine.spike)
 
 
 def kunit_modules(built: dict[str, Path]) -> tuple[str, ...]:
