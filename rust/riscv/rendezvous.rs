@@ -172,8 +172,8 @@ pub struct Held {
     pub cpus: u32,
 }
 
-/// The state of one rendezvous, which all CPUs share.
-struct Meeting<W> {
+/// The state of one rendezvous, which all CPUs share. Each of them [runs](InStopper::run) it.
+pub struct Meeting<W> {
     gathered: KernelCounter,
     counter: KernelCounter,
     work: UnsafeCell<W>,
@@ -219,6 +219,32 @@ impl<W: Work + Send> InStopper for Meeting<W> {
     }
 }
 
+impl<W: Work + Send> Meeting<W> {
+    /// Creates the state of a rendezvous that does `work`.
+    pub fn new(work: W) -> Self {
+        let now = Ticks::now();
+
+        Meeting {
+            gathered: KernelCounter::new(),
+            counter: KernelCounter::new(),
+            work: UnsafeCell::new(work),
+            first: UnsafeCell::new(now),
+            done: UnsafeCell::new(now),
+        }
+    }
+
+    /// Returns the work, and how long the CPUs were stopped, once all of them have met.
+    pub fn over(self) -> (W, Held) {
+        let held = Held {
+            nanoseconds: self.done.into_inner().since(self.first.into_inner()),
+            // The release has added one to the number of arrivals.
+            cpus: self.counter.look() - 1,
+        };
+
+        (self.work.into_inner(), held)
+    }
+}
+
 /// Stops all online CPUs and runs `work` on the last to arrive. Every CPU runs `fence.i` before it
 /// continues.
 ///
@@ -232,21 +258,8 @@ impl<W: Work + Send> InStopper for Meeting<W> {
 ///
 /// Sleeps.
 pub fn rendezvous<W: Work + Send>(work: W, lock: &TextLock) -> Result<(W, Held)> {
-    let now = Ticks::now();
-    let meeting = Meeting {
-        gathered: KernelCounter::new(),
-        counter: KernelCounter::new(),
-        work: UnsafeCell::new(work),
-        first: UnsafeCell::new(now),
-        done: UnsafeCell::new(now),
-    };
+    let meeting = Meeting::new(work);
 
     run_in_stoppers(&meeting, lock)?;
-
-    let held = Held {
-        nanoseconds: meeting.done.into_inner().since(meeting.first.into_inner()),
-        // The release has added one to the number of arrivals.
-        cpus: meeting.counter.look() - 1,
-    };
-    Ok((meeting.work.into_inner(), held))
+    Ok(meeting.over())
 }

@@ -124,7 +124,7 @@ pub fn stop_machine<T: Stop>(work: &T) -> Result {
 /// `run` must not sleep. It may wait until all CPUs run it, and for what they do in it, and for
 /// nothing else. What runs while text is patched must also be in `.kprobes.text` or inlined, and
 /// must not call a traced function.
-pub(crate) trait InStopper: Sync {
+pub trait InStopper: Sync {
     /// Runs once on every online CPU.
     fn run(&self);
 }
@@ -155,7 +155,7 @@ unsafe extern "C" fn in_stopper<T: InStopper>(data: *mut c_void) -> c_int {
 /// # Context
 ///
 /// Sleeps.
-pub(crate) fn run_in_stoppers<T: InStopper>(work: &T, _lock: &TextLock) -> Result {
+pub fn run_in_stoppers<T: InStopper>(work: &T, _lock: &TextLock) -> Result {
     let data = core::ptr::from_ref(work).cast_mut().cast();
 
     // SAFETY: As in `stop_machine`. In a kernel with our hooks `stop_cpus()` is called, for which

@@ -42,6 +42,8 @@ bool rr_test_has_failed(void);
 /* What users of text patching in the kernel call. */
 enum rr_test_call {
 	RR_TEST_INSN_WRITE,
+	/* The same, with no sync after it. */
+	RR_TEST_WRITE_HERE,
 	RR_TEST_NOSYNC,
 	RR_TEST_SET,
 	RR_TEST_PATCH,
@@ -63,6 +65,9 @@ int rr_test_kernel_queues(const struct rr_test_write *writes, size_t count);
 int rr_test_second_provider(void);
 
 int rr_test_flush_inside_stop(void);
+
+/* Whether a byte of @addr can be written, as what it is. Calls nothing. */
+bool rr_test_can_write(void *addr, u8 byte);
 
 int rr_test_module_refs(void);
 /* An allocation of this task that fails if one was to fail. */

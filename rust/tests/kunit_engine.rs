@@ -25,9 +25,11 @@ use support::{
 };
 
 mod bindings;
+mod flush;
 mod hammer;
 #[cfg(rust_riscv_text_hooks)]
 mod provider;
+mod reader;
 mod support;
 mod targets;
 
@@ -45,6 +47,10 @@ module! {
         tearing_rendezvous: u32 {
             default: 2_000,
             description: "Commits of the rendezvous tearing test",
+        },
+        flush_rounds: u32 {
+            default: 10,
+            description: "How often each of the flush tests patches",
         },
         atomic_fetch: u8 {
             default: 1,

@@ -18,6 +18,7 @@ int rr_test_kernel_writes(enum rr_test_call call, void *addr,
 	patch_text_lock();
 	switch (call) {
 	case RR_TEST_INSN_WRITE:
+	case RR_TEST_WRITE_HERE:
 		ret = patch_insn_write(addr, insns, len);
 		break;
 	case RR_TEST_NOSYNC:
