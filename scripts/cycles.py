@@ -64,6 +64,8 @@ PARAMETERS = {"write_twice": 0, "atomic_fetch": 1}
 EVERY = 97
 # Between those of what is not measured, and of progress.
 SELDOM = 1_000_000
+# Between checkpoints of a machine that boots.
+BOOT = 50_000_000
 # What says that a guest hangs: this many cycles without anything that we wait for.
 HUNG = 20_000_000_000
 
@@ -82,9 +84,10 @@ def address(tools: dict[str, str], program: Path, symbol: str) -> int:
 
 
 class Saved:
-    """Checkpoints in the cache, and what was measured until then: of the boot and the last one.
+    """Checkpoints in the cache, and what was measured until then: the booted one and the last.
 
-    A folder is for machines with so many harts; the key says which kernel and modules.
+    A folder is for machines with so many harts; the key says which kernel and modules. The
+    numbers count up: 0 has booted, those of machines that boot are below.
     """
 
     def __init__(self, folder: Path, key: str):
@@ -159,7 +162,7 @@ class Machine:
         self.sections: dict[str, dict[str, int]] = {}
         self.session: Any = None
         self.seen = 0
-        self.number = -1
+        self.number = -1_000_000
         self.problems: list[str] = []
 
     def key(self) -> str:
@@ -179,20 +182,27 @@ class Machine:
         if found := saved.read():
             self.number, self.regions, self.spent = found
             self.resume(saved)
-            print(f"{progress.clock(step.elapsed())} {step.message}: going on from checkpoint "
-                  f"{self.number}, {len(self.regions)} regions measured", flush=True)
-            return
-        simple = rvsim.simple(self.rvsim, self.harts)
-        self.session = self.rvsim.Session(
-            simple, kernel=str(self.files.kernel), firmware=str(self.files.firmware),
-            dtb=str(self.files.tree), console_log=str(self.log))
-        self.run(step, "booting")
-        self.checkpoint(saved)
+            print(f"{progress.clock(step.elapsed())} {step.message}: going on from cycle "
+                  f"{self.session.cycle:,}, {len(self.regions)} regions measured", flush=True)
+        else:
+            self.session = self.rvsim.Session(
+                rvsim.simple(self.rvsim, self.harts), kernel=str(self.files.kernel),
+                firmware=str(self.files.firmware), dtb=str(self.files.tree),
+                console_log=str(self.log))
+        while self.number < 0:
+            said = self.run(step, "booting", BOOT)
+            if said.startswith("exit"):
+                raise StepFailed(f"{step.message}: {said}, before anything was measured; the end "
+                                 f"of {self.log}:\n{progress.tail(self.log)}")
+            if said:
+                self.number = -1
+            self.checkpoint(saved)
 
     def resume(self, saved: Saved) -> None:
         if self.session:
             self.session.close()
-        self.session = self.rvsim.Session.resume(str(saved.state(self.number)), self.config,
+        config = self.config if self.number >= 0 else rvsim.simple(self.rvsim, self.harts)
+        self.session = self.rvsim.Session.resume(str(saved.state(self.number)), config,
                                                  console_log=str(self.log))
         # Where modules are.
         self.sections = {}
@@ -223,15 +233,18 @@ class Machine:
                 known[section] = int(at, 16)
         return new
 
-    def run(self, step: Step, doing: str) -> str:
-        """Run until the guest asks for a checkpoint, or ends: which, and its name or status."""
+    def run(self, step: Step, doing: str, most: int = HUNG) -> str:
+        """Run until the guest asks for a checkpoint, or ends: which, and its name or status.
+
+        Nothing, if that takes more than so many cycles.
+        """
         r = self.rvsim
         stop = r.Console(r"rr: (checkpoint \S+|exit \d+)\r?\n") | r.Pc(self.mark)
         region: Region | None = None
         start = self.session.cycle
         while True:
-            stopped = self.session.run(stop | r.Cycles(HUNG), every=SELDOM,
-                                       on_every=lambda s: step.update(
+            stopped = self.session.run(stop | r.Cycles(most), every=SELDOM,
+                                       on_every=lambda s, doing=doing: step.update(
                                            f"{doing}: {(s.cycle - start) / 1e6:.0f} M cycles"))
             for said in self.listen():
                 if announced := cycles.region_of(said):
@@ -244,6 +257,8 @@ class Machine:
             if stopped.match:
                 return str(stopped.match.group(1))
             if stopped.hart is None:
+                if most < HUNG and not stopped.exited:
+                    return ""
                 how = "it ended" if stopped.exited else "it hangs"
                 raise StepFailed(f"{self.harts} harts: {how} before its script did; the end of "
                                  f"{self.log}:\n{progress.tail(self.log)}")

@@ -153,8 +153,8 @@ def flat(found: list[Figure]) -> list[str]:
 
 
 def table(found: list[Figure]) -> str:
-    lines = ["| figure | harts | C | Rust | ratio | at least | instructions C / Rust | idle C / Rust |",
-             "|---|---|---|---|---|---|---|---|"]
+    lines = [("| figure | harts | C | Rust | ratio | at least "
+              "| instructions C / Rust | idle C / Rust |"), "|---|---|---|---|---|---|---|---|"]
     for f in found:
         sides = [number(f.busy(side)) if side in f.sides else "–" for side in ("c", "rust")]
         counted = [f.instructions(side) for side in ("c", "rust")]
@@ -185,14 +185,16 @@ def profile(figure: Figure, side: str, least: float = 0.005) -> str:
     sites = int(next((figure.keys[k] for k in ("sites", "probes") if k in figure.keys), "0"))
     times = len(figure.sides[side])
     each = " a site" if sites else ""
-    lines = [f"{figure.name}, {figure.harts} hart{'s' if figure.harts > 1 else ''}, {side}: "
-             f"{number(total / times)} cycles, {number(counted_total / times)} instructions",
+    harts = f"{figure.harts} hart{'s' if figure.harts > 1 else ''}"
+    lines = [(f"{figure.name}, {harts}, {side}: {number(total / times)} cycles, "
+              f"{number(counted_total / times)} instructions"),
              "", f"| function | share | cycles{each} | instructions{each} |", "|---|---|---|---|"]
     for name, spent in cycles.most_common():
         if spent < least * total:
             break
         shown = [n / times / (sites or 1) for n in (spent, instructions[name])]
-        lines.append(f"| `{name}` | {100 * spent / total:.1f} % | {shown[0]:.4g} | {shown[1]:.4g} |")
+        share = 100 * spent / total
+        lines.append(f"| `{name}` | {share:.1f} % | {shown[0]:.4g} | {shown[1]:.4g} |")
     return "\n".join(lines) + "\n"
 
 
@@ -217,7 +219,7 @@ class Symbols:
         self.sorted = []
 
     def module(self, module: str, sections: dict[str, int], symbols: str) -> None:
-        """Read the output of "nm --format=sysv" of a module with its sections at these addresses."""
+        """Read what "nm --format=sysv" prints of a module with its sections at these addresses."""
         stale = f" [{module}]"
         self.at = {at: name for at, name in self.at.items() if not name.endswith(stale)}
         for line in symbols.splitlines():

@@ -48,8 +48,8 @@ sampled() {
 # sections MODULE: where its code is
 sections() {
 	for file in /sys/module/"$1"/sections/.*text*; do
-		read -r address < "$file"
-		say "section $1 ${file##*/} $address"
+		# Not by "read", byte by byte: the first is all that there is of the file.
+		say "section $1 ${file##*/} $(cat "$file")"
 	done
 }
 
