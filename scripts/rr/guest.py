@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rr.flavours import FLAVOURS
 from rr.kernel import Kernel
 from rr.progress import Step, stop
 
@@ -81,15 +82,15 @@ class Boot:
 def command(kernel: Kernel, tools: dict[str, str], initramfs: Path,
             machine: Machine) -> list[object]:
     """The command line of QEMU."""
-    debug = kernel.flavour == "debug"
+    flavour = FLAVOURS[kernel.flavour]
     # The default limits of the kernel's detectors are for real harts; these share two host CPUs or
     # so. A CPU that is locked up is still detected.
     append = ["console=ttyS0", "panic=-1", "printk.devkmsg=on", "log_buf_len=8M",
               "watchdog_thresh=30", "softlockup_panic=1", "rcupdate.rcu_cpu_stall_timeout=60",
               "kunit.timeout=1200", machine.append]
     virt = "virt,aia=aplic-imsic" if machine.aia == "imsic" else "virt"
-    return [tools["QEMU"], "-machine", virt, "-cpu", "rv64", "-smp", machine.smp,
-            "-m", machine.memory or ("2G" if debug else "1G"),
+    return [tools["QEMU"], "-machine", virt, "-cpu", flavour.cpu, *flavour.options,
+            "-smp", machine.smp, "-m", machine.memory or flavour.memory,
             *(["-accel", "tcg,thread=single", "-icount", "shift=0"] if machine.icount else
               ["-accel", "tcg,thread=multi"]), "-bios", tools["OPENSBI"],
             "-kernel", kernel.image, "-initrd", initramfs,

@@ -15,16 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rr import paths, progress, source, store, toolchain
+from rr.flavours import FLAVOURS
 from rr.lock import locked
 from rr.progress import StepFailed
-
-FLAVOURS = {
-    "ordinary": ("ordinary.config",),
-    "debug": ("ordinary.config", "debug.config"),
-}
-
-# Bytes that each takes, its source not counted, which is links.
-SIZES = {"ordinary": 1_500_000_000, "debug": 3_000_000_000}
 
 # In a tree that others may be built from a copy of.
 KIN = ".kin"
@@ -55,10 +48,6 @@ class Kernel:
         return self.obj / "arch/riscv/boot/Image"
 
 
-def fragment(flavour: str) -> str:
-    return "".join((paths.SCRIPTS / "config" / f).read_text() for f in FLAVOURS[flavour])
-
-
 def hook_series() -> list[Path]:
     return sorted((paths.SCRIPTS / "hooks").glob("*.patch"))
 
@@ -70,7 +59,7 @@ def digest(parts: list[str]) -> str:
 def describe(src: source.Source, flavour: str, hooked: bool, tools: dict[str, str]) -> Kernel:
     parts = [str(RECIPE), src.identity, src.version, toolchain.identity(tools), flavour]
     kin = digest(parts)
-    parts.append(fragment(flavour))
+    parts.append(FLAVOURS[flavour].fragment)
     if hooked:
         parts += [p.read_text() for p in hook_series()]
     variant = f"{flavour}-hooked" if hooked else flavour
@@ -87,7 +76,7 @@ def make(tools: dict[str, str], tree: Path, *args: object) -> list[object]:
 def configure(tools: dict[str, str], tree: Path, flavour: str) -> None:
     frag = tree / "obj" / "fragment.config"
     frag.parent.mkdir(exist_ok=True)
-    frag.write_text(fragment(flavour))
+    frag.write_text(FLAVOURS[flavour].fragment)
     progress.run(f"configuring the {flavour} kernel",
                  make(tools, tree, f"KCONFIG_ALLCONFIG={frag}", "allnoconfig"),
                  paths.LOGS / f"config-{flavour}.log", env=toolchain.environment())
@@ -198,7 +187,7 @@ def build(flavour: str, hooked: bool, tools: dict[str, str]) -> Kernel:
     if store.complete(kernel.tree):
         store.mark(kernel.tree)
         return kernel
-    if hooked:
+    if hooked and FLAVOURS[flavour].stock:
         build(flavour, False, tools)
     with locked(paths.cache() / "kernels.lock", "building a kernel"):
         if store.complete(kernel.tree):
@@ -206,7 +195,7 @@ def build(flavour: str, hooked: bool, tools: dict[str, str]) -> Kernel:
         work = paths.cache() / "kernels" / "work"
         if work.exists():
             store.remove(work)
-        with store.room(work, f"the {flavour} kernel", SIZES[flavour]):
+        with store.room(work, f"the {flavour} kernel", FLAVOURS[flavour].size):
             work.mkdir(parents=True)
             build_in(kernel, src, tools, work)
             install(kernel, work)

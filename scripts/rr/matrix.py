@@ -131,6 +131,8 @@ TEST = (
     Row("debug", 2, "none", FEW, SLOW, hooked=True),
     Row("debug", 4, "imsic", FEW, SLOW, hooked=True),
     Row("ordinary", 2, "none", FEW, SLOW, hooked=True, adversary=True),
+    # Kernels that others have.
+    Row("rt", 4, "none", FEW, SLOW, hooked=True),
     # CPU hotplug.
     Row("ordinary", 4, "none", SHORT, script="hotplug", hooked=True),
     Row("ordinary", 2, "imsic", script="hotplug"),
@@ -149,6 +151,9 @@ TEST_FULL = tuple(
     Row(flavour, smp, "none", CYCLES, HOURS, script="hotplug", hooked=True)
     for flavour in ("ordinary", "debug")
     for smp in (2, 4, 8)
+) + (
+    Row("rt", 4, "none", LONG_DEBUG, HOURS, hooked=True),
+    Row("rt", 2, "imsic", LONG_DEBUG, HOURS, hooked=True),
 )
 
 SELFTESTS = (Selftests("ordinary", 2, "none", limits=SELFTEST, hooked=True),)
@@ -171,6 +176,7 @@ SELFTESTS_FULL = SELFTESTS + tuple(
 STRESS = (
     Stress("ordinary", 4, "imsic", hooked=True),
     Stress("debug", 2, "none", limits=SLOW, hooked=True, adversary=True),
+    Stress("rt", 4, "none", limits=SLOW, hooked=True, adversary=True),
 )
 # The seconds of each of them in "make test".
 STRESS_SECONDS = 60
@@ -192,6 +198,7 @@ FAULTS = (
     Faults("ordinary", 2, "none", FAULTS_SHORT, hooked=True),
     Faults("debug", 2, "imsic", FAULTS_FEW, SLOW, hooked=True),
     Faults("ordinary", 1, "none", FAULTS_FEW),
+    Faults("rt", 4, "none", FAULTS_FEW, SLOW, hooked=True),
 )
 
 FAULTS_FULL = FAULTS + tuple(
