@@ -17,6 +17,7 @@ static DEFINE_STATIC_KEY_FALSE(key);
 
 static noinline void counted(void)
 {
+#ifdef CONFIG_RISCV_ISA_C
 	/* Aligned while a c.nop can do that: else there would be zeroes. */
 	asm volatile(".option push\n"
 		     ".option norelax\n"
@@ -32,6 +33,15 @@ static noinline void counted(void)
 		     "rr_counts_unaligned:\n"
 		     "	nop\n"
 		     ".option pop\n");
+#else
+	/* All are aligned and of 4 bytes. */
+	asm volatile("rr_counts_word:\n"
+		     "	nop\n"
+		     "rr_counts_half:\n"
+		     "	nop\n"
+		     "rr_counts_unaligned:\n"
+		     "	nop\n");
+#endif
 	if (static_branch_unlikely(&key))
 		atomic_long_inc(&key_hits);
 }

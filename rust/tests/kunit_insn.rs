@@ -357,7 +357,8 @@ mod tests {
     }
 
     fn pinned(addr: usize) -> Result {
-        let edit = Edit::new(addr, &[0; 2], &[0; 2], 0, Kind::Code).map_err(|_| EINVAL)?;
+        let bytes = [0; insn::ALIGN];
+        let edit = Edit::new(addr, &bytes, &bytes, 0, Kind::Code).map_err(|_| EINVAL)?;
 
         Owners::new().pin(&edit)
     }

@@ -16,24 +16,6 @@ core::arch::global_asm!(
     "rr_target_word:",
     "li a0, 0",
     "ret",
-    // One of 4 bytes across two words.
-    ".balign 8",
-    ".2byte 0x0001",
-    "rr_target_unaligned:",
-    "li a0, 0",
-    "ret",
-    // Another of those, for the breakpoint.
-    ".balign 8",
-    ".2byte 0x0001",
-    "rr_target_probed:",
-    "li a0, 0",
-    "ret",
-    // One of 4 bytes across two pages.
-    ".balign 4096",
-    ".space 4094, 0",
-    "rr_target_across:",
-    "li a0, 0",
-    "ret",
     // One that loads a zero, and will load from a literal. The two loads differ in one parcel, see
     // `LI_1`.
     ".balign 8",
@@ -86,14 +68,66 @@ core::arch::global_asm!(
     "rr_target_rounds:",
     ".dword 1",
     ".popsection",
+    ".option pop",
+);
+
+// Those that begin in the second half of a word.
+#[cfg(CONFIG_RISCV_ISA_C)]
+core::arch::global_asm!(
+    ".option push",
+    ".option norvc",
+    // One of 4 bytes across two words.
+    ".balign 8",
+    ".2byte 0x0001",
+    "rr_target_unaligned:",
+    "li a0, 0",
+    "ret",
+    // Another of those, for the breakpoint.
+    ".balign 8",
+    ".2byte 0x0001",
+    "rr_target_probed:",
+    "li a0, 0",
+    "ret",
+    // One of 4 bytes across two pages.
+    ".balign 4096",
+    ".space 4094, 0",
+    "rr_target_across:",
+    "li a0, 0",
+    "ret",
     ".option rvc",
-    // One compressed, in the second half of a word.
+    // One compressed.
     ".balign 8",
     ".2byte 0x0001",
     "rr_target_half:",
     "c.li a0, 0",
     "ret",
     ".option pop",
+);
+
+// Without compressed instructions there are only words: the nearest to each of those.
+#[cfg(not(CONFIG_RISCV_ISA_C))]
+core::arch::global_asm!(
+    ".balign 8",
+    "nop",
+    "rr_target_unaligned:",
+    "li a0, 0",
+    "ret",
+    ".balign 8",
+    "nop",
+    "rr_target_probed:",
+    "li a0, 0",
+    "ret",
+    // The last word of a page.
+    ".balign 4096",
+    ".space 4092, 0",
+    "rr_target_across:",
+    "li a0, 0",
+    "ret",
+    ".balign 8",
+    "nop",
+    "rr_target_half:",
+    "li a0, 0",
+    "ret",
 );
 
 extern "C" {
@@ -132,10 +166,14 @@ pub(crate) const LI_1: u32 = 0x0010_0513;
 /// `sltiu a0, zero, 2`, which answers 1 too, and differs from [`LI_0`] in both parcels: its second
 /// with the first of [`LI_0`] would answer 2.
 pub(crate) const SET_1: u32 = 0x0020_3513;
+#[cfg(CONFIG_RISCV_ISA_C)]
 pub(crate) const C_LI_0: u16 = 0x4501;
+#[cfg(CONFIG_RISCV_ISA_C)]
 pub(crate) const C_LI_1: u16 = 0x4505;
 /// `ld a0, 0(t0)`.
 pub(crate) const LOAD_ZERO: u32 = 0x0002_b503;
+/// `lw a0, 0(t0)`: another access than [`LOAD_ZERO`].
+pub(crate) const LOAD_WORD: u32 = 0x0002_a503;
 /// `ld a0, 8(t0)`: the literal is behind the zero.
 pub(crate) const LOAD_LITERAL: u32 = 0x0082_b503;
 pub(crate) const NOP: u32 = 0x0000_0013;
