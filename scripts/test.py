@@ -18,12 +18,14 @@ import litmus
 from rr import (
     bare,
     compile_fail,
+    compressed,
     faults,
     host,
     kernel,
     lint,
     matrix,
     modules,
+    opensbi,
     progress,
     selftests,
     stopped,
@@ -31,6 +33,7 @@ from rr import (
     suite,
     toolchain,
 )
+from rr.flavours import FLAVOURS
 from rr.matrix import R
 from rr.progress import Step, StepFailed
 from rr.results import Results
@@ -69,7 +72,7 @@ def run_row(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Resul
             k = kernel.build(row.flavour, row.hooked, tools)
             built = modules.build(k, tools)
             prepared[key] = (k, built)
-            results.extend(built_code(row, tools, built))
+            results.extend(built_code(k, tools, built))
         k, built = prepared[key]
     except StepFailed as e:
         results.add("build", False, str(e))
@@ -93,10 +96,13 @@ def run_row(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Resul
     return results
 
 
-def built_code(row: matrix.Row, tools: dict[str, str], built: dict[str, Path]) -> Results:
+def built_code(k: kernel.Kernel, tools: dict[str, str], built: dict[str, Path]) -> Results:
     """Checks of the built modules; KASAN's calls are not of our making."""
     results = Results()
-    if row.flavour == "ordinary":
+    if not FLAVOURS[k.flavour].compressed:
+        firmware = opensbi.without_c(tools) / "fw_dynamic.elf"
+        results.extend(compressed.results(k, tools, built, firmware))
+    if k.flavour == "ordinary":
         results.extend(compile_fail.on_kernel(built))
         found = stopped.problems(tools, [built[m] for m in matrix.MODULES if m in built])
         results.add("stopped code calls nothing traced", not found, "; ".join(found))

@@ -25,6 +25,11 @@ class Flavour:
         return "".join((paths.SCRIPTS / "config" / f"{c}.config").read_text()
                        for c in self.configs)
 
+    @property
+    def compressed(self) -> bool:
+        """Whether its harts have compressed instructions."""
+        return "no-c" not in self.configs
+
 
 FLAVOURS = {
     "ordinary": Flavour(("ordinary",), stock=True),
@@ -32,4 +37,5 @@ FLAVOURS = {
     # Without lockdep, by which the kernel crate's suite rust_spinlock_irq_condvar asserts that
     # interrupts are off: they are not there, and it cannot be configured away.
     "rt": Flavour(("ordinary", "rt")),
+    "no-c": Flavour(("ordinary", "no-c"), cpu="rv64,c=false"),
 }

@@ -5,10 +5,22 @@ import re
 from pathlib import Path
 from typing import Any
 
-from rr import guest, initramfs, kernlog, ktap, matrix, modules, pagetables, paths
+from rr import (
+    guest,
+    initramfs,
+    kernlog,
+    ktap,
+    matrix,
+    modules,
+    opensbi,
+    pagetables,
+    paths,
+    programs,
+)
+from rr.flavours import FLAVOURS
 from rr.guest import Boot, Limits, Machine
 from rr.kernel import Kernel
-from rr.progress import Step, tail
+from rr.progress import Step, StepFailed, tail
 from rr.results import Result, Results
 
 SCRIPT = paths.SCRIPTS / "guest/test.sh"
@@ -21,6 +33,13 @@ def module_parameters(tools: dict[str, str], built: dict[str, Path], names: tupl
     return {f"PARAMS_{name}": " ".join(f"{k}={v}" for k, v in wanted.items()
                                        if k in modules.parameters(built[name]))
             for name in names}
+
+
+def needs_shell(kernel: Kernel) -> None:
+    """Fail if no shell runs in a guest with this kernel."""
+    if not FLAVOURS[kernel.flavour].compressed:
+        raise StepFailed(f"The harts that the kernel {kernel.flavour} is for have no compressed "
+                         "instructions, and no shell: only \"make test\" boots it.")
 
 
 def boot(kernel: Kernel, tools: dict[str, str], built: dict[str, Path], name: str,
@@ -37,7 +56,15 @@ def boot(kernel: Kernel, tools: dict[str, str], built: dict[str, Path], name: st
     given.update(settings or {})
     image = paths.BUILD / "initramfs" / f"{name}.cpio.gz"
     image.parent.mkdir(parents=True, exist_ok=True)
-    initramfs.build(image, script, [built[m] for m in (*load, *kunit, *samples)], given, files)
+    init = None
+    if not FLAVOURS[kernel.flavour].compressed:
+        if script != SCRIPT:
+            needs_shell(kernel)
+        init = programs.init(kernel, tools)
+        files = programs.build(kernel, tools)
+        tools = {**tools, "OPENSBI": str(opensbi.without_c(tools) / "fw_dynamic.bin")}
+    initramfs.build(image, script, [built[m] for m in (*load, *kunit, *samples)], given, files,
+                    init)
     args = guest.command(kernel, tools, image, machine)
     return guest.boot(args, paths.LOGS / f"guest-{name}.log", limits, step,
                       machine.smp)

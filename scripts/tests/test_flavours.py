@@ -38,6 +38,13 @@ class Flavours(unittest.TestCase):
         for row in every:
             self.assertTrue(row.hooked or FLAVOURS[row.flavour].stock, row.name)
 
+    def test_without_a_shell_there_is_one_script(self) -> None:
+        for row in (*matrix.TEST, *matrix.TEST_FULL):
+            if not FLAVOURS[row.flavour].compressed:
+                self.assertEqual(row.script, "test", row.name)
+        for row in (*matrix.SELFTESTS_FULL, *matrix.STRESS_FULL, *matrix.FAULTS_FULL):
+            self.assertTrue(FLAVOURS[row.flavour].compressed, row.name)
+
 
 class Command(unittest.TestCase):
     def test_ordinary(self) -> None:
@@ -49,6 +56,10 @@ class Command(unittest.TestCase):
     def test_debug_has_more_memory(self) -> None:
         line = command("debug")
         self.assertEqual(line[line.index("-m") + 1], "2G")
+
+    def test_harts_of_the_flavour(self) -> None:
+        line = command("no-c")
+        self.assertEqual(line[line.index("-cpu") + 1], "rv64,c=false")
 
 
 class Configure(unittest.TestCase):
