@@ -47,6 +47,16 @@ fetch_is_known() {
 }
 check "atomic_fetch" fetch_is_known
 
+# With the seed that the host has given, a kernel with KASLR is not where it is linked to.
+text_is_elsewhere() {
+	text=$(sed -n 's/^\([0-9a-f]*\) . _text$/\1/p' /proc/kallsyms)
+	echo "_text is at ${text:=nowhere}"
+	[ "$text" != nowhere ] && [ "$text" != ffffffff80000000 ]
+}
+if zcat /proc/config.gz | grep -q '^CONFIG_RANDOMIZE_BASE=y'; then
+	check "kaslr" text_is_elsewhere
+fi
+
 if [ -n "$CHECK_PAGES" ]; then
 	send pages /sys/kernel/debug/kernel_page_tables
 	check "check_wx_pages" grep -q '^SUCCESS' /sys/kernel/debug/check_wx_pages

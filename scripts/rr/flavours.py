@@ -38,4 +38,9 @@ FLAVOURS = {
     # interrupts are off: they are not there, and it cannot be configured away.
     "rt": Flavour(("ordinary", "rt")),
     "no-c": Flavour(("ordinary", "no-c"), cpu="rv64,c=false"),
+    # The seed of KASLR is from Zkr here; with -seed it is the same each time, and not 0.
+    "distribution": Flavour(("ordinary", "distribution"), cpu="rv64,zkr=true",
+                            options=("-seed", "1")),
+    "no-jump-label": Flavour(("ordinary", "no-jump-label")),
+    "up": Flavour(("ordinary", "up")),
 }

@@ -160,6 +160,9 @@ TEST_FULL = tuple(
     Row("rt", 4, "none", LONG_DEBUG, HOURS, hooked=True),
     Row("rt", 2, "imsic", LONG_DEBUG, HOURS, hooked=True),
     Row("no-c", 2, "none", {**LONG_DEBUG, **NO_C_FETCH}, HOURS, hooked=True),
+    Row("distribution", 4, "none", SHORT, SLOW, hooked=True, litmus=LITMUS),
+    Row("no-jump-label", 2, "none", SHORT, SLOW, hooked=True),
+    Row("up", 1, "none", SHORT, SLOW, hooked=True),
 )
 
 SELFTESTS = (Selftests("ordinary", 2, "none", limits=SELFTEST, hooked=True),)

@@ -45,6 +45,10 @@ class Flavours(unittest.TestCase):
         for row in (*matrix.SELFTESTS_FULL, *matrix.STRESS_FULL, *matrix.FAULTS_FULL):
             self.assertTrue(FLAVOURS[row.flavour].compressed, row.name)
 
+    def test_up_has_one_hart(self) -> None:
+        harts = {row.smp for row in (*matrix.TEST, *matrix.TEST_FULL) if row.flavour == "up"}
+        self.assertEqual(harts, {1})
+
 
 class Command(unittest.TestCase):
     def test_ordinary(self) -> None:
@@ -60,6 +64,10 @@ class Command(unittest.TestCase):
     def test_harts_of_the_flavour(self) -> None:
         line = command("no-c")
         self.assertEqual(line[line.index("-cpu") + 1], "rv64,c=false")
+
+    def test_options(self) -> None:
+        line = command("distribution")
+        self.assertEqual(line[line.index("-seed") + 1], "1")
 
 
 class Configure(unittest.TestCase):
