@@ -87,7 +87,7 @@ unsafe extern "C" fn trampoline<T: Stop>(data: *mut c_void) -> c_int {
 ///
 /// # Errors
 ///
-/// What `stop_machine()` returns: `-ENOENT` if a CPU could not be stopped.
+/// The error of `stop_machine()`: `-ENOENT` if a CPU could not be stopped.
 ///
 /// # Context
 ///
@@ -124,9 +124,9 @@ pub fn stop_machine<T: Stop>(work: &T) -> Result {
 ///
 /// # Implementing
 ///
-/// `run` must not sleep. It may wait until all CPUs run it, and for what they do in it, and for
-/// nothing else. What runs while text is patched must also be in `.kprobes.text` or inlined, and
-/// must not call a traced function.
+/// `run` must not sleep. It may wait until all CPUs run it, and for what they do in it, but for
+/// nothing else. If text is patched, `run` and what it calls must also be in `.kprobes.text` or
+/// inlined, and must not call a traced function.
 pub(crate) trait InStopper: Sync {
     /// Runs once on every online CPU.
     fn run(&self);
@@ -143,8 +143,8 @@ pub(crate) const INTERRUPTS_ON: bool = cfg!(rust_riscv_text_hooks);
 /// `data` is a `&T` that lives until this has returned on every CPU that it was called on.
 #[link_section = ".kprobes.text"]
 unsafe extern "C" fn in_stopper<T: InStopper>(data: *mut c_void) -> c_int {
-    // SAFETY: `data` is the `&T` that was passed to `rust_riscv_run_in_stoppers()`, and lives until this
-    // has returned on all CPUs; `T` is `Sync`.
+    // SAFETY: `data` is the `&T` that was passed to `rust_riscv_run_in_stoppers()`, and lives until
+    // this has returned on all CPUs; `T` is `Sync`.
     unsafe { &*data.cast::<T>() }.run();
     0
 }
@@ -161,7 +161,8 @@ unsafe extern "C" fn in_stopper<T: InStopper>(data: *mut c_void) -> c_int {
 pub(crate) fn run_in_stoppers<T: InStopper>(work: &T, _lock: &TextLock) -> Result {
     let data = core::ptr::from_ref(work).cast_mut().cast();
 
-    // SAFETY: As in `stop_machine`. In a kernel with our hooks `stop_cpus()` is called, for which
-    // `cpus_read_lock` must be held: `_lock` shows that it is.
+    // SAFETY: `in_stopper::<T>` takes a pointer to a `T` and only reads it; `work` outlives the
+    // call, which returns after the last CPU has left `in_stopper`. In a kernel with our hooks,
+    // `stop_cpus()` is called, for which `cpus_read_lock` must be held: `_lock` shows that it is.
     to_result(unsafe { bindings::rust_riscv_run_in_stoppers(Some(in_stopper::<T>), data) })
 }

@@ -25,8 +25,8 @@ use kernel::{
 };
 
 pub use crate::stop_machine::protocol::{
-    meet,
-    Counter, //
+    run_on_last,
+    Arrivals, //
 };
 
 use crate::{
@@ -36,7 +36,7 @@ use crate::{
     stop_machine::{
         protocol::{
             gather,
-            Roll, //
+            Gathered, //
         },
         run_in_stoppers,
         InStopper,
@@ -46,10 +46,10 @@ use crate::{
     timebase::Ticks, //
 };
 
-/// A [`Counter`] that is the kernel's `atomic_t`.
+/// A counter of CPUs in a kernel `atomic_t`.
 struct KernelCounter(Opaque<atomic_t>);
 
-// SAFETY: All accesses are atomic.
+// SAFETY: The `atomic_t` is only accessed by the C helpers, which are atomic operations.
 unsafe impl Sync for KernelCounter {}
 
 impl KernelCounter {
@@ -58,41 +58,41 @@ impl KernelCounter {
     }
 }
 
-impl Roll for KernelCounter {
+impl Gathered for KernelCounter {
     #[inline(always)]
-    fn join(&self) {
-        // SAFETY: A valid `atomic_t`.
+    fn add(&self) {
+        // SAFETY: `self.0` is an initialised `atomic_t`, which any CPU may access at any time.
         unsafe { bindings::rust_riscv_counter_inc(self.0.get()) }
     }
 
     #[inline(always)]
-    fn joined(&self) -> u32 {
-        // SAFETY: A valid `atomic_t`.
+    fn count(&self) -> u32 {
+        // SAFETY: `self.0` is an initialised `atomic_t`, which any CPU may access at any time.
         unsafe { bindings::rust_riscv_counter_read(self.0.get()) }
     }
 }
 
-impl Counter for KernelCounter {
+impl Arrivals for KernelCounter {
     #[inline(always)]
     fn arrive(&self) -> u32 {
-        // SAFETY: A valid `atomic_t`.
+        // SAFETY: `self.0` is an initialised `atomic_t`, which any CPU may access at any time.
         unsafe { bindings::rust_riscv_counter_inc_return(self.0.get()) }
     }
 
     #[inline(always)]
     fn release(&self) {
-        // SAFETY: A valid `atomic_t`.
+        // SAFETY: `self.0` is an initialised `atomic_t`, which any CPU may access at any time.
         unsafe { bindings::rust_riscv_counter_inc_release(self.0.get()) }
     }
 
     #[inline(always)]
-    fn look(&self) -> u32 {
-        // SAFETY: A valid `atomic_t`.
+    fn arrived(&self) -> u32 {
+        // SAFETY: `self.0` is an initialised `atomic_t`, which any CPU may access at any time.
         unsafe { bindings::rust_riscv_counter_read_acquire(self.0.get()) }
     }
 
     #[inline(always)]
-    fn relax() {
+    fn cpu_relax() {
         // SAFETY: `cpu_relax()` may be called in any context.
         unsafe { bindings::rust_riscv_cpu_relax() }
     }
@@ -121,22 +121,23 @@ impl InterruptsOff {
 impl Drop for InterruptsOff {
     #[inline(always)]
     fn drop(&mut self) {
-        // SAFETY: What `rust_riscv_irq_save()` returned, on this CPU.
+        // SAFETY: `flags` is what `rust_riscv_irq_save()` returned in `new`, on this CPU: the guard
+        // cannot be sent, and with interrupts off the task does not migrate.
         unsafe { bindings::rust_riscv_irq_restore(self.flags) };
     }
 }
 
-/// A token that exists only on the master of a rendezvous: all other CPUs only wait for it, with
+/// A token that shows that this CPU is the master of a rendezvous: all other CPUs wait for it with
 /// interrupts off, and each of them runs `fence.i` before it continues.
 ///
 /// ([`Stopped`](crate::stop_machine::Stopped) guarantees less: every CPU runs a function of its own
 /// choice, and continues with the instructions that it has fetched.)
-pub struct Met<'a> {
+pub struct Exclusive<'a> {
     _scope: PhantomData<&'a ()>,
     _here: NotThreadSafe,
 }
 
-impl Met<'_> {
+impl Exclusive<'_> {
     /// Creates the token.
     ///
     /// # Safety
@@ -145,14 +146,14 @@ impl Met<'_> {
     /// before they continue.
     #[inline(always)]
     unsafe fn new() -> Self {
-        Met {
+        Exclusive {
             _scope: PhantomData,
             _here: NotThreadSafe,
         }
     }
 }
 
-/// The work that is done at a rendezvous.
+/// The work of a rendezvous.
 ///
 /// # Implementing
 ///
@@ -160,22 +161,22 @@ impl Met<'_> {
 /// all CPUs wait. Mark it `#[inline(always)]`, so that it is placed in `.kprobes.text`.
 pub trait Work {
     /// Runs on the last CPU to arrive, while all others wait.
-    fn master(&mut self, met: &Met<'_>);
+    fn master(&mut self, exclusive: &Exclusive<'_>);
 }
 
-/// How many CPUs were stopped, and for how long.
+/// The number of CPUs that were stopped, and how long.
 #[derive(Clone, Copy, Debug)]
-pub struct Held {
+pub struct StopTime {
     /// Nanoseconds from the first arrival to the release.
     pub nanoseconds: u64,
     /// The number of CPUs.
     pub cpus: u32,
 }
 
-/// The state of one rendezvous, which all CPUs share.
-struct Meeting<W> {
+/// The state of one rendezvous, shared by all CPUs.
+struct Rendezvous<W> {
     gathered: KernelCounter,
-    counter: KernelCounter,
+    arrivals: KernelCounter,
     work: UnsafeCell<W>,
     /// The time when the first CPU arrived.
     first: UnsafeCell<Ticks>,
@@ -186,9 +187,9 @@ struct Meeting<W> {
 // SAFETY: `first` is written only by the CPU that arrived first, `done` and `work` only by the
 // master before its release; all are read after `run_in_stoppers` has returned. The master may be
 // any CPU, hence `Send`.
-unsafe impl<W: Send> Sync for Meeting<W> {}
+unsafe impl<W: Send> Sync for Rendezvous<W> {}
 
-impl<W: Work + Send> InStopper for Meeting<W> {
+impl<W: Work + Send> InStopper for Rendezvous<W> {
     #[inline(always)]
     fn run(&self) {
         let online = online_cpus();
@@ -199,15 +200,15 @@ impl<W: Work + Send> InStopper for Meeting<W> {
         let _off = InterruptsOff::new();
         let arrived = Ticks::now();
 
-        let place = meet(&self.counter, online, || {
+        let place = run_on_last(&self.arrivals, online, || {
             // SAFETY: All other CPUs have arrived here with interrupts off, and wait for the
             // release. They run the `fence.i` below.
-            let met = unsafe { Met::new() };
+            let exclusive = unsafe { Exclusive::new() };
 
             // SAFETY: Only the master runs this, and no other CPU accesses `work` before the
             // release.
-            unsafe { (*self.work.get()).master(&met) };
-            // SAFETY: As above.
+            unsafe { (*self.work.get()).master(&exclusive) };
+            // SAFETY: Only the master accesses `done` before the release.
             unsafe { *self.done.get() = Ticks::now() };
         });
 
@@ -231,22 +232,22 @@ impl<W: Work + Send> InStopper for Meeting<W> {
 /// # Context
 ///
 /// Sleeps.
-pub fn rendezvous<W: Work + Send>(work: W, lock: &TextLock) -> Result<(W, Held)> {
+pub fn rendezvous<W: Work + Send>(work: W, lock: &TextLock) -> Result<(W, StopTime)> {
     let now = Ticks::now();
-    let meeting = Meeting {
+    let shared = Rendezvous {
         gathered: KernelCounter::new(),
-        counter: KernelCounter::new(),
+        arrivals: KernelCounter::new(),
         work: UnsafeCell::new(work),
         first: UnsafeCell::new(now),
         done: UnsafeCell::new(now),
     };
 
-    run_in_stoppers(&meeting, lock)?;
+    run_in_stoppers(&shared, lock)?;
 
-    let held = Held {
-        nanoseconds: meeting.done.into_inner().since(meeting.first.into_inner()),
+    let time = StopTime {
+        nanoseconds: shared.done.into_inner().since(shared.first.into_inner()),
         // The release has added one to the number of arrivals.
-        cpus: meeting.counter.look() - 1,
+        cpus: shared.arrivals.arrived() - 1,
     };
-    Ok((meeting.work.into_inner(), held))
+    Ok((shared.work.into_inner(), time))
 }

@@ -33,7 +33,7 @@ use crate::{
     online_cpus,
     stop_machine::rendezvous::{
         rendezvous,
-        Met,
+        Exclusive,
         Work, //
     },
     symbol::Symbol,
@@ -603,9 +603,9 @@ struct Writing<'e, 'w> {
 impl Work for Writing<'_, '_> {
     /// Verifies the whole batch, writes it and closes the window, while all other CPUs wait.
     #[inline(always)]
-    fn master(&mut self, met: &Met<'_>) {
+    fn master(&mut self, exclusive: &Exclusive<'_>) {
         self.result = self.write();
-        self.mapped.close_stopped(met);
+        self.mapped.close_stopped(exclusive);
     }
 }
 

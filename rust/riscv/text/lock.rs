@@ -18,13 +18,13 @@ use crate::bindings;
 /// # Examples
 ///
 /// ```
-/// use riscv::{stop_machine::rendezvous::{rendezvous, Met, Work}, text::lock::TextLock};
+/// use riscv::{stop_machine::rendezvous::{rendezvous, Exclusive, Work}, text::lock::TextLock};
 ///
 /// #[derive(Default)]
 /// struct Count(u32);
 ///
 /// impl Work for Count {
-///     fn master(&mut self, _met: &Met<'_>) {
+///     fn master(&mut self, _exclusive: &Exclusive<'_>) {
 ///         self.0 += 1;
 ///     }
 /// }

@@ -36,7 +36,7 @@ use crate::{
             PAGE_SIZE, //
         }, //
     },
-    stop_machine::rendezvous::Met,
+    stop_machine::rendezvous::Exclusive,
     text::{
         self,
         Lookups,
@@ -395,7 +395,7 @@ impl Mapped<'_> {
 
     /// Closes the window on the CPU that has written, while all other CPUs wait for it.
     #[inline(always)]
-    pub(crate) fn close_stopped(&mut self, _met: &Met<'_>) {
+    pub(crate) fn close_stopped(&mut self, _exclusive: &Exclusive<'_>) {
         self.close();
     }
 

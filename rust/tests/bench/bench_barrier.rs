@@ -28,8 +28,8 @@ use riscv::{
     },
     debugfs::Scope,
     stop_machine::protocol::{
-        meet,
-        Counter, //
+        run_on_last,
+        Arrivals, //
     },
     thread::pair,
     timebase::Ticks, //
@@ -245,21 +245,21 @@ impl Samples {
 
 /// The orderings of the kernel's own counter.
 #[derive(Default)]
-struct Enough(Arrivals);
+struct Enough(Count);
 
 /// As many, and a full barrier behind each look of a waiter's, as the C code once had it.
 #[derive(Default)]
-struct Superfluous(Arrivals);
+struct Superfluous(Count);
 
-struct Arrivals(Atomic<u32>);
+struct Count(Atomic<u32>);
 
-impl Default for Arrivals {
-    fn default() -> Arrivals {
-        Arrivals(Atomic::new(0))
+impl Default for Count {
+    fn default() -> Count {
+        Count(Atomic::new(0))
     }
 }
 
-impl Counter for Enough {
+impl Arrivals for Enough {
     fn arrive(&self) -> u32 {
         self.0 .0.fetch_add(1, Full) + 1
     }
@@ -268,16 +268,16 @@ impl Counter for Enough {
         self.0 .0.fetch_add(1, Release);
     }
 
-    fn look(&self) -> u32 {
+    fn arrived(&self) -> u32 {
         self.0 .0.load(Acquire)
     }
 
-    fn relax() {
+    fn cpu_relax() {
         core::hint::spin_loop();
     }
 }
 
-impl Counter for Superfluous {
+impl Arrivals for Superfluous {
     fn arrive(&self) -> u32 {
         self.0 .0.fetch_add(1, Full) + 1
     }
@@ -286,13 +286,13 @@ impl Counter for Superfluous {
         self.0 .0.fetch_add(1, Release);
     }
 
-    fn look(&self) -> u32 {
+    fn arrived(&self) -> u32 {
         let count = self.0 .0.load(Acquire);
         smp_mb(Full);
         count
     }
 
-    fn relax() {
+    fn cpu_relax() {
         core::hint::spin_loop();
     }
 }
@@ -302,7 +302,7 @@ const ROUND: usize = 100;
 
 /// How long two CPUs take to meet [`ROUND`] times, in nanoseconds: the median of many times, since
 /// in a guest one of them may lose its processor in the middle of some.
-fn round_of<C: Counter + Default + Sync>(rounds: u32) -> Result<u64> {
+fn round_of<C: Arrivals + Default + Sync>(rounds: u32) -> Result<u64> {
     let mut counters = KVVec::<C>::with_capacity((rounds as usize + 1) * ROUND, GFP_KERNEL)?;
     let mut times = KVec::with_capacity(rounds as usize, GFP_KERNEL)?;
 
@@ -313,7 +313,7 @@ fn round_of<C: Counter + Default + Sync>(rounds: u32) -> Result<u64> {
     let (first, counters) = counters.split_at(ROUND);
     let meet_all = |counters: &[C]| {
         for counter in counters {
-            meet(counter, 2, || ());
+            run_on_last(counter, 2, || ());
         }
     };
     pair(

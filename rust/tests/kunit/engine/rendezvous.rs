@@ -20,10 +20,10 @@ use kernel::{
 use riscv::{
     stop_machine::{
         rendezvous::{
-            meet,
             rendezvous,
-            Counter,
-            Met,
+            run_on_last,
+            Arrivals,
+            Exclusive,
             Work, //
         },
         stop_machine,
@@ -61,7 +61,7 @@ mod tests {
         released_at: Atomic<u32>,
     }
 
-    impl Counter for Noted {
+    impl Arrivals for Noted {
         fn arrive(&self) -> u32 {
             self.count.fetch_add(1, Full) + 1
         }
@@ -72,11 +72,11 @@ mod tests {
             self.count.fetch_add(1, Release);
         }
 
-        fn look(&self) -> u32 {
+        fn arrived(&self) -> u32 {
             self.count.load(Acquire)
         }
 
-        fn relax() {}
+        fn cpu_relax() {}
     }
 
     /// What one CPU did.
@@ -121,7 +121,7 @@ mod tests {
 
             self.online.store(stopped.online(), Relaxed);
             cpu.arrivals.fetch_add(1, Relaxed);
-            let place = meet(&self.counter, stopped.online(), || mastered.set(true));
+            let place = run_on_last(&self.counter, stopped.online(), || mastered.set(true));
             cpu.left_at
                 .store(self.counter.clock.fetch_add(1, Full), Relaxed);
             cpu.place.store(place, Relaxed);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cpu_meets_and_the_last_is_master() -> Result {
+    fn every_cpu_arrives_and_the_last_is_master() -> Result {
         for _ in 0..200 {
             assert!(is_orderly()?);
         }
@@ -177,8 +177,8 @@ mod tests {
         impl Stop for Late {
             fn run(&self, stopped: &Stopped<'_>) {
                 self.online.store(stopped.online(), Relaxed);
-                meet(&self.counter, stopped.online(), || {
-                    self.seen.store(self.counter.look(), Relaxed)
+                run_on_last(&self.counter, stopped.online(), || {
+                    self.seen.store(self.counter.arrived(), Relaxed)
                 });
             }
         }
@@ -209,7 +209,7 @@ mod tests {
     }
 
     impl Work for Watch {
-        fn master(&mut self, _met: &Met<'_>) {
+        fn master(&mut self, _exclusive: &Exclusive<'_>) {
             let start = Ticks::now();
 
             // SAFETY: The helper only reads `jiffies`.
@@ -235,7 +235,7 @@ mod tests {
     struct Nothing;
 
     impl Work for Nothing {
-        fn master(&mut self, _met: &Met<'_>) {}
+        fn master(&mut self, _exclusive: &Exclusive<'_>) {}
     }
 
     /// Who waits for all CPUs to answer can be met: they answer until it has come.

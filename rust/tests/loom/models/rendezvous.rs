@@ -22,7 +22,7 @@ use crate::{
     sources::{
         stop_machine::rendezvous::{
             rendezvous,
-            Met,
+            Exclusive,
             Work, //
         },
         text::lock::TextLock, //
@@ -47,7 +47,7 @@ impl Text {
 unsafe impl Send for Text {}
 
 impl Work for Text {
-    fn master(&mut self, _met: &Met<'_>) {
+    fn master(&mut self, _exclusive: &Exclusive<'_>) {
         // SAFETY: As in `runs`.
         self.0.with_mut(|text| unsafe { *text = NEW });
     }
