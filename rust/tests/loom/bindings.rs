@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What bindgen makes of our helpers and of the hooks' headers, as far as it is used here.
+//! The parts that are used here of what bindgen generates for our helpers and the hooks' headers.
 
 #![allow(non_camel_case_types)]
 
@@ -105,14 +105,14 @@ extern "C-unwind" {
     pub fn rust_riscv_text_unlock();
 }
 
-/// Without our hooks nobody is kept from writing text.
+/// A no-op, as in a kernel without our hooks.
 #[cfg(not(rust_riscv_text_hooks))]
 pub unsafe fn rust_riscv_text_lock() {}
 
 #[cfg(not(rust_riscv_text_hooks))]
 pub unsafe fn rust_riscv_text_unlock() {}
 
-/// Text is read here where it is written.
+/// A no-op: models read text from where it is written, without a cache.
 pub unsafe fn rust_riscv_flush_icache_all() {}
 
 pub unsafe fn rust_riscv_interrupt_and_flush_icache_all() {}

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compiles C for the models, and makes the Rust sources take what they take with Linux 7.3.
+//! Compiles C for the models, and configures the Rust sources for Linux 7.3.
 //!
-//! The helpers are taken from where they are. Of the kernel with our hooks, `scripts/litmus.py` puts
-//! the functions that are needed into the folder that `LOOM_HOOKS` names; without it, there are no
-//! hooks here.
+//! The helpers are compiled in place. `scripts/litmus.py` copies the functions of the kernel with
+//! our hooks that are needed into the folder `LOOM_HOOKS`; without it, there are no hooks.
 
 use std::{
     env, fs,
@@ -42,7 +41,7 @@ fn main() {
     }
 }
 
-/// Compiles a file whose headers are all `c/linux.h`, but for those beside it.
+/// Compiles a file with `c/linux.h` in place of all headers except those in its own folder.
 fn compile(source: &Path, out: &Path, hooks: bool) {
     let object = out.join(source.file_stem().unwrap()).with_extension("o");
 
@@ -50,11 +49,11 @@ fn compile(source: &Path, out: &Path, hooks: bool) {
     for line in fs::read_to_string(source).unwrap().lines() {
         stand_in(line, out);
     }
-    // The one that the helpers have beside them.
+    // For `helpers.h`, which is in the folder of the helpers.
     stand_in("#include <linux/types.h>", out);
 
-    // Panics go through C: they end the process that a weakened model runs in. The sanitizer's calls
-    // are ours, `plain.rs`: without its library they are all there is of it.
+    // Panics unwind through C: they end the process that a weakened model runs in. The functions
+    // that the thread sanitizer calls are ours, in `plain.rs`; its library is not linked.
     let status = Command::new(env::var("CC").unwrap_or("cc".into()))
         .args([
             "-c",
@@ -78,7 +77,7 @@ fn compile(source: &Path, out: &Path, hooks: bool) {
     println!("cargo:rustc-link-arg={}", object.display());
 }
 
-/// In the place of a header of the kernel's.
+/// Creates a replacement for a header of the kernel.
 fn stand_in(line: &str, out: &Path) {
     let Some(name) = line
         .strip_prefix("#include <")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! In the place of the engine: it writes at once, to text that loom sees the uses of.
+//! A replacement for the engine that writes at once, to text whose accesses loom checks.
 
 use std::{
     cell::Cell,
@@ -31,7 +31,7 @@ use crate::{
     }, //
 };
 
-/// Text of an execution: so many instructions.
+/// The text of an execution: two instructions.
 pub struct Text {
     words: std::cell::UnsafeCell<[u32; 2]>,
     uses: UnsafeCell<()>,
@@ -60,7 +60,7 @@ impl Text {
 
     pub fn words(&self) -> [u32; 2] {
         self.uses.with(|_| ());
-        // SAFETY: Loom has looked at whether somebody else uses it.
+        // SAFETY: `uses.with()` has made loom check that no write is concurrent.
         unsafe { *self.words.get() }
     }
 }
@@ -69,7 +69,7 @@ fn text() -> &'static Text {
     TEXT.get().unwrap()
 }
 
-/// `len` bytes at `addr`, as `riscv::text::read`.
+/// Returns `len` bytes at `addr`, like `riscv::text::read`.
 pub unsafe fn read(addr: usize, len: usize) -> u64 {
     let mut bytes = [0; 8];
 
@@ -116,7 +116,7 @@ pub unsafe fn commit_for_kernel(
     _lock: Option<&TextLock>,
 ) -> Result<Report, Failure> {
     for edit in edits {
-        // SAFETY: By the caller's promise.
+        // SAFETY: The caller guarantees that the edits are in the text of the model.
         assert_eq!(unsafe { read(edit.addr(), edit.len()) }, edit.old());
         write(edit.addr(), &edit.new_bytes().to_le_bytes()[..edit.len()]);
     }

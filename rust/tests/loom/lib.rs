@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Our concurrent types, the very files that are shipped, under loom.
+//! Models of our concurrent types, compiled from the shipped sources, under loom.
 //!
-//! The sources are included by their paths, C is compiled. What they use of the crates `core` and
-//! `kernel`, and of the kernel's headers, is loom's. Each ordering that a model goes through is then
-//! weakened: [`model`].
+//! The Rust sources are included by their paths, the C sources are compiled. The parts of the
+//! crates
+//! `core` and `kernel` and of the kernel's headers that they use are replaced by loom's. Each
+//! ordering that a model executes is then weakened: see [`model`].
 //!
-//! loom's model is C11's. It knows of no `fence.i`, of no devices, of no load that is done after a
-//! later store, and of no order by an address.
+//! Loom implements the memory model of C11. It has no `fence.i`, no devices, no loads that are
+//! delayed after a later store, and no address dependencies.
 
 #![cfg(test)]
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's primitives for C, by loom's: what `c/linux.h` makes of them.
+//! The functions behind the kernel's primitives in `c/linux.h`, implemented with loom.
 //!
-//! Each variable is one of loom's, made when it is first used in an execution, from what C
+//! Each variable is one of loom's, created on its first use in an execution with the value that C
 //! initialised it with.
 
 use std::{
@@ -41,18 +41,18 @@ use loom_core::{
     },
 };
 
-/// A mutex, and the guard of who has it.
+/// A mutex, and the guard while it is held.
 struct Lock {
     mutex: &'static Mutex<()>,
     held: RefCell<Option<MutexGuard<'static, ()>>>,
 }
 
-/// What there is in one execution.
+/// The state of one execution.
 #[derive(Default)]
 struct Execution {
     variables: BTreeMap<usize, Rc<AtomicU64>>,
     locks: BTreeMap<usize, Rc<Lock>>,
-    /// By kind and thread: how deep it is in such sections.
+    /// The nesting depth of each kind of section, by kind and thread.
     sections: BTreeMap<(c_int, String), Rc<AtomicU64>>,
 }
 
@@ -61,7 +61,7 @@ thread_local! {
     static EXECUTION: RefCell<Execution> = RefCell::default();
 }
 
-/// Begins an execution, in which these threads, and the one that calls this, use C.
+/// Begins an execution in which `threads` and the current thread call C.
 pub fn begin(threads: &[&str]) {
     let sections = (0..SECTIONS)
         .flat_map(|kind| threads.iter().map(move |thread| (kind, thread.to_string())))
@@ -77,7 +77,8 @@ pub fn begin(threads: &[&str]) {
 
 fn variable(at: *const c_void, size: usize) -> Rc<AtomicU64> {
     let initial = || {
-        // SAFETY: C passes the address and the size of a variable, which it only uses by this.
+        // SAFETY: C passes the address and the size of a variable, which it only accesses through
+        // these functions.
         let value = unsafe {
             match size {
                 4 => u64::from(at.cast::<u32>().read()),
@@ -102,7 +103,7 @@ fn text<'a>(text: *const c_char) -> &'a str {
     unsafe { CStr::from_ptr(text) }.to_str().unwrap()
 }
 
-/// An ordering by its number in `enum loom_order`.
+/// Returns the ordering with a number of `enum loom_order`.
 fn order(order: c_int, what: *const c_char, file: *const c_char, line: u32) -> Ordering {
     let order = [
         Ordering::Relaxed,
@@ -195,14 +196,14 @@ extern "C-unwind" fn loom_unlock(at: *const c_void) {
     drop(guard);
 }
 
-/// How many kinds of sections there are in `enum loom_section`.
+/// The number of kinds in `enum loom_section`.
 const SECTIONS: c_int = 2;
 
 fn own_section(kind: c_int) -> Rc<AtomicU64> {
     EXECUTION.with_borrow(|execution| execution.sections[&(kind, weaken::thread())].clone())
 }
 
-/// Begins a section whose end others can wait for.
+/// Begins a section whose end other threads can wait for.
 #[no_mangle]
 extern "C-unwind" fn loom_enter(kind: c_int, what: *const c_char, file: *const c_char, line: u32) {
     if holds_at(text(file), line, text(what)) {
@@ -212,7 +213,7 @@ extern "C-unwind" fn loom_enter(kind: c_int, what: *const c_char, file: *const c
 
 fn enter(kind: c_int) {
     own_section(kind).fetch_add(1, Ordering::Relaxed);
-    // Who waits sees this, or what follows sees what was there before the wait.
+    // Either a waiting thread sees this, or this thread sees what was written before the wait.
     fence(Ordering::SeqCst);
 }
 
@@ -220,13 +221,13 @@ fn enter(kind: c_int) {
 extern "C-unwind" fn loom_leave(kind: c_int) {
     let section = own_section(kind);
 
-    // Nothing, where entering was weakened to that.
+    // 0 if the entry was weakened to nothing.
     if section.load(Ordering::Relaxed) > 0 {
         section.fetch_sub(1, Ordering::Release);
     }
 }
 
-/// Waits until all others have left the sections that they were in.
+/// Waits until all other threads have left the sections that they were in.
 #[no_mangle]
 extern "C-unwind" fn loom_synchronize(
     kind: c_int,
@@ -255,7 +256,7 @@ extern "C-unwind" fn loom_synchronize(
     fence(Ordering::SeqCst);
 }
 
-/// As in `enum loom_section`.
+/// The values of `enum loom_section`.
 #[cfg(rust_riscv_text_hooks)]
 const RCU: c_int = 0;
 const INTERRUPTS_OFF: c_int = 1;

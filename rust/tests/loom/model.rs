@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Running a model as it is, and with each of its orderings weakened.
+//! Runs a model as it is, and with each of its orderings weakened.
 //!
-//! A model whose ordering is weakened has to go wrong, or the ordering is not needed, or the model
-//! is not about it: then the model says so. Each is run in a process of its own, since it may end
-//! by an abort, or leave a lock held: C and its callbacks do not unwind.
+//! A model must fail when one of its orderings is weakened, except for those that it lists with
+//! [`Model::idle`], which it does not test. Each variant runs in a process of its own, since it may
+//! abort, or leave a lock held: C and its callbacks do not unwind.
 
 use std::{
     env,
@@ -29,23 +29,23 @@ use loom_core::{
 
 use crate::plain;
 
-/// Which ordering a process is to weaken, if any, and to what.
+/// The environment variables that name the ordering to weaken, and what to weaken it to.
 const SITE: &str = "LOOM_WEAKEN";
 const TO: &str = "LOOM_WEAKEN_TO";
 
-/// What a line begins with that has an ordering and what it can be weakened to.
+/// The prefix of a line with an ordering and what it can be weakened to.
 const SEEN: &str = "seen: ";
 
-/// What to try.
+/// A model, and how to run it.
 pub struct Model {
-    /// The test's own name, by which it is run again.
+    /// The name of the test, by which it is run again.
     name: &'static str,
     idle: &'static [&'static str],
     builder: Builder,
 }
 
 impl Model {
-    /// A model that the test `name` is, which has that name in `models`.
+    /// Creates the model of the test `name`, its path in `models`.
     pub fn new(name: &'static str) -> Model {
         let mut builder = Builder::new();
 
@@ -57,20 +57,21 @@ impl Model {
         }
     }
 
-    /// Orderings that may be weakened here: `FILE WHAT in THREAD -> WEAKER`, the second of the same
-    /// name in a file `FILE WHAT (2) ...`.
+    /// Lists the orderings that can be weakened without a failure: `FILE WHAT in THREAD -> WEAKER`;
+    /// the second of the same name in a file is `FILE WHAT (2) ...`.
     pub fn idle(mut self, idle: &'static [&'static str]) -> Model {
         self.idle = idle;
         self
     }
 
-    /// Tries only executions in which threads are preempted at most so often.
+    /// Limits the number of preemptions in each execution.
     pub fn preemptions(mut self, most: usize) -> Model {
         self.builder.preemption_bound = Some(most);
         self
     }
 
-    /// Tries everything that can happen in `run`; then all that must go wrong.
+    /// Tries all executions of `run`, which must not fail, and then each weakened variant, which
+    /// must.
     pub fn check(self, run: impl Fn() + Send + Sync + 'static) {
         if let (Ok(site), Ok(to)) = (env::var(SITE), env::var(TO)) {
             weaken(&site, &to);
@@ -133,7 +134,7 @@ impl Model {
     }
 }
 
-/// What the model has said, of which there was one.
+/// Returns the output of a process that ran one model.
 fn stdout(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
 
@@ -141,7 +142,7 @@ fn stdout(output: &Output) -> String {
     text
 }
 
-/// What it has said, if nothing has gone wrong.
+/// Returns the output of a process that did not fail.
 fn went_well(output: &Output) -> String {
     let text = stdout(output);
 
@@ -153,7 +154,7 @@ fn went_well(output: &Output) -> String {
     text
 }
 
-/// Whether something has: a panic, and not something else.
+/// Returns whether a process failed; the reason must be a panic.
 fn went_wrong(output: &Output) -> bool {
     let text = String::from_utf8_lossy(&output.stderr);
 
@@ -175,10 +176,10 @@ pub fn spawn(name: &str, run: impl FnOnce() + 'static) -> JoinHandle<()> {
         .unwrap()
 }
 
-/// What does not leave its thread: loom runs all of a model's on one of the system's.
+/// A value that stays on its thread: loom runs all threads of a model on one thread of the system.
 struct Here<F>(F);
 
-// SAFETY: See above.
+// SAFETY: All threads of a model are one thread of the system.
 unsafe impl<F> Send for Here<F> {}
 
 impl<F: FnOnce()> Here<F> {

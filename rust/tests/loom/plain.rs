@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! C's plain accesses, of which the compiler tells as it would tell its thread sanitizer: loom looks
-//! at whether they are ordered.
+//! Plain accesses of C, which the compiler reports through the calls of its thread sanitizer. Loom
+//! checks that they are ordered.
 
 use std::{
     cell::RefCell,
@@ -12,11 +12,11 @@ use std::{
 
 use loom::cell::UnsafeCell;
 
-/// As many variables as C accesses plainly in any model.
+/// The largest number of variables that C accesses plainly in a model.
 const SIZE: usize = 32;
 
-/// Variables of an execution, and those to come: for loom a cell is written when it is made, which
-/// has to be before the threads start.
+/// The variables of an execution, and unused ones: loom counts the creation of a cell as a write,
+/// which has to come before the threads start.
 #[derive(Default)]
 struct Variables {
     known: BTreeMap<usize, Rc<UnsafeCell<()>>>,
@@ -36,7 +36,7 @@ pub fn begin() {
     });
 }
 
-/// The cell of a variable; none if it is on the caller's stack, which is nobody else's.
+/// Returns the cell of a variable; `None` if it is on the caller's stack, which is not shared.
 fn variable(at: *const c_void) -> Option<Rc<UnsafeCell<()>>> {
     const STACK: usize = 0x10000;
     let here = std::ptr::from_ref(&at).addr();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The least of our own code that the sources need and that cannot run here.
+//! Minimal replacements for our own code that the sources need and that cannot run here.
 
 /// `riscv::online_cpus()`.
 pub fn online_cpus() -> u32 {
-    // SAFETY: No requirements.
+    // SAFETY: `num_online_cpus()` may be called in any context.
     unsafe { crate::bindings::rust_riscv_num_online_cpus() }
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What our C sources and the hooks' use of the kernel's headers, by the
- * functions in ../linux.rs, which are loom's.
+ * The parts of the kernel's headers that our C sources and the hooks use,
+ * implemented with loom by the functions in ../linux.rs.
  *
- * Nothing here is stronger than in the kernel, but for two things that loom has
- * not: a fence for stores only, and an order by an address. smp_wmb() orders
- * loads before it, too; what is read through a pointer is not looked at.
+ * Nothing here is stronger than in the kernel, except for two things that loom
+ * lacks: a fence for stores only, and address dependencies. smp_wmb() also orders
+ * earlier loads; reads through a pointer are not checked.
  */
 #ifndef LOOM_LINUX_H
 #define LOOM_LINUX_H
@@ -45,7 +45,7 @@ enum loom_fence {
 	LOOM_ALL,
 };
 
-/* What a thread can be in that others wait for the end of. */
+/* The kinds of sections whose end other threads can wait for. */
 enum loom_section {
 	LOOM_RCU,
 	LOOM_INTERRUPTS_OFF,
@@ -106,13 +106,13 @@ typedef struct {
 #define rcu_read_lock() loom_enter(LOOM_RCU, "rcu_read_lock", LOOM_HERE)
 #define rcu_read_unlock() loom_leave(LOOM_RCU)
 #define synchronize_rcu() loom_synchronize(LOOM_RCU, "synchronize_rcu", LOOM_HERE)
-/* Waits for what no model here has: a task that goes on without a switch. */
+/* No model here has what this waits for: a task that was preempted. */
 #define synchronize_rcu_tasks() ((void)0)
-/* An interrupt, which a CPU takes once it has them on. */
+/* An interrupt, which a CPU takes when it has interrupts on. */
 #define kick_all_cpus_sync()							\
 	loom_synchronize(LOOM_INTERRUPTS_OFF, "kick_all_cpus_sync", LOOM_HERE)
 
-/* linux/irqflags.h: nobody waits for those who meet to have them on again. */
+/* linux/irqflags.h: no model waits for a CPU in a rendezvous to enable interrupts. */
 #define arch_local_irq_save() 0
 #define arch_local_irq_restore(flags) ((void)(flags))
 
@@ -185,7 +185,7 @@ u32 num_online_cpus(void);
 int stop_machine(int (*fn)(void *data), void *data, const struct cpumask *cpus);
 int stop_cpus(const struct cpumask *cpus, int (*fn)(void *data), void *data);
 
-/* Nobody brings a CPU up or down here. */
+/* No CPU goes offline or comes online in the models. */
 #define cpus_read_lock() ((void)0)
 #define cpus_read_unlock() ((void)0)
 
@@ -195,7 +195,7 @@ int loom_warn(const char *what);
 #define WARN_ON_ONCE(condition) ((condition) && loom_warn(#condition))
 #define WARN_ONCE(condition, format, ...) ((void)((condition) && loom_warn(format)))
 
-/* asm/cacheflush.h: text is read here where it is written. */
+/* asm/cacheflush.h: models read text from where it is written. */
 #define flush_icache_all() ((void)0)
 #define flush_icache_range(start, end) ((void)0)
 

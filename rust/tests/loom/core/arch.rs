@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The inline assembly of the sources.
+//! Replacements for the inline assembly of the sources.
 
 use crate::weaken::{
     self,
@@ -11,20 +11,20 @@ use crate::weaken::{
 #[track_caller]
 pub const unsafe fn nothing() {}
 
-/// A compiler barrier: a fence for whoever can interrupt the thread.
+/// A compiler barrier: a fence, as observed by an interrupt handler of the thread.
 #[doc(hidden)]
 #[track_caller]
 pub unsafe fn compiler_barrier() {
     weaken::fence("barrier", Fence::Both);
 }
 
-/// The instructions that there are, each by its own pattern.
+/// The instructions that the sources use, each with a pattern of its own.
 #[macro_export]
 macro_rules! loom_asm {
     ("", options($($option:ident),*)) => {
         $crate::arch::compiler_barrier()
     };
-    // Instructions are fetched from nowhere here: a read stands for a fetch.
+    // Models do not fetch instructions: a read stands for a fetch.
     ("fence.i", options($($option:ident),*)) => {
         $crate::arch::nothing()
     };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A cell whose every use loom sees.
+//! A cell whose accesses loom checks.
 
 use std::{
     mem::ManuallyDrop,
@@ -9,12 +9,12 @@ use std::{
 
 pub use ::core::cell::*;
 
-/// `UnsafeCell`: asking for the pointer is a write, that has to be ordered with all others.
+/// `UnsafeCell`. Getting the pointer counts as a write, which has to be ordered with all others.
 ///
-/// So is dropping it; and making it, which for loom is when it is first used.
+/// So does dropping the cell, and creating it, which for loom happens on first use.
 #[repr(C)]
 pub struct UnsafeCell<T> {
-    /// First: a pointer to it can be one to what the cell is in.
+    /// The first field, so that a pointer to it is also one to the cell.
     value: ManuallyDrop<::core::cell::UnsafeCell<T>>,
     uses: std::cell::OnceCell<loom::cell::UnsafeCell<()>>,
 }
@@ -51,7 +51,7 @@ impl<T> UnsafeCell<T> {
         self.used();
         let mut this = ManuallyDrop::new(self);
 
-        // SAFETY: Never used again, dropped neither.
+        // SAFETY: `this` is neither used again nor dropped.
         unsafe { ManuallyDrop::take(&mut this.value) }.into_inner()
     }
 }
@@ -61,7 +61,7 @@ impl<T> Drop for UnsafeCell<T> {
         if !panicking() {
             self.used();
         }
-        // SAFETY: Not used again.
+        // SAFETY: The value is not used again: `self` is being dropped.
         unsafe { ManuallyDrop::drop(&mut self.value) };
     }
 }

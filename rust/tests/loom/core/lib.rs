@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `core` for sources that run under loom: what threads share is loom's.
+//! `core` for sources that run under loom: atomics and cells are loom's.
 //!
-//! What the sources use of `core` for that is replaced; all else is the library's. Loom knows of no
-//! devices, and of no compiler that reorders what another stretch of the same thread can see: the
-//! fences of one and the barriers of the other are fences here, which is what they are to whoever
-//! is on the other side.
+//! What the sources use of `core` to share memory is replaced; the rest is the library's. Loom
+//! models neither devices nor compiler reordering within a thread. Fences for devices and compiler
+//! barriers are fences here, which is how the other side observes them.
 
 pub use ::core::*;
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Atomics of an execution, made before its threads start.
+//! A pool of loom's atomics, which are created before the threads of an execution start.
 //!
-//! Those of the sources are made by constant functions, which loom's cannot be. And for loom an
-//! atomic is written when it is made, which must be before anybody else uses it: to be made on first
-//! use is too late.
+//! The sources create atomics in constant functions, where loom's cannot be created. Loom counts
+//! the creation of an atomic as a write, which must be ordered before all other uses, so creating
+//! it on first use is too late.
 
 use std::{
     cell::RefCell,
@@ -13,7 +13,7 @@ use std::{
 
 use loom::sync::atomic::AtomicU64;
 
-/// As many as any model uses.
+/// The size of the pool: the largest number of atomics that a model uses.
 const SIZE: usize = 12;
 
 thread_local! {
@@ -26,7 +26,7 @@ pub fn fill() {
     POOL.set((0..SIZE).map(|_| Rc::new(AtomicU64::new(0))).collect());
 }
 
-/// An atomic that is `value`: of the pool if that is 0, else the caller's own.
+/// Returns an atomic with the value `value`: from the pool if that is 0, else a new one.
 pub fn take(value: u64) -> Rc<AtomicU64> {
     if value != 0 {
         return Rc::new(AtomicU64::new(value));

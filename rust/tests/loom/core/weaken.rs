@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The orderings that a model goes through, and weakening one of them.
+//! The orderings that a model executes, and weakening one of them.
 //!
-//! An ordering is known by where it stands in the source and which thread comes there: what two
-//! threads do in one function are two.
+//! An ordering is identified by its place in the source and the thread that executes it: in two
+//! threads, the same function has two orderings.
 
 use std::{
     cell::RefCell,
@@ -15,13 +15,13 @@ use std::{
 /// What a fence orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fence {
-    /// Loads before it before all that follows.
+    /// Orders earlier loads before all later accesses.
     Read,
-    /// What is before it before stores that follow. (Loom has no fence for stores only.)
+    /// Orders all earlier accesses before later stores. (Loom has no fence for stores only.)
     Write,
-    /// All but a store before a later load.
+    /// Orders everything except an earlier store before a later load.
     Both,
-    /// Everything.
+    /// Orders everything.
     Full,
 }
 
@@ -34,7 +34,7 @@ pub struct Site {
     thread: String,
 }
 
-/// With its line, which is another one after each change.
+/// Includes the line, which changes with the source.
 impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Site {
@@ -49,8 +49,8 @@ impl fmt::Display for Site {
 }
 
 impl Site {
-    /// A name for people: without the line, but with a number if it is not the first of `all` that
-    /// has the same one.
+    /// Returns a readable name: without the line, but with a number if it is not the first of `all`
+    /// with that name.
     pub fn name(&self, all: &[(Site, &[Weaker])]) -> String {
         let Site {
             file,
@@ -79,9 +79,9 @@ pub type Weaker = &'static str;
 
 #[derive(Default)]
 struct State {
-    /// Every ordering that was gone through, and what it can be weakened to.
+    /// Every ordering that was executed, and what it can be weakened to.
     seen: Vec<(Site, &'static [Weaker])>,
-    /// What is weakened, and to what.
+    /// The ordering that is weakened, and what it is weakened to.
     weakened: Option<(String, String)>,
 }
 
@@ -95,22 +95,22 @@ pub fn weaken(site: &str, to: &str) {
     STATE.with_borrow_mut(|state| state.weakened = Some((site.into(), to.into())));
 }
 
-/// All orderings that were gone through so far, and what each can be weakened to.
+/// Returns all orderings that were executed so far, and what each can be weakened to.
 pub fn seen() -> Vec<(Site, &'static [Weaker])> {
     STATE.with_borrow(|state| state.seen.clone())
 }
 
-/// The name that the current thread of the model was given.
+/// Returns the name of the current thread of the model.
 pub fn thread() -> String {
     loom::thread::current().name().unwrap_or("main").into()
 }
 
-/// Where in the source, from the folder that our code is in.
+/// Returns the path relative to the folder of our code.
 fn place(file: &str) -> &str {
     file.rsplit("../").next().unwrap_or(file)
 }
 
-/// Notes an ordering, and says to what it is weakened, if it is.
+/// Records an ordering, and returns what it is weakened to, if it is.
 fn go_through(file: &str, line: u32, what: &str, weaker: &'static [Weaker]) -> Option<Weaker> {
     let site = Site {
         file: place(file).into(),
@@ -132,7 +132,7 @@ fn go_through(file: &str, line: u32, what: &str, weaker: &'static [Weaker]) -> O
         .copied()
 }
 
-/// An ordering of an access in a file: as strong as it is now.
+/// Returns the ordering of an access in a file, weakened if it is the one to weaken.
 pub fn order_at(file: &str, line: u32, what: &str, order: Ordering) -> Ordering {
     let weaker: &[Weaker] = match order {
         Ordering::Relaxed => return order,
@@ -148,7 +148,7 @@ pub fn order_at(file: &str, line: u32, what: &str, order: Ordering) -> Ordering 
     }
 }
 
-/// As [`order_at`], where it is called from.
+/// Like [`order_at`], for the caller's place in the source.
 #[track_caller]
 pub fn order(what: &str, order: Ordering) -> Ordering {
     let at = Location::caller();
@@ -156,7 +156,7 @@ pub fn order(what: &str, order: Ordering) -> Ordering {
     order_at(at.file(), at.line(), what, order)
 }
 
-/// A fence in a file.
+/// Executes a fence in a file, weakened if it is the one to weaken.
 pub fn fence_at(file: &str, line: u32, what: &str, fence: Fence) {
     let (order, weaker): (_, &[Weaker]) = match fence {
         Fence::Read => (Ordering::Acquire, &["nothing"]),
@@ -175,7 +175,7 @@ pub fn fence_at(file: &str, line: u32, what: &str, fence: Fence) {
     loom::sync::atomic::fence(order);
 }
 
-/// A fence where it is called from.
+/// Like [`fence_at`], for the caller's place in the source.
 #[track_caller]
 pub fn fence(what: &str, fence: Fence) {
     let at = Location::caller();
@@ -183,7 +183,7 @@ pub fn fence(what: &str, fence: Fence) {
     fence_at(at.file(), at.line(), what, fence);
 }
 
-/// Whether something that waits for others, or keeps them out, does so: not if it is weakened.
+/// Returns whether a lock or a wait takes effect: false if it is the one to weaken.
 pub fn holds_at(file: &str, line: u32, what: &str) -> bool {
     go_through(file, line, what, &["nothing"]).is_none()
 }

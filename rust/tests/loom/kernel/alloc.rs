@@ -23,8 +23,8 @@ pub mod flags {
 
 use flags::Flags;
 
-/// `KBox`. What it held is dropped with it, but the memory stays: a use that comes too late is seen
-/// by loom, and does no harm.
+/// `KBox`. Dropping it drops the content but leaks the memory, so that loom reports a use after
+/// free, and that use does no harm.
 pub struct KBox<T>(ManuallyDrop<Box<T>>);
 
 impl<T> KBox<T> {
@@ -40,9 +40,9 @@ impl<T> KBox<T> {
 
     /// # Safety
     ///
-    /// It comes from [`KBox::into_raw`].
+    /// `pointer` comes from [`KBox::into_raw`].
     pub unsafe fn from_raw(pointer: *mut T) -> KBox<T> {
-        // SAFETY: By the function's requirement.
+        // SAFETY: The caller guarantees that `pointer` comes from `into_raw`, and so from a `Box`.
         KBox(ManuallyDrop::new(unsafe { Box::from_raw(pointer) }))
     }
 }
@@ -57,7 +57,7 @@ impl<T> Deref for KBox<T> {
 
 impl<T> Drop for KBox<T> {
     fn drop(&mut self) {
-        // SAFETY: Not used again.
+        // SAFETY: The content is not used again: `self` is being dropped.
         unsafe { std::ptr::drop_in_place(&mut **self.0) };
     }
 }
@@ -65,7 +65,7 @@ impl<T> Drop for KBox<T> {
 /// `KVVec`.
 pub struct KVVec<T>(Vec<T>);
 
-/// No room is left.
+/// The error for a vector without free capacity.
 pub struct PushError;
 
 impl<T> KVVec<T> {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What our sources use of the `kernel` crate, for loom.
+//! The parts of the `kernel` crate that our sources use, for loom.
 
-// What the real one does not say of its functions is not said here.
+// The documentation is that of the real crate.
 #![allow(clippy::new_without_default, clippy::missing_safety_doc)]
 
 pub mod alloc;

@@ -28,7 +28,7 @@ pub mod virt {
     }
 }
 
-/// An address space: nothing of it is looked at.
+/// An address space, whose content is not used.
 #[repr(transparent)]
 pub struct MmWithUser(mm_struct);
 
@@ -41,7 +41,7 @@ impl MmWithUser {
     ///
     /// `mm` is valid for `'a`.
     pub unsafe fn from_raw<'a>(mm: *mut mm_struct) -> &'a MmWithUser {
-        // SAFETY: By the function's requirement.
+        // SAFETY: The caller guarantees that `mm` is valid for `'a`; `MmWithUser` is transparent.
         unsafe { &*mm.cast() }
     }
 

@@ -4,5 +4,5 @@
 
 /// # Safety
 ///
-/// Any bytes are one.
+/// Every bit pattern is a valid value of the type.
 pub unsafe trait FromBytes {}

@@ -12,7 +12,7 @@ pub type NotThreadSafe = PhantomData<*mut ()>;
 #[allow(non_upper_case_globals)]
 pub const NotThreadSafe: NotThreadSafe = PhantomData;
 
-/// What C alone reads and writes, by loom's variables.
+/// A value that only C accesses, through loom's variables.
 pub struct Opaque<T>(UnsafeCell<T>);
 
 impl<T> Opaque<T> {

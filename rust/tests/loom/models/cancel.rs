@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `Cancel`: what the work uses is used neither after a canceller was told that it does not run,
-//! nor after it was waited for.
+//! `Cancel`: the work uses its data neither after a canceller was told that it does not run, nor
+//! after the canceller has waited for it.
 
 use loom::{
     cell::UnsafeCell,
@@ -24,7 +24,7 @@ const GONE: u32 = u32::MAX;
 /// What the work uses, and the canceller takes away.
 struct Used(UnsafeCell<u32>);
 
-// SAFETY: That its uses are ordered is what is being checked.
+// SAFETY: Loom checks that the accesses are ordered, and fails the test if they are not.
 unsafe impl Sync for Used {}
 
 #[test]
@@ -39,7 +39,8 @@ fn not_used_after_it_went() {
                 let Some(_running) = worker.start() else {
                     return;
                 };
-                // SAFETY: As of `Used`.
+                // SAFETY: Loom checks that the accesses are ordered, and fails the test if they are
+                // not.
                 used.0.with_mut(|used| unsafe {
                     assert_ne!(*used, GONE);
                     *used += 1;
@@ -52,7 +53,7 @@ fn not_used_after_it_went() {
                 yield_now();
             }
         }
-        // SAFETY: As of `Used`.
+        // SAFETY: Loom checks that the accesses are ordered, and fails the test if they are not.
         used.0.with_mut(|used| unsafe { *used = GONE });
         other.join().unwrap();
     });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `Descriptor` and `Doorbell`, with a device that is a thread: it does one thing after the other.
+//! `Descriptor` and `Doorbell`, with a device that is a thread, and so runs in program order.
 
 use loom::{
     cell::UnsafeCell,
@@ -31,28 +31,28 @@ use kernel::{
     transmute::FromBytes, //
 };
 
-/// A descriptor's data: its bytes are where loom sees them.
+/// The data of a descriptor, in a cell whose accesses loom checks.
 #[derive(Clone, Copy)]
 struct Data(&'static UnsafeCell<u32>);
 
-// SAFETY: None is made of bytes here.
+// SAFETY: The models do not create one from bytes.
 unsafe impl FromBytes for Data {}
-// SAFETY: That its uses are ordered is what is being checked.
+// SAFETY: Loom checks that the accesses are ordered, and fails the test if they are not.
 unsafe impl Send for Data {}
 
 impl Data {
     fn read(self) -> u32 {
-        // SAFETY: As above.
+        // SAFETY: Loom checks that the accesses are ordered, and fails the test if they are not.
         self.0.with(|data| unsafe { *data })
     }
 
     fn write(self, value: u32) {
-        // SAFETY: As above.
+        // SAFETY: Loom checks that the accesses are ordered, and fails the test if they are not.
         self.0.with_mut(|data| unsafe { *data = value });
     }
 }
 
-/// What a device is told of: the memory of a descriptor.
+/// The memory of a descriptor, as the device sees it.
 #[repr(C)]
 struct Memory {
     data: core::cell::UnsafeCell<Data>,
@@ -74,9 +74,9 @@ impl Machine {
         let descriptor: *mut _ = Box::leak(Box::new(Descriptor::new(data)));
 
         Machine {
-            // SAFETY: Leaked just now.
+            // SAFETY: The descriptor was leaked just now, so it is valid forever.
             descriptor: unsafe { &mut *descriptor },
-            // SAFETY: Of the same layout, and shared as it is with a device.
+            // SAFETY: The layout is that of `Descriptor`; it is shared as with a device.
             memory: unsafe { &*descriptor.cast() },
             data,
             register: Box::leak(Box::new(AtomicU32::new(0))),
@@ -84,21 +84,22 @@ impl Machine {
     }
 }
 
-/// The device's part: reads a request, and writes the answer over it.
+/// The device: reads a request, and overwrites it with the answer.
 fn answer(data: Data, device: &mut Device<'_>, request: u32) {
     fence(Ordering::Acquire);
     assert_eq!(data.read(), request);
     data.write(request + 100);
     fence(Ordering::Release);
-    // SAFETY: It does nothing with it until it is given it again.
+    // SAFETY: The device does not use the data until it is given the descriptor again.
     unsafe { device.give_back() };
 }
 
 /// The device polls the descriptor, two times round.
 #[test]
 fn device_that_looks_by_itself() {
-    // What the driver reads before it hands over is not kept from being read later: loom knows of
-    // no load that is done after a later store, and has one fence for all that is before a store.
+    // Loom does not delay loads after a later store, and has one fence for all accesses before a
+    // store. So the model cannot show that the driver's reads are ordered before it gives the
+    // descriptor away.
     Model::new("doorbell::device_that_looks_by_itself")
         .idle(&["doorbell.rs dma_mb(Full) in main -> acquire and release"])
         .check(|| {
@@ -136,7 +137,7 @@ fn device_that_looks_by_itself() {
 /// The device waits for its bell.
 #[test]
 fn device_that_is_told() {
-    // The bell's fence does for the data, too: loom does not know that a register is not memory.
+    // The doorbell's fence also orders the data: for loom, a register is memory.
     Model::new("doorbell::device_that_is_told")
         .idle(&[
             "doorbell.rs dma_mb(Full) in main -> nothing",

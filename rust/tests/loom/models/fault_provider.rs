@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `fault::user::HandlerRegistration`, with the hook in C: a fault that finds the provider finds its
-//! module's data, and no fault is in the module when it is unloaded.
+//! `fault::user::HandlerRegistration`, with the hook in C: a fault that finds the provider finds
+//! its module's data, and no fault is in the module when it is unloaded.
 
 use crate::{
     linux,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The table of guarded edits, from `breakpoints::guard()` down to `guard.c`, and harts that have hit
-//! a breakpoint.
+//! The table of guarded edits, from `breakpoints::guard()` down to `guard.c`, and harts that have
+//! hit a breakpoint.
 
 use kernel::bindings::pt_regs;
 use loom::{
@@ -37,14 +37,14 @@ const AT: usize = 0x1000;
 const NOP: u32 = 0x0000_0013;
 const ADDI: u32 = 0x0015_0513;
 
-/// What is in the text.
+/// The content of the text.
 const NEW: u32 = 0;
 const BREAKPOINT: u32 = 1;
 
-/// What the table says, where loom sees it: it is read with the edits.
+/// The content of the table, in a cell whose accesses loom checks.
 struct Contents(UnsafeCell<()>);
 
-// SAFETY: That its uses are ordered is what is being checked.
+// SAFETY: Loom checks that the accesses are ordered, and fails the test if they are not.
 unsafe impl Sync for Contents {}
 
 impl Contents {

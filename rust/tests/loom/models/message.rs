@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `Message`: who receives it finds it, and all that was written before.
+//! `Message`: the receiver sees the message and everything that was written before it was sent.
 
 use loom::{
     cell::UnsafeCell,
@@ -15,10 +15,10 @@ use crate::{
     },
 };
 
-/// What a message is about, elsewhere in memory.
+/// Data elsewhere in memory that a message announces.
 struct Work(UnsafeCell<u32>);
 
-// SAFETY: That its uses are ordered is what is being checked.
+// SAFETY: Loom checks that the accesses are ordered, and fails the test if they are not.
 unsafe impl Sync for Work {}
 
 #[test]
@@ -29,7 +29,8 @@ fn received_with_all_before() {
         let (sender, mut receiver) = room.split();
 
         let other = spawn("sender", move || {
-            // SAFETY: As of `Work`.
+            // SAFETY: Loom checks that the accesses are ordered, and fails the test if they are
+            // not.
             work.0.with_mut(|work| unsafe { *work = 1 });
             sender.send(2);
         });
@@ -41,7 +42,7 @@ fn received_with_all_before() {
             }
         };
         assert_eq!(message, 2);
-        // SAFETY: As of `Work`.
+        // SAFETY: Loom checks that the accesses are ordered, and fails the test if they are not.
         assert_eq!(work.0.with(|work| unsafe { *work }), 1);
         assert_eq!(receiver.receive(), None);
         other.join().unwrap();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `rendezvous()`, with `protocol.rs` and the atomics in C: while its work is done nobody runs the old
-//! text any more, and afterwards everybody runs the new.
+//! `rendezvous()`, with `protocol.rs` and the atomics in C: while the master works,
+//! no CPU runs the old text any more, and afterwards every CPU runs the new text.
 //!
-//! What is read stands for what is fetched: of `fence.i` loom knows nothing.
+//! A read stands for a fetch, since loom has no `fence.i`.
 
 use std::cell::Cell;
 
@@ -32,23 +32,23 @@ use crate::{
 const OLD: u32 = 1;
 const NEW: u32 = 2;
 
-/// Text, and what every CPU runs before and after it was stopped.
+/// The text that every CPU runs before and after it was stopped.
 #[derive(Clone, Copy)]
 struct Text(&'static UnsafeCell<u32>);
 
 impl Text {
     fn runs(self, expected: u32) {
-        // SAFETY: That its uses are ordered is what is being checked.
+        // SAFETY: Loom checks that the accesses are ordered, and fails the test if they are not.
         assert_eq!(self.0.with(|text| unsafe { *text }), expected);
     }
 }
 
-// SAFETY: As in `runs`.
+// SAFETY: Loom checks that the accesses are ordered, and fails the test if they are not.
 unsafe impl Send for Text {}
 
 impl Work for Text {
     fn master(&mut self, _exclusive: &Exclusive<'_>) {
-        // SAFETY: As in `runs`.
+        // SAFETY: Loom checks that the accesses are ordered, and fails the test if they are not.
         self.0.with_mut(|text| unsafe { *text = NEW });
     }
 }
@@ -98,7 +98,7 @@ extern "C-unwind" fn stop_cpus(
     0
 }
 
-/// With our hooks it is not used.
+/// Only used without our hooks.
 #[no_mangle]
 extern "C-unwind" fn stop_machine(
     function: extern "C-unwind" fn(*mut c_void) -> c_int,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `Note`: what the handler takes is what the task has left.
+//! `Note`: the handler takes what the task has left.
 //!
-//! The two are one CPU's, so that it is only for the compiler to keep their accesses in order. To it
-//! they are like two threads, each of which may stop anywhere, and a compiler barrier like a fence.
+//! Both run on one CPU, so only the compiler can reorder their accesses. The model represents them
+//! as two threads that may stop anywhere, and a compiler barrier as a fence.
 
 use loom::thread::yield_now;
 
@@ -15,10 +15,10 @@ use crate::{
     },
 };
 
-/// The sides are not for two threads: see above.
+/// A side of a `Note`, moved to another thread of the model, which represents the same CPU.
 struct Moved<T>(T);
 
-// SAFETY: That their uses are ordered is what is being checked.
+// SAFETY: Loom checks that the accesses are ordered, and fails the test if they are not.
 unsafe impl<T> Send for Moved<T> {}
 
 impl<T> Moved<T> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `text::provider::Registration`, `TextProvider` and its queue, with the hooks in C: nothing that is
-//! queued is lost, and nobody is in a provider that is gone.
+//! `text::provider::Registration`, `TextProvider` and its queue, with the hooks in C: nothing that
+//! is queued is lost, and nobody is in a provider that is gone.
 
 use crate::{
     bindings::riscv_patch_provider,
@@ -64,7 +64,7 @@ fn registers() -> pt_regs {
 /// A [`TextProvider`] that uses its module's data whenever it is called.
 struct InModule(TextProvider);
 
-// SAFETY: As of `TextProvider`.
+// SAFETY: All methods are those of `TextProvider`, which is a `Provider`.
 unsafe impl Provider for InModule {
     unsafe fn write(
         &mut self,
@@ -74,7 +74,7 @@ unsafe impl Provider for InModule {
         everywhere: bool,
     ) -> Result<(), Declined> {
         module().uses();
-        // SAFETY: By the function's requirement; likewise below.
+        // SAFETY: The caller guarantees what `TextProvider::write` requires, which is the same.
         unsafe { self.0.write(kernel, addr, bytes, everywhere) }
     }
 
@@ -86,7 +86,7 @@ unsafe impl Provider for InModule {
         len: usize,
     ) -> Result<(), Declined> {
         module().uses();
-        // SAFETY: As in `write`.
+        // SAFETY: The caller guarantees what `TextProvider` requires, which is the same.
         unsafe { self.0.set(kernel, addr, byte, len) }
     }
 
@@ -98,7 +98,7 @@ unsafe impl Provider for InModule {
         lock: &TextLock,
     ) -> Result<(), Declined> {
         module().uses();
-        // SAFETY: As in `write`.
+        // SAFETY: The caller guarantees what `TextProvider` requires, which is the same.
         unsafe { self.0.patch(kernel, addr, bytes, lock) }
     }
 
@@ -110,7 +110,7 @@ unsafe impl Provider for InModule {
         first: bool,
     ) -> Result<(), Declined> {
         module().uses();
-        // SAFETY: As in `write`.
+        // SAFETY: The caller guarantees what `TextProvider` requires, which is the same.
         unsafe { self.0.queue(kernel, addr, bytes, first) }
     }
 
@@ -121,7 +121,8 @@ unsafe impl Provider for InModule {
 
     unsafe fn breakpoint(regs: &mut pt_regs) -> bool {
         module().uses();
-        // SAFETY: By the function's requirement.
+        // SAFETY: The caller guarantees what `TextProvider::breakpoint` requires, which is the
+        // same.
         unsafe { TextProvider::breakpoint(regs) }
     }
 }
@@ -147,7 +148,7 @@ fn patches(text: &Text) {
             loom_text_unlock();
         }
     }
-    // SAFETY: As above.
+    // SAFETY: The lock is held, as the functions require.
     unsafe {
         loom_text_lock();
         assert_eq!(patch_text_sync(), 0);

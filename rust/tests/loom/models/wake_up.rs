@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `WakeUp`, used as its documentation says: no work is left undone while the sleeper sleeps.
+//! `WakeUp`, used as documented: the sleeper never sleeps while there is work.
 
 use loom::{
     sync::{
@@ -30,10 +30,10 @@ use crate::{
     },
 };
 
-/// A task, as `set_current_state()`, `schedule()` and `wake_up_process()` know it.
+/// A task, for `set_current_state()`, `schedule()` and `wake_up_process()`.
 ///
-/// Its state is under a lock, which in the kernel is so for who wakes it only: of an atomic that one
-/// thread stores to and another one exchanges, loom takes more to be possible than there is.
+/// The state is under a lock; in the kernel, only a waker takes the lock. For an atomic that one
+/// thread stores to and another exchanges, loom allows more outcomes than are possible.
 struct Task {
     sleeping: Mutex<bool>,
     thread: Thread,
@@ -79,10 +79,10 @@ fn wake(task: &Task, waker: Waker<'_>) {
     }
 }
 
-/// Each of `WAKERS` leaves work `rounds` times, and the sleeper must come to see all of it.
+/// Each of `WAKERS` adds work `rounds` times, and the sleeper must eventually see all of it.
 ///
-/// What is left is atomic, but relaxed, as in a list without locks: the sleeper may look at it at any
-/// time. What it does not see it is not woken for again.
+/// The work is a relaxed atomic, as in a lock-free list: the sleeper may read it at any time. It is
+/// not woken again for work that it has missed.
 fn all_is_done<const WAKERS: usize>(rounds: u32) {
     let left: &[AtomicU32; WAKERS] = Box::leak(Box::new([(); WAKERS].map(|()| AtomicU32::new(0))));
     let task: &Task = Box::leak(Box::new(Task {
@@ -108,7 +108,7 @@ fn all_is_done<const WAKERS: usize>(rounds: u32) {
     loop {
         sleep(task, &mut sleeper);
         assert!(sleeper.take());
-        // After the condition was taken back, as `Sleeper::take` has it.
+        // After the condition was cleared, as `Sleeper::take` requires.
         if left
             .iter()
             .all(|left| left.load(Ordering::Relaxed) == rounds)

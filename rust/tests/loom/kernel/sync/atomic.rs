@@ -25,7 +25,7 @@ use loom_core::{
 
 /// An ordering as a type.
 pub trait AnyOrdering {
-    /// What the library calls it.
+    /// The ordering of the standard library.
     const ORDERING: Ordering;
 }
 
@@ -48,7 +48,7 @@ orderings! {
     Full: AcqRel;
 }
 
-/// What an atomic can hold.
+/// The types that an atomic can hold.
 pub trait AtomicType: Copy {
     fn into_bits(self) -> u64;
     fn from_bits(bits: u64) -> Self;
@@ -80,15 +80,15 @@ macro_rules! atomic_types {
 
 atomic_types!(i8, i16, i32, i64, isize, u32, u64, usize);
 
-/// An atomic. For loom it is made when it is first used.
+/// An atomic. That of loom is created on first use.
 pub struct Atomic<T: AtomicType> {
     initial: Cell<T>,
     loom: OnceCell<Rc<AtomicU64>>,
 }
 
-// SAFETY: All is accessed through loom, which runs one thread at a time.
+// SAFETY: All accesses go through loom, which runs one thread at a time.
 unsafe impl<T: AtomicType> Sync for Atomic<T> {}
-// SAFETY: As above.
+// SAFETY: All accesses go through loom, which runs one thread at a time.
 unsafe impl<T: AtomicType> Send for Atomic<T> {}
 
 impl<T: AtomicType> Atomic<T> {
@@ -107,7 +107,7 @@ impl<T: AtomicType> Atomic<T> {
 
     pub fn get_mut(&mut self) -> &mut T {
         if let Some(mut loom) = self.loom.take() {
-            // Nobody else has it: each is taken once.
+            // The only reference: each is taken from the pool once.
             let loom = Rc::get_mut(&mut loom).unwrap();
 
             self.initial.set(T::from_bits(loom.with_mut(|bits| *bits)));
@@ -151,7 +151,7 @@ impl<T: AtomicType> Atomic<T> {
 
 impl<T: AtomicType> Drop for Atomic<T> {
     fn drop(&mut self) {
-        // Who still uses it is not ordered before this.
+        // Loom reports a use that is not ordered before this.
         if !panicking() {
             self.get_mut();
         }
@@ -171,7 +171,7 @@ fn ordering<O: AnyOrdering>(what: &str) -> Ordering {
     )
 }
 
-/// An atomic that is fully ordered has a barrier before and behind.
+/// Runs a read-modify-write operation; a fully ordered one has a full barrier before and after it.
 pub fn update(order: Ordering, operation: impl FnOnce(Ordering) -> u64) -> u64 {
     let full = order == Ordering::AcqRel;
 

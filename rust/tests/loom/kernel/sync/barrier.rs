@@ -13,7 +13,7 @@ pub struct Read;
 
 pub struct Write;
 
-/// What is ordered.
+/// The accesses that a barrier orders.
 pub trait Ordering {
     const FENCE: Fence;
     const NAME: &'static str;
