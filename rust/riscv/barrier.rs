@@ -2,10 +2,9 @@
 
 //! Memory barriers that the `kernel` crate does not have, and the patterns that use them.
 //!
-//! A barrier has to be paired with another one on the other side. So there are, besides
-//! [`barrier`],
-//! [`smp_store_mb`] and the `kernel` crate's own ([`smp_mb`], [`mb`], [`dma_mb`]), types that
-//! contain both sides of a pattern:
+//! A barrier has to be paired with another one on the other side. Besides [`barrier`],
+//! [`smp_store_mb`] and the `kernel` crate's own ([`smp_mb`], [`mb`], [`dma_mb`]), this module has
+//! types that contain both sides of a pattern:
 //!
 //! - [`wake_up`]: store buffering between a sleeper and a waker;
 //! - [`cancel`]: store buffering between a worker and a canceller;
@@ -56,7 +55,7 @@ pub mod wake_up;
 /// sufficient between a task and an interrupt handler on the same CPU.
 ///
 /// Like every barrier, it does not order accesses through a `&mut`, which the compiler may assume
-/// that nobody else sees. Shared memory has to be an [`Atomic`] or an `UnsafeCell`.
+/// have no other observer. Shared memory has to be an [`Atomic`] or an `UnsafeCell`.
 ///
 /// # Examples
 ///
@@ -73,7 +72,8 @@ pub mod wake_up;
 /// ```
 #[inline(always)]
 pub fn barrier() {
-    // SAFETY: No instruction. Without `nomem` it stands for any access to memory.
+    // SAFETY: The `asm!` contains no instruction. Without `nomem`, the compiler must assume that it
+    // accesses any memory.
     unsafe { core::arch::asm!("", options(nostack, preserves_flags)) };
 }
 
@@ -113,7 +113,7 @@ impl_store!(bool, i8, i16, i32, i64, isize, u32, u64, usize);
 /// let (asleep, condition) = (Atomic::new(false), Atomic::new(true));
 ///
 /// smp_store_mb(&asleep, true);
-/// assert!(condition.load(Relaxed)); // Looked at only after `asleep` was set.
+/// assert!(condition.load(Relaxed)); // Read only after `asleep` was set.
 /// ```
 #[inline(always)]
 pub fn smp_store_mb<T: Store>(atomic: &Atomic<T>, value: T) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Two kernel threads, each bound to a CPU, for as long as a function runs; a task's state.
+//! Two kernel threads, each bound to a CPU, that run a function each; and the state of a task.
 //!
 //! C headers: [`include/linux/kthread.h`](srctree/include/linux/kthread.h),
 //! [`include/linux/sched.h`](srctree/include/linux/sched.h)
@@ -38,28 +38,29 @@ use kernel::{
 
 use crate::bindings;
 
-/// What a task may say about itself: whether its next `schedule()` sleeps.
+/// The states that a task may set for itself: whether its next `schedule()` sleeps.
 ///
-/// There are more states, but none that is a task's own to set: one that says it is dead, say, is
-/// freed while it runs.
+/// The kernel has more states, but a task must not set them for itself: a task in the state of a
+/// dead one, for example, is freed while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum TaskState {
-    /// It runs, and goes on running.
+    /// The task keeps running.
     Running = TASK_RUNNING,
-    /// It sleeps until it is woken, or has a signal.
+    /// The task sleeps until it is woken or receives a signal.
     Interruptible = TASK_INTERRUPTIBLE,
-    /// It sleeps until it is woken.
+    /// The task sleeps until it is woken.
     Uninterruptible = TASK_UNINTERRUPTIBLE,
 }
 
-/// Sets this task's state, with a full barrier behind it: whether the next `schedule()` sleeps.
+/// Sets the state of the current task, followed by a full barrier.
 ///
-/// From one of the states in which a task sleeps, `wake_up_process()` brings it back to
-/// [`TaskState::Running`]; for a task that is running that does nothing. Until it has slept, or is
-/// running again, it must not call what can sleep by itself. Task context.
+/// `wake_up_process()` sets the state of a task to [`TaskState::Running`], whether or not the task
+/// sleeps already. In another state, the task must not call functions that may sleep themselves,
+/// until it has slept or has set the state to [`TaskState::Running`]. Task context.
 pub fn set_current_state(state: TaskState) {
-    // SAFETY: A task may be in any of these states, and is woken from them as from any sleep.
+    // SAFETY: `set_current_state()` may be called in task context, which this function's context
+    // demands, with any state that a task may set for itself, which all in `TaskState` are.
     unsafe { bindings::rust_riscv_set_current_state(state as c_uint) };
 }
 
@@ -71,30 +72,32 @@ struct Job<F> {
 /// # Safety
 ///
 /// The caller is a kernel thread. `data` points to a `Job<F>` that lives until this returns, and
-/// whose `work` nobody else uses until then.
+/// whose `work` is not used by others until then.
 unsafe extern "C" fn thread<F: FnOnce()>(data: *mut c_void) -> c_int {
     let job = data.cast::<Job<F>>();
 
-    // SAFETY: By the function's requirement.
+    // SAFETY: `data` points to a `Job<F>` that is alive, and whose `work` only this thread uses, as
+    // the caller of `Thread::new` guarantees.
     if let Some(work) = unsafe { (*job).work.take() } {
         work();
     }
-    // SAFETY: As above; `done` is atomic.
+    // SAFETY: The job is still alive, and `done` is atomic.
     //
-    // What was done is before it is seen to be; pairs with the acquire in `wait`. litmus: message
+    // What `work` did is visible to a caller that sees `done`. Pairs with the acquire in `wait`.
+    // litmus: message
     unsafe { &(*job).done }.store(true, Release);
-    // SAFETY: This is a kernel thread.
+    // SAFETY: `kthread_should_stop()` must be called by a kernel thread, which this is.
     while !unsafe { bindings::kthread_should_stop() } {
         fsleep(Delta::from_micros(100));
     }
     0
 }
 
-/// A thread that is stopped, at the latest, when this is dropped.
+/// A kernel thread. Dropping it stops the thread and waits until it has ended.
 struct Thread(NonNull<task_struct>);
 
 impl Thread {
-    /// Makes a thread that does not run yet.
+    /// Creates a thread that does not run yet.
     ///
     /// # Errors
     ///
@@ -104,12 +107,13 @@ impl Thread {
     ///
     /// `job` stays valid until the thread is dropped.
     unsafe fn new<F: FnOnce() + Send>(cpu: u32, job: *mut Job<F>) -> Result<Thread> {
-        // SAFETY: Any number may be asked for.
+        // SAFETY: The helper accepts any number, and returns false if there is no such CPU.
         if !unsafe { bindings::rust_riscv_cpu_is_online(cpu) } {
             return Err(EINVAL);
         }
-        // SAFETY: `thread::<F>` takes a `Job<F>`; the name has a place for the CPU's number. The
-        // CPU, online a moment ago, has per-CPU data for good.
+        // SAFETY: `thread::<F>` takes a pointer to a `Job<F>`, which the caller keeps valid. The
+        // name has a format for the CPU's number. The CPU was online, so its per-CPU data exists,
+        // and is never freed.
         let task = from_err_ptr(unsafe {
             bindings::kthread_create_on_cpu(
                 Some(thread::<F>),
@@ -122,14 +126,15 @@ impl Thread {
     }
 
     fn start(&self) {
-        // SAFETY: The thread stays until it is stopped.
+        // SAFETY: The thread does not end before it is stopped, so the task is valid.
         unsafe { wake_up_process(self.0.as_ptr()) };
     }
 }
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        // SAFETY: The thread does not end before it is stopped, which is done once.
+        // SAFETY: The thread does not end before it is stopped, so the task is valid. It is stopped
+        // only here.
         unsafe { bindings::kthread_stop(self.0.as_ptr()) };
     }
 }
@@ -170,7 +175,7 @@ pub fn pair<A: FnOnce() + Send, B: FnOnce() + Send>(cpus: [u32; 2], first: A, se
     };
     let jobs = (from_mut(&mut first), from_mut(&mut second));
 
-    // SAFETY: The threads are dropped before the jobs, which were declared earlier.
+    // SAFETY: The threads are dropped before the jobs, since they are declared later.
     let threads = unsafe { (Thread::new(cpus[0], jobs.0)?, Thread::new(cpus[1], jobs.1)?) };
 
     threads.0.start();
@@ -184,7 +189,7 @@ pub fn pair<A: FnOnce() + Send, B: FnOnce() + Send>(cpus: [u32; 2], first: A, se
 }
 
 fn wait(done: &Atomic<bool>) {
-    // A stop that comes before a thread has begun would keep it from running.
+    // A thread that is stopped before it has started would not run at all, so wait for it.
     //
     // Pairs with the release in `thread`. litmus: message
     while !done.load(Acquire) {

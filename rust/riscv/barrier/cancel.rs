@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Cancellation: work that can be cancelled, by a canceller that waits if it is running.
+//! Cancellation of work, by a canceller that waits if the work is running.
 //!
 //! Store buffering, as in [`wake_up`](super::wake_up): either the worker sees that it is cancelled
 //! and does not start, or the canceller sees that it runs and waits for it.
@@ -39,7 +39,7 @@ pub struct Cancel {
 }
 
 impl Cancel {
-    /// Creates one that is neither running nor cancelled.
+    /// Creates a state in which the work is neither running nor cancelled.
     pub const fn new() -> Cancel {
         Cancel {
             running: Atomic::new(false),
@@ -47,7 +47,7 @@ impl Cancel {
         }
     }
 
-    /// The two sides: one worker, and a canceller that can be copied.
+    /// Returns the two sides: one worker, and a canceller that can be copied.
     pub fn split(&mut self) -> (Worker<'_>, Canceller<'_>) {
         (Worker(self), Canceller(self))
     }
@@ -75,11 +75,11 @@ impl Worker<'_> {
     }
 }
 
-/// A token that permits the work to run. To be dropped when it is done.
+/// A token that permits the work to run. It has to be dropped when the work is done.
 pub struct Running<'a>(&'a Cancel);
 
 impl Running<'_> {
-    /// Whether the work was cancelled and should end early.
+    /// Returns whether the work was cancelled and should end early.
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Relaxed)
     }
@@ -87,8 +87,8 @@ impl Running<'_> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        // Everything that the work did is visible to whoever sees that it is done; pairs with the
-        // acquire in `is_done`.
+        // Everything that the work did is visible to a canceller that sees that it is done. Pairs
+        // with the acquire in `is_done`.
         // litmus: message
         self.0.running.store(false, Release);
     }
@@ -121,7 +121,8 @@ impl Canceller<'_> {
         }
     }
 
-    /// Whether the work is not running. If so, everything that it did is visible. Any context.
+    /// Returns whether the work is not running; then everything that it did is visible. Any
+    /// context.
     pub fn is_done(&self) -> bool {
         // Pairs with the release in `Running::drop`. litmus: message
         !self.0.running.load(Acquire)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Doorbell: DMA descriptors in coherent memory, and the device register that announces them.
+//! Doorbells: DMA descriptors in coherent memory, and the device register that announces them.
 //!
 //! The other side is a device, for which `smp_*` barriers are not enough.
 
@@ -44,8 +44,8 @@ const DEVICE: u32 = 1;
 /// doorbell.ring(1, given);
 /// assert_eq!(register.load(Relaxed), 1);
 ///
-/// assert!(driver.take().is_none()); // It is still the device's.
-/// // SAFETY: In this example nobody else is the device, which gives it back.
+/// assert!(driver.take().is_none()); // The device still owns it.
+/// // SAFETY: There is no real device in this example, so nothing else uses the data.
 /// unsafe { device.give_back() };
 /// assert_eq!(driver.take().map(|data| data[0]), Some(42));
 /// # Ok::<(), Error>(())
@@ -56,11 +56,12 @@ pub struct Descriptor<T> {
     owner: Atomic<u32>,
 }
 
-// SAFETY: Only the one `Driver` gets at the data.
+// SAFETY: Only the `Driver`, of which there is one, accesses the data; `T: Send` lets it be used by
+// another thread.
 unsafe impl<T: Send> Sync for Descriptor<T> {}
 
 impl<T: FromBytes> Descriptor<T> {
-    /// A descriptor that the CPU owns.
+    /// Creates a descriptor that the CPU owns.
     pub const fn new(data: T) -> Descriptor<T> {
         Descriptor {
             data: UnsafeCell::new(data),
@@ -68,13 +69,13 @@ impl<T: FromBytes> Descriptor<T> {
         }
     }
 
-    /// The two sides. A device is passed the address of the descriptor in memory, and finds a word
-    /// behind the data that holds its owner: 0 is the CPU, 1 the device.
+    /// Returns the two sides. A device is passed the address of the descriptor in memory, and finds
+    /// a word behind the data that holds its owner: 0 is the CPU, 1 the device.
     ///
     /// Code that passes the address must keep the descriptor there while the device owns it.
     ///
-    /// The driver's side is a shared reference, since the compiler may assume that nobody else sees
-    /// what is written through an exclusive one, and move such a write across any barrier.
+    /// The driver's side is a shared reference: the compiler may assume that writes through an
+    /// exclusive one have no other observer, and move them across any barrier.
     pub fn split(&mut self) -> (Driver<'_, T>, Device<'_>) {
         (Driver(self), Device(&self.owner))
     }
@@ -97,15 +98,17 @@ impl<T: FromBytes> Driver<'_, T> {
         Some(Given(()))
     }
 
-    /// The data that the device has written, if it has given the descriptor back.
+    /// Returns the data that the device has written, if it has given the descriptor back.
     pub fn take(&mut self) -> Option<&mut T> {
         if self.0.owner.load(Relaxed) != CPU {
             return None;
         }
         // The data is read after the owner. litmus: completion, doorbell+cycle
         dma_mb(Read);
-        // SAFETY: The CPU owns it: the device has stored that, or code in its place, by the
-        // requirement of `give_back`. This is its only driver.
+        // SAFETY: The CPU owns the descriptor: either the device has given it back, or the caller
+        // of
+        // `give_back` has, who guarantees that no device uses the data. `&mut self` is borrowed
+        // from the only driver.
         Some(unsafe { &mut *self.0.data.get() })
     }
 }

@@ -41,7 +41,7 @@ macro_rules! impl_ordering {
 
                 #[inline(always)]
                 fn devices() {
-                    // SAFETY: As above.
+                    // SAFETY: A fence only orders. Without `nomem` it is a compiler barrier, too.
                     unsafe { core::arch::asm!($devices, options(nostack, preserves_flags)) };
                 }
             }

@@ -2,7 +2,7 @@
 
 //! Message passing: data, and a flag that is set when the data is ready.
 //!
-//! It needs a release and an acquire: a release alone orders nothing for a reader without acquire.
+//! It needs both a release and an acquire: a release orders nothing for a reader without acquire.
 
 use core::{
     cell::UnsafeCell,
@@ -53,7 +53,7 @@ impl<T> Message<T> {
         }
     }
 
-    /// The two sides. Drops a message that was not received.
+    /// Returns the two sides. Drops a message that was not received.
     pub fn split(&mut self) -> (Sender<'_, T>, Receiver<'_, T>) {
         self.empty();
         (Sender(self), Receiver(self))
@@ -61,7 +61,8 @@ impl<T> Message<T> {
 
     fn empty(&mut self) {
         if core::mem::replace(self.ready.get_mut(), false) {
-            // SAFETY: `ready` was true, so there is data, which nobody will read any more.
+            // SAFETY: `ready` was true, so the data is initialised. It is false now, so the data is
+            // not read again.
             unsafe { self.data.get_mut().assume_init_drop() };
         }
     }
@@ -85,7 +86,8 @@ pub struct Sender<'a, T>(&'a Message<T>);
 impl<T> Sender<'_, T> {
     /// Sends the one message. Any context.
     pub fn send(self, message: T) {
-        // SAFETY: Only this, the only sender, uses the data before `ready` is set.
+        // SAFETY: `ready` is not set, so by the type invariant only the sender uses the data, and
+        // there is only one.
         unsafe { (*self.0.data.get()).write(message) };
         // Pairs with the acquire in `receive`. litmus: message
         self.0.ready.store(true, Release);
@@ -103,7 +105,8 @@ impl<T> Receiver<'_, T> {
             return None;
         }
         self.0.ready.store(false, Relaxed);
-        // SAFETY: `ready` was true, so the sender has written and is gone.
+        // SAFETY: `ready` was true, so by the type invariant the data is initialised and only the
+        // receiver uses it. `ready` is false now, so it is not read again.
         Some(unsafe { (*self.0.data.get()).assume_init_read() })
     }
 }

@@ -38,8 +38,8 @@ use super::barrier;
 ///
 /// # Invariants
 ///
-/// While `there` is true, the data is initialised and only the handler uses it; else only the task
-/// does.
+/// While `there` is true, the data is initialised and only the handler uses it; otherwise only the
+/// task uses it.
 pub struct Note<T: Copy> {
     there: Atomic<bool>,
     data: UnsafeCell<MaybeUninit<T>>,
@@ -54,7 +54,7 @@ impl<T: Copy> Note<T> {
         }
     }
 
-    /// The two sides.
+    /// Returns the two sides.
     ///
     /// # Safety
     ///
@@ -82,7 +82,7 @@ impl<T: Copy> Task<'_, T> {
         }
         // The data is written only after `there` was read. litmus: same-cpu+cycle
         barrier();
-        // SAFETY: By the invariant the data is the task's, which this is.
+        // SAFETY: `there` is false, so by the type invariant only the task uses the data.
         unsafe { (*self.0.data.get()).write(note) };
         // litmus: same-cpu
         barrier();
@@ -102,7 +102,8 @@ impl<T: Copy> Handler<'_, T> {
         }
         // The data is read after `there`, and before `there` is cleared. litmus: same-cpu+cycle
         barrier();
-        // SAFETY: `there` is true, so there is data, and the task leaves it alone.
+        // SAFETY: `there` is true, so by the type invariant the data is initialised, and the task
+        // does not use it.
         let note = unsafe { (*self.0.data.get()).assume_init() };
         // litmus: same-cpu+cycle
         barrier();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Wake-up: a condition that a task sleeps for, without lost wake-ups.
+//! Wake-ups: a condition that a task sleeps for, without lost wake-ups.
 //!
 //! Store buffering: each side stores, then loads what the other side stores. With full barriers in
 //! between, at least one of them sees the other's store: either the sleeper does not sleep, or the
@@ -22,10 +22,10 @@ use super::{
     Full, //
 };
 
-/// A condition, and whether a task sleeps until it is true.
+/// A condition, and whether a task is sleeping until it is true.
 ///
 /// The task's state is not part of it, but must be set before: `wake_up_process()` does nothing for
-/// a task that is running, so a task that prepared first could sleep for ever. The order is:
+/// a task that is running, so a task that prepared first could sleep forever. The order is:
 ///
 /// 1. set the state ([`set_current_state()`]);
 /// 2. [`Sleeper::prepare`];
@@ -44,22 +44,22 @@ use super::{
 /// let mut shared = WakeUp::new();
 /// let (mut sleeper, waker) = shared.split();
 ///
-/// set_current_state(TaskState::Interruptible); // First this.
+/// set_current_state(TaskState::Interruptible); // Before `prepare()`.
 /// let asleep = sleeper.prepare().ok_or(EINVAL)?;
-/// // What another task does, now or later, or has done since the state was set.
+/// // Another task does this, at any time after the state was set.
 /// if waker.set() {
 ///     current!().wake_up();
 /// }
-/// // SAFETY: Nothing is locked here.
-/// unsafe { bindings::schedule() }; // Comes back: this task has been woken.
+/// // SAFETY: `schedule()` may be called where the task may sleep: no lock is held here.
+/// unsafe { bindings::schedule() }; // Returns, since this task has been woken.
 /// drop(asleep);
 ///
 /// set_current_state(TaskState::Interruptible);
 /// assert!(sleeper.prepare().is_none()); // The condition holds: no need to sleep.
 /// set_current_state(TaskState::Running);
-/// assert!(!waker.set()); // Nobody sleeps: no need to wake.
+/// assert!(!waker.set()); // No task sleeps: no need to wake.
 ///
-/// assert!(sleeper.take()); // First this, then the work.
+/// assert!(sleeper.take()); // Before the work is done.
 /// assert!(!sleeper.take());
 /// # Ok::<(), Error>(())
 /// ```
@@ -69,7 +69,7 @@ pub struct WakeUp {
 }
 
 impl WakeUp {
-    /// Creates one whose condition is false, and for which no task sleeps.
+    /// Creates a condition that is false, and for which no task sleeps.
     pub const fn new() -> WakeUp {
         WakeUp {
             asleep: Atomic::new(false),
@@ -77,7 +77,7 @@ impl WakeUp {
         }
     }
 
-    /// The two sides: one sleeper, and a waker that can be copied.
+    /// Returns the two sides: one sleeper, and a waker that can be copied.
     pub fn split(&mut self) -> (Sleeper<'_>, Waker<'_>) {
         (Sleeper(self), Waker(self))
     }
@@ -114,7 +114,7 @@ impl Sleeper<'_> {
     ///
     /// What a waker wrote before [`Waker::set`] is visible afterwards. Work that comes later sets
     /// the condition again; if it were cleared after the work, that would be lost. Any context.
-    #[must_use = "what the condition stands for has to be dealt with"]
+    #[must_use = "the work that the condition announces has to be done"]
     pub fn take(&mut self) -> bool {
         // Pairs with the releases in `Waker::set`, of all wakers since it was last cleared.
         // litmus: wake-up+rounds, wake-up+two-wakers
@@ -122,7 +122,7 @@ impl Sleeper<'_> {
     }
 }
 
-/// A token that shows that the sleeper was announced to wakers. To be dropped when it is awake.
+/// A token that shows that wakers know of the sleeper. It has to be dropped when the task is awake.
 pub struct Asleep<'a>(&'a WakeUp, #[allow(dead_code)] NotThreadSafe);
 
 impl Drop for Asleep<'_> {
