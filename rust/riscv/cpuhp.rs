@@ -144,7 +144,8 @@ unsafe extern "C" fn up<T: State>(cpu: c_uint) -> c_int {
 ///
 /// Those of [`up`].
 unsafe extern "C" fn down<T: State>(cpu: c_uint) -> c_int {
-    // SAFETY: As in `up`.
+    // SAFETY: The hotplug core passes the number of an existing CPU, and calls this where callbacks
+    // of the section `T::Section` run. The token is dropped before this returns.
     let cpu = unsafe { T::Section::new(CpuId::from_u32_unchecked(cpu)) };
 
     T::down(&cpu);
@@ -166,7 +167,7 @@ const fn callbacks<T: State>() -> (Callback, Callback) {
 /// since that takes the lock again and can deadlock: use [`Registration::remove_locked`].
 ///
 /// It is passed to a closure and is not a guard, since a guard could be leaked, and would then
-/// exclude CPU hotplug for ever.
+/// exclude CPU hotplug forever.
 ///
 /// # Examples
 ///
@@ -207,7 +208,7 @@ impl CpusRead {
         if !unsafe { bindings::rust_riscv_cpus_read_trylock() } {
             return None;
         }
-        // INVARIANT: As in `with`.
+        // INVARIANT: The lock was just taken, and `work` cannot keep the reference.
         let result = work(&CpusRead(NotThreadSafe));
 
         // SAFETY: Locked above, by this task.
@@ -215,7 +216,7 @@ impl CpusRead {
         Some(result)
     }
 
-    /// Empties a slot whose callbacks somebody else has set up, without running them.
+    /// Removes the callbacks of a slot, which other code has set up, without running them.
     ///
     /// # Safety
     ///
@@ -243,7 +244,7 @@ impl<S: Section> Vacancy<'_, S> {
     ///
     /// # Errors
     ///
-    /// `-EBUSY` if somebody else has taken the slot meanwhile.
+    /// `-EBUSY` if other code has taken the slot meanwhile.
     ///
     /// # Safety
     ///
@@ -253,7 +254,7 @@ impl<S: Section> Vacancy<'_, S> {
         unsafe { Registration::new_locked(self.slot, Calls::HotplugOnly, self.cpus) }
     }
 
-    /// Leaves the slot empty, for somebody else, such as C code, to fill.
+    /// Leaves the slot empty, for other code, such as C, to fill.
     pub fn give_up(self) {}
 }
 
@@ -271,7 +272,8 @@ pub struct Registration<T: State> {
     _state: PhantomData<fn() -> T>,
 }
 
-/// Why a state was not replaced, and the registration of the old state, if it could be restored.
+/// The error of [`Registration::replace`], and the registration of the old state, if it could be
+/// restored.
 pub type NotReplaced<T> = (Error, Option<Registration<T>>);
 
 impl<T: State> Registration<T> {
@@ -327,7 +329,9 @@ impl<T: State> Registration<T> {
     ) -> Result<Registration<T>> {
         let (up, down) = const { callbacks::<T>() };
 
-        // SAFETY: As in `new`; the lock is held.
+        // SAFETY: The callbacks are for single instances and take a CPU number. The caller
+        // guarantees that they and the name stay valid until the registration is dropped. The slot
+        // is in the section of `T`. `_cpus` shows that `cpus_read_lock` is held.
         let number = unsafe {
             __cpuhp_setup_state_cpuslocked(
                 slot.number(),
@@ -366,9 +370,10 @@ impl<T: State> Registration<T> {
     pub fn remove_locked(self, _cpus: &CpusRead) {
         let calls = self.calls == Calls::OnlineCpusToo;
 
-        // SAFETY: The lock is held, and by the type invariants the slot is ours.
+        // SAFETY: `_cpus` shows that `cpus_read_lock` is held. By the type invariant the slot has
+        // our callbacks.
         unsafe { __cpuhp_remove_state_cpuslocked(self.slot.number(), calls) };
-        // Removed just now.
+        // The state is removed, so `drop` must not remove it again.
         core::mem::forget(self);
     }
 
@@ -377,7 +382,8 @@ impl<T: State> Registration<T> {
         let slot = self.slot;
 
         core::mem::forget(self);
-        // SAFETY: By the type invariants the callbacks are our own, and nobody removes them again.
+        // SAFETY: By the type invariant the callbacks are those of `T`. `self` was forgotten, so
+        // they are not removed again.
         unsafe { cpus.vacate(slot) }
     }
 
@@ -386,7 +392,7 @@ impl<T: State> Registration<T> {
     ///
     /// # Errors
     ///
-    /// `-EBUSY` if somebody else took the slot meanwhile: see [`NotReplaced`].
+    /// `-EBUSY` if other code has taken the slot meanwhile: see [`NotReplaced`].
     ///
     /// # Safety
     ///
@@ -413,8 +419,8 @@ impl<T: State> Drop for Registration<T> {
     fn drop(&mut self) {
         let calls = self.calls == Calls::OnlineCpusToo;
 
-        // SAFETY: By the type invariants the slot is ours. After this the callbacks neither run nor
-        // will run.
+        // SAFETY: By the type invariant the slot has our callbacks. When this returns, they do not
+        // run, and will not run again.
         unsafe { __cpuhp_remove_state(self.slot.number(), calls) };
     }
 }

@@ -51,7 +51,7 @@ static CPUS: [Cpu; NR_CPUS as usize] = [const {
         entered: Atomic::new(0),
         first_ipi: Atomic::new(0),
         // SAFETY: `wait` waits for it, and is called after the states that send it are removed.
-        ipi: unsafe { SelfIpi::new(heard) },
+        ipi: unsafe { SelfIpi::new(received) },
     }
 }; NR_CPUS as usize];
 
@@ -70,7 +70,7 @@ pub(crate) fn count(here: &impl Here, entered: Ticks, pending: bool) {
 
 /// The handler of the CPU's IPI to itself. It runs with the first IPI that the CPU receives, since
 /// all that are pending are handled at once.
-fn heard() {
+fn received() {
     let cpu = &CPUS[CpuId::current().as_u32() as usize];
     let entered = Ticks::from_u64(cpu.entered.load(Relaxed));
 

@@ -39,7 +39,7 @@ extern "C" {
 ///
 /// # Errors
 ///
-/// `-EBUSY` if it is owned by somebody else, or by nobody; the errors of [`holder`].
+/// `-EBUSY` if other code or no code owns it; the errors of [`holder`].
 pub(crate) fn check() -> Result {
     // Not under `CpusRead`, since CPUs are brought online under locks of sysfs, which this takes.
     let name = holder(Slot::RISCV_SBI_IPI)
@@ -59,14 +59,14 @@ pub(crate) fn check() -> Result {
     }
 }
 
-/// Our state, in one of its two variants.
-enum Held {
+/// The registration of our state, in one of its two variants.
+enum OurState {
     Early(Registration<Early>),
     Late(Registration<Late>),
 }
 
 /// Our ownership of the state. Dropping it gives the state back to the C code.
-pub(crate) struct TakenOver(ManuallyDrop<Held>);
+pub(crate) struct TakenOver(ManuallyDrop<OurState>);
 
 impl TakenOver {
     /// Replaces the state of the C code with ours, in one step.
@@ -84,27 +84,28 @@ impl TakenOver {
         // SAFETY: The C code never removes its state, and its callback only enables the IPI, which
         // ours does on every CPU that comes online from here on.
         let vacancy = unsafe { cpus.vacate(Slot::RISCV_SBI_IPI) };
-        let held = match late {
+        let state = match late {
             Some(late) => {
                 vacancy.give_up();
-                Held::Late(late)
+                OurState::Late(late)
             }
-            // SAFETY: As above.
-            None => Held::Early(unsafe { vacancy.fill() }?),
+            // SAFETY: Removed when the result is dropped: with the module's data, or when `init`
+            // fails, before the module's text is freed.
+            None => OurState::Early(unsafe { vacancy.fill() }?),
         };
-        Ok(TakenOver(ManuallyDrop::new(held)))
+        Ok(TakenOver(ManuallyDrop::new(state)))
     }
 }
 
 impl Drop for TakenOver {
     fn drop(&mut self) {
         // SAFETY: Taken only here, where `self` is dropped, and not used afterwards.
-        let held = unsafe { ManuallyDrop::take(&mut self.0) };
+        let state = unsafe { ManuallyDrop::take(&mut self.0) };
 
         CpusRead::with(|cpus| {
-            match held {
-                Held::Early(state) => state.vacate(cpus).give_up(),
-                Held::Late(state) => state.remove_locked(cpus),
+            match state {
+                OurState::Early(state) => state.vacate(cpus).give_up(),
+                OurState::Late(state) => state.remove_locked(cpus),
             }
             give_back(cpus);
         });

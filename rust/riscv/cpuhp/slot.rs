@@ -24,10 +24,10 @@ use super::{
 /// };
 /// use riscv::cpuhp::{Online, Slot, Starting};
 ///
-/// // A place is in one section only.
+/// // A slot is in one section only.
 /// assert!(Slot::<Online>::new(cpuhp_state_CPUHP_AP_WORKQUEUE_ONLINE).is_some());
 /// assert!(Slot::<Starting>::new(cpuhp_state_CPUHP_AP_WORKQUEUE_ONLINE).is_none());
-/// // Those that are handed out cannot be asked for.
+/// // A dynamic slot cannot be requested by its number.
 /// assert!(Slot::<Online>::new(cpuhp_state_CPUHP_AP_ONLINE_DYN + 1).is_none());
 /// ```
 ///

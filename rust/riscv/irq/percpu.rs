@@ -55,28 +55,30 @@ impl PercpuIrq {
         NonZeroU32::new(unsafe { bindings::rust_riscv_intc_irq(local as u32) }).map(PercpuIrq)
     }
 
-    /// The interrupt's number in `/proc/interrupts`.
+    /// Returns the interrupt's number in `/proc/interrupts`.
     pub fn number(self) -> u32 {
         self.0.get()
     }
 
-    /// The trigger type that its controller was configured with. Any context.
+    /// Returns the trigger type that its controller was configured with. Any context.
     pub fn trigger(self) -> Trigger {
-        // SAFETY: Any number may be asked for.
+        // SAFETY: `irq_get_trigger_type()` accepts any number.
         Trigger(unsafe { bindings::rust_riscv_irq_trigger(self.0.get()) })
     }
 
     /// Enables the interrupt on this CPU. Enabling it twice is not an error.
     #[inline]
     pub fn enable(self, _here: &impl Here, trigger: Trigger) {
-        // SAFETY: A hart-local interrupt, on a CPU that this code does not leave.
+        // SAFETY: `enable_percpu_irq()` takes a per-CPU interrupt, which `find` has returned, and
+        // must be called where the task does not migrate, which `_here` shows.
         unsafe { enable_percpu_irq(self.0.get(), trigger.0) };
     }
 
     /// Disables the interrupt on this CPU, which then does not receive it.
     #[inline]
     pub fn disable(self, _here: &impl Here) {
-        // SAFETY: As above.
+        // SAFETY: `disable_percpu_irq()` takes a per-CPU interrupt, which `find` has returned, and
+        // must be called where the task does not migrate, which `_here` shows.
         unsafe { disable_percpu_irq(self.0.get()) };
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An IPI that a CPU sends itself.
+//! IPIs that a CPU sends to itself.
 //!
 //! C header: [`include/linux/irq_work.h`](srctree/include/linux/irq_work.h)
 
@@ -14,7 +14,7 @@ use kernel::{
 
 use crate::cpuhp::Here;
 
-/// Tells a CPU when it hears its next IPI, by sending it one.
+/// An IPI that a CPU sends to itself, which calls a function when it is received.
 ///
 /// # Examples
 ///
@@ -22,9 +22,9 @@ use crate::cpuhp::Here;
 /// use kernel::{prelude::*, sync::atomic::{Atomic, Relaxed}};
 /// use riscv::{cpuhp::*, irq::work::SelfIpi};
 ///
-/// static HEARD: Atomic<u32> = Atomic::new(0);
-/// // SAFETY: It is waited for below, when nobody sends it any more.
-/// static IPI: SelfIpi = unsafe { SelfIpi::new(|| HEARD.store(1, Relaxed)) };
+/// static RECEIVED: Atomic<u32> = Atomic::new(0);
+/// // SAFETY: `wait` is called below, after the last `send`.
+/// static IPI: SelfIpi = unsafe { SelfIpi::new(|| RECEIVED.store(1, Relaxed)) };
 ///
 /// struct Send;
 ///
@@ -39,62 +39,66 @@ use crate::cpuhp::Here;
 ///     }
 /// }
 ///
-/// // SAFETY: Dropped at once.
+/// // SAFETY: The registration is dropped at once, while this module is loaded.
 /// drop(unsafe { Registration::<Send>::new(Slot::ONLINE_DYNAMIC, Calls::OnlineCpusToo)? });
 /// IPI.wait();
-/// assert_eq!(HEARD.load(Relaxed), 1);
+/// assert_eq!(RECEIVED.load(Relaxed), 1);
 /// # Ok::<(), Error>(())
 /// ```
 #[repr(C)]
 pub struct SelfIpi {
-    /// The first field, so that a pointer to it is one to this.
+    /// The first field, so that a pointer to it is also one to the [`SelfIpi`].
     work: Opaque<irq_work>,
-    heard: fn(),
+    handler: fn(),
 }
 
-// SAFETY: The kernel's code guards `work`; `heard` does not change.
+// SAFETY: `work` is only accessed by the irq_work functions, which may be called on any CPU;
+// `handler` does not change.
 unsafe impl Sync for SelfIpi {}
 
 /// # Safety
 ///
 /// `work` points to the first field of a [`SelfIpi`] that lives until this returns.
-unsafe extern "C" fn heard(work: *mut irq_work) {
-    // SAFETY: By the function's requirement; `SelfIpi` is `repr(C)`, and only shared.
+unsafe extern "C" fn call_handler(work: *mut irq_work) {
+    // SAFETY: The caller guarantees that `work` points to the first field of a `SelfIpi` that is
+    // alive. `SelfIpi` is `repr(C)`, and there are only shared references to it.
     let ipi = unsafe { &*work.cast::<SelfIpi>() };
 
-    (ipi.heard)();
+    (ipi.handler)();
 }
 
 impl SelfIpi {
-    /// An IPI that has `heard_fn` called, with interrupts off, on the CPU that it is sent to.
+    /// Creates an IPI that calls `handler`, with interrupts off, on the CPU that it is sent to.
     ///
     /// # Safety
     ///
-    /// [`SelfIpi::wait`] is called after the last [`SelfIpi::send`], and before the text of the
-    /// module that this and `heard_fn` are in goes. An IPI that is on its way would be heard there.
-    pub const unsafe fn new(heard_fn: fn()) -> SelfIpi {
+    /// [`SelfIpi::wait`] is called after the last [`SelfIpi::send`], and before the module with
+    /// this and `handler` is unloaded. Otherwise an IPI that is under way would call freed code.
+    pub const unsafe fn new(handler: fn()) -> SelfIpi {
         // SAFETY: All zeroes are a valid `irq_work`, and what `IRQ_WORK_INIT()` begins with.
         let mut work: irq_work = unsafe { core::mem::zeroed() };
 
-        // In hard interrupt context, also where interrupts are threads.
+        // Run in hard interrupt context even if interrupts are threaded.
         work.node.__bindgen_anon_1.u_flags = bindings::IRQ_WORK_HARD_IRQ;
-        work.func = Some(heard);
+        work.func = Some(call_handler);
         SelfIpi {
             work: Opaque::new(work),
-            heard: heard_fn,
+            handler,
         }
     }
 
-    /// Sends it to this CPU; whether it was not on its way already. Any context.
+    /// Sends the IPI to this CPU. Returns false if it was under way already. Any context.
     #[inline]
     pub fn send(&'static self, _here: &impl Here) -> bool {
-        // SAFETY: Initialised and static. By the requirement of `new` it is heard before it goes.
+        // SAFETY: `work` is initialised and static. The caller of `new` guarantees that it is
+        // waited for before the module is unloaded.
         unsafe { bindings::irq_work_queue(self.work.get()) }
     }
 
-    /// Waits until it was heard, if it is on its way. Sleeps or spins; interrupts on.
+    /// Waits until the IPI was handled, if it is under way. Sleeps or spins; interrupts on.
     pub fn wait(&'static self) {
-        // SAFETY: Initialised.
+        // SAFETY: `work` is initialised, and `irq_work_sync()` may be called with interrupts on,
+        // which this function's context demands.
         unsafe { bindings::irq_work_sync(self.work.get()) };
     }
 }
