@@ -2,7 +2,7 @@
 /*
  * C wrappers for inline functions and macros that Rust cannot call.
  *
- * Those that run while the machine is stopped are in .kprobes.text and are not
+ * Wrappers that run while all CPUs are stopped are in .kprobes.text and not
  * traced: a probe or a tracer there would run inside the rendezvous.
  */
 #ifndef RUST_RISCV_HELPERS_H
@@ -57,6 +57,7 @@ int rust_riscv_module_get_by_text(unsigned long addr, unsigned long len,
 
 /* fault.c */
 void rust_riscv_note_forbidden(unsigned long cause);
+
 /* cpuhp.c */
 void rust_riscv_cpus_read_lock(void);
 bool rust_riscv_cpus_read_trylock(void);

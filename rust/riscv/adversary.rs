@@ -5,6 +5,14 @@
 //! Only in a kernel with KUnit; elsewhere [`at`] is a no-op. The delays are busy waits. [`at`] is
 //! called in any context, including the handler of a breakpoint at the first instruction of any
 //! function. So it calls no functions, and uses the atomics of `core`.
+//!
+//! # Examples
+//!
+//! ```
+//! use riscv::adversary::{self, Point};
+//!
+//! adversary::at(Point::Stored); // No delay, unless a test has requested one.
+//! ```
 
 use core::sync::atomic::{
     AtomicU64,
@@ -79,7 +87,7 @@ pub fn delay(point: Point, ticks: u64) {
     FIXED[point as usize].store(ticks.min(MOST), Ordering::Relaxed);
 }
 
-/// The number of CPUs that are waiting at `point`.
+/// Returns the number of CPUs that are waiting at `point`.
 pub fn waiting(point: Point) -> u64 {
     WAITING[point as usize].load(Ordering::Relaxed)
 }

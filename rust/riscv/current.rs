@@ -16,19 +16,31 @@ use kernel::bindings::{
     thread_info, //
 };
 
-/// The current task. Any context; valid for as long as the caller is that task.
+/// Returns the current task. Any context; valid for as long as the caller is that task.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(riscv::current::current(), kernel::current!().as_ptr());
+/// ```
 #[inline(always)]
 pub fn current() -> *mut task_struct {
     let task;
 
-    // SAFETY: Reads a register that the kernel reserves for this.
+    // SAFETY: Only reads `tp`, which the kernel reserves for the current task.
     unsafe { asm!("mv {}, tp", out(reg) task, options(nomem, nostack, preserves_flags)) };
     task
 }
 
-/// The number of the CPU that the caller is running on, below `NR_CPUS`.
+/// Returns the number of the CPU that the caller is running on, which is below `NR_CPUS`.
 ///
 /// Any context; unless preemption is off, the number may be outdated at once.
+///
+/// # Examples
+///
+/// ```
+/// assert!(riscv::current::cpu() < kernel::bindings::NR_CPUS as usize);
+/// ```
 #[inline(always)]
 pub fn cpu() -> usize {
     let cpu: usize;

@@ -48,9 +48,9 @@ use entry::Entry;
 /// };
 /// use riscv::debugfs::Scope;
 ///
-/// /// Makes a file `hits`, which says how often something happened.
+/// /// Creates a file `hits` that shows the number of events.
 /// fn files() -> Result<Pin<KBox<Scope<Atomic<u64>>>>> {
-///     // SAFETY: Dropped below, and not in an init function.
+///     // SAFETY: The scope is dropped below, and this is not an init function.
 ///     let files = unsafe {
 ///         Scope::dir(Atomic::new(0), c"rust_riscv_example", |hits, dir| {
 ///             dir.read_callback_file(c"hits", hits, &|hits: &Atomic<u64>, f| {
@@ -149,7 +149,7 @@ impl<'data> ScopedDir<'data, '_> {
 
     /// Creates a file that shows what `show` writes.
     ///
-    /// `show` must be a function or a closure that captures nothing, or it does not compile.
+    /// `show` must be a function or a closure that captures nothing; others do not compile.
     #[inline]
     pub fn read_callback_file<T, F>(&self, name: &CStr, data: &'data T, _show: &'static F)
     where
@@ -161,8 +161,7 @@ impl<'data> ScopedDir<'data, '_> {
 
     /// Creates a file that shows what `show` writes; `take` reads what user space writes to it.
     ///
-    /// `show` and `take` must be functions or closures that capture nothing, or it does not
-    /// compile.
+    /// `show` and `take` must be functions or closures that capture nothing; others do not compile.
     #[inline]
     pub fn read_write_callback_file<T, F, W>(
         &self,
@@ -180,7 +179,7 @@ impl<'data> ScopedDir<'data, '_> {
 
     /// Creates a write-only file; `take` reads what user space writes to it.
     ///
-    /// `take` must be a function or a closure that captures nothing, or it does not compile.
+    /// `take` must be a function or a closure that captures nothing; others do not compile.
     #[inline]
     pub fn write_only_callback_file<T, W>(&self, name: &CStr, data: &'data T, _take: &'static W)
     where

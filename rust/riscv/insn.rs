@@ -38,7 +38,7 @@ impl Reg {
     /// `x6`, a scratch register.
     pub const T1: Reg = Reg(6);
 
-    /// The register `x{n}`, if there is one.
+    /// Returns the register `x{n}`, if there is one.
     pub const fn new(n: u8) -> Option<Reg> {
         if n < 32 {
             Some(Reg(n))
@@ -47,7 +47,7 @@ impl Reg {
         }
     }
 
-    /// The register's number.
+    /// Returns the register's number.
     pub const fn number(self) -> u8 {
         self.0
     }
@@ -123,7 +123,7 @@ impl Insn {
         len: 2,
     };
 
-    /// The 4-byte instruction `bits`, or `None` if its length field says otherwise.
+    /// Returns the 4-byte instruction `bits`, or `None` if its length field says otherwise.
     pub const fn word(bits: u32) -> Option<Insn> {
         match insn_len(bits as u16) {
             // INVARIANT: The length field was just checked.
@@ -132,7 +132,7 @@ impl Insn {
         }
     }
 
-    /// The 2-byte instruction `bits`, or `None` if its length field says otherwise.
+    /// Returns the 2-byte instruction `bits`, or `None` if its length field says otherwise.
     pub const fn half(bits: u16) -> Option<Insn> {
         match insn_len(bits) {
             // INVARIANT: The length field was just checked.
@@ -144,12 +144,12 @@ impl Insn {
         }
     }
 
-    /// The instruction's bits; a 2-byte instruction is in the low half.
+    /// Returns the instruction's bits; a 2-byte instruction is in the low half.
     pub const fn bits(self) -> u32 {
         self.bits
     }
 
-    /// The instruction's length in bytes, 2 or 4.
+    /// Returns the instruction's length in bytes, 2 or 4.
     #[allow(clippy::len_without_is_empty, reason = "no instruction is empty")]
     pub const fn len(self) -> usize {
         self.len as usize
@@ -174,7 +174,7 @@ impl Insn {
     }
 }
 
-/// The length in bytes of the instruction that begins with `parcel`.
+/// Returns the length in bytes of the instruction that begins with `parcel`.
 ///
 /// `None` for the encodings of 6 bytes and more, which no RISC-V implementation has.
 #[inline(always)]

@@ -32,7 +32,7 @@ struct Set<const N: usize>([UnsafeCell<u64>; N]);
 /// ```
 pub struct PerCpu<const N: usize>([Set<N>; NR_CPUS as usize]);
 
-// SAFETY: The counters are only accessed by atomic instructions and single loads.
+// SAFETY: The counters are only accessed by atomic instructions and by single aligned loads.
 unsafe impl<const N: usize> Sync for PerCpu<N> {}
 
 impl<const N: usize> Default for PerCpu<N> {
@@ -56,10 +56,12 @@ impl<const N: usize> PerCpu<N> {
             return;
         };
         // An offset from the first CPU's counter, whose address is a constant.
-        // SAFETY: CPU numbers are below `NR_CPUS`, and all sets are alike.
+        // SAFETY: CPU numbers are below `NR_CPUS`, the length of the array, so the result points
+        // into the set of this CPU.
         let counter = unsafe { first.get().byte_add(current::cpu() * size_of::<Set<N>>()) };
 
-        // SAFETY: The counter is ours, aligned, and only accessed like this and by `read`.
+        // SAFETY: `counter` points to an aligned element of `self`, which is otherwise only
+        // accessed by `read`.
         unsafe {
             asm!(
                 "amoadd.d zero, {}, ({})",
@@ -75,7 +77,8 @@ impl<const N: usize> PerCpu<N> {
         self.0
             .get(cpu)
             .and_then(|set| set.0.get(event))
-            // SAFETY: A valid, aligned pointer; an aligned load of 8 bytes is a single one.
+            // SAFETY: The pointer is that of an aligned element of `self`; an aligned load of 8
+            // bytes is one access.
             .map_or(0, |counter| unsafe { counter.get().read_volatile() })
     }
 

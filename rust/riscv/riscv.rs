@@ -7,11 +7,11 @@
 //! Kernel text:
 //!
 //! - [`insn`]: encoding, decoding and emulation of instructions;
-//! - [`text`]: text, and what writes it: [`edits`](text::edit), the [`plan`](text::plan) for a batch
-//!   of them, the [`window`](text::window) that makes text writable, and the protocol that
+//! - [`text`]: text, and what writes it: [`edits`](text::edit), the [`plan`](text::plan) for a
+//!   batch of them, the [`window`](text::window) that makes text writable, and the protocol that
 //!   [commits](text::commit) a batch while harts execute the text;
-//! - [`mod@stop_machine`]: stopping all CPUs, and the [`rendezvous`](stop_machine::rendezvous) whose
-//!   last CPU to arrive writes;
+//! - [`mod@stop_machine`]: stopping all CPUs, and the [`rendezvous`](stop_machine::rendezvous)
+//!   whose last CPU to arrive writes;
 //! - [`mm`]: page tables, and flushes of instruction caches and TLBs.
 //!
 //! CPUs and interrupts:
@@ -19,12 +19,13 @@
 //! - [`cpuhp`]: CPU hotplug states;
 //! - [`irq`]: per-CPU interrupts, and IPIs of a CPU to itself;
 //! - [`sbi`]: SBI calls to the firmware;
-//! - [`mod@current`], [`timebase`], [`percpu_counter`]: the current task and CPU, the `time` CSR, and
-//!   per-CPU counters.
+//! - [`mod@current`], [`timebase`], [`percpu_counter`]: the current task and CPU, the `time` CSR,
+//!   and per-CPU counters.
 //!
 //! Page faults: [`fault`]: forbidden accesses of user mode, and reporting them.
 //!
-//! Ordering: [`barrier`]: barriers that the `kernel` crate does not have, and patterns that use them.
+//! Ordering: [`barrier`]: barriers that the `kernel` crate does not have, and patterns that use
+//! them.
 //!
 //! The rest: [`debugfs`], files that keep their module loaded while they are open; [`symbol`],
 //! symbol names for addresses in the log; [`compat`], differences between kernel versions; and for
@@ -100,14 +101,14 @@ impl kernel::Module for RustRiscv {
     }
 }
 
-/// The number of CPUs that are online now. Any context.
+/// Returns the number of CPUs that are online now. Any context.
 #[inline(always)]
 pub fn online_cpus() -> u32 {
     // SAFETY: `num_online_cpus()` only reads an atomic, in any context.
     unsafe { bindings::rust_riscv_num_online_cpus() }
 }
 
-/// Whether the rate limit allows another log line about refused edits.
+/// Returns whether the rate limit allows another log line about refused edits. Any context.
 pub fn may_log() -> bool {
     // SAFETY: `__ratelimit()` may be called in any context: it only tries to take its lock.
     unsafe { bindings::rust_riscv_ratelimit() }

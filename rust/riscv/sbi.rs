@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! SBI calls to the firmware: IPIs, remote fences, the state of a hart.
+//! SBI calls to the firmware: IPIs, remote fences, and the state of a hart.
 //!
 //! C header: [`arch/riscv/include/asm/sbi.h`](srctree/arch/riscv/include/asm/sbi.h)
 
@@ -83,20 +83,31 @@ unsafe fn call(extension: Extension, function: c_int, args: [usize; 4]) -> Resul
     Ok(ret.value as usize)
 }
 
-/// Whether the firmware implements an extension. Any context.
+/// Returns whether the firmware implements an extension. Any context.
+///
+/// # Examples
+///
+/// ```
+/// use riscv::sbi::{has, hart_state, Extension, HartId};
+///
+/// let here = HartId::of(kernel::cpu::CpuId::current()).ok_or(ENODEV)?;
+/// assert_eq!(hart_state(here).is_ok(), has(Extension::Hsm));
+/// # Ok::<(), Error>(())
+/// ```
 pub fn has(extension: Extension) -> bool {
     // SAFETY: `sbi_probe_extension()` only queries the firmware, in any context.
     unsafe { bindings::sbi_probe_extension(extension as c_int) > 0 }
 }
 
-/// Whether this kernel's IPIs are sent by SBI, not by an interrupt controller such as the IMSIC.
+/// Returns whether this kernel's IPIs are sent by SBI, not by an interrupt controller such as the
+/// IMSIC.
 pub fn delivers_ipis() -> bool {
     // SAFETY: `riscv_use_sbi_for_rfence()` only tests a static key, in any context.
     unsafe { bindings::rust_riscv_sbi_delivers_ipis() }
 }
 
 impl HartId {
-    /// The hart of a CPU; `None` if the CPU has no hart.
+    /// Returns the hart of a CPU; `None` if the CPU has no hart.
     pub fn of(cpu: CpuId) -> Option<HartId> {
         // SAFETY: A CPU number is less than the length of the array, which is written only at boot.
         let hart = unsafe { bindings::rust_riscv_hart_of(cpu.as_u32()) } as usize;
@@ -116,7 +127,7 @@ impl HartId {
 pub fn send_ipi(harts: Harts) -> Result {
     let [mask, base] = harts.arguments();
 
-    // SAFETY: An IPI that announces no message is harmless.
+    // SAFETY: An IPI without a message does not affect memory: its handler finds no message.
     unsafe { call(Extension::Ipi, 0, [mask, base, 0, 0]) }?;
     Ok(())
 }
@@ -129,7 +140,7 @@ pub fn send_ipi(harts: Harts) -> Result {
 pub fn remote_fence_i(harts: Harts) -> Result {
     let [mask, base] = harts.arguments();
 
-    // SAFETY: `fence.i` only orders.
+    // SAFETY: The call only makes harts execute `fence.i`, which orders and has no other effect.
     unsafe { call(Extension::Rfence, 0, [mask, base, 0, 0]) }?;
     Ok(())
 }
@@ -143,7 +154,8 @@ pub fn remote_fence_i(harts: Harts) -> Result {
 pub fn remote_sfence_vma(harts: Harts, start: usize, len: usize) -> Result {
     let [mask, base] = harts.arguments();
 
-    // SAFETY: `sfence.vma` only orders, and drops cached translations.
+    // SAFETY: The call only makes harts execute `sfence.vma`, which orders and drops cached
+    // translations.
     unsafe { call(Extension::Rfence, 1, [mask, base, start, len]) }?;
     Ok(())
 }
@@ -167,7 +179,7 @@ pub enum HartState {
     ResumePending,
 }
 
-/// The current state of a hart, which may change at any time. Any context.
+/// Returns the current state of a hart, which may change at any time. Any context.
 ///
 /// # Errors
 ///
@@ -198,13 +210,13 @@ pub fn hart_state(hart: HartId) -> Result<HartState> {
     }
 }
 
-/// Whether an IPI is pending on this CPU, be it enabled or not: its `sip.SSIP`.
+/// Returns whether an IPI is pending on this CPU, enabled or not: `sip.SSIP`.
 #[inline]
 pub fn ipi_is_pending(_here: &impl Here) -> bool {
     const SSIP: usize = 1 << 1;
     let sip: usize;
 
-    // SAFETY: Reads a CSR of supervisor mode.
+    // SAFETY: Only reads `sip`, a CSR of supervisor mode, in which the kernel runs.
     unsafe { asm!("csrr {}, sip", out(reg) sip, options(nomem, nostack)) };
     sip & SSIP != 0
 }

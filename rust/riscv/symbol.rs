@@ -13,7 +13,8 @@ impl fmt::Display for Symbol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut name = [0u8; bindings::RUST_RISCV_SYMBOL_LEN];
 
-        // SAFETY: The buffer has as many bytes as the function asks for.
+        // SAFETY: `rust_riscv_symbol()` writes at most `RUST_RISCV_SYMBOL_LEN` bytes, which is the
+        // length of the buffer. It accepts any address.
         let len = unsafe { bindings::rust_riscv_symbol(name.as_mut_ptr().cast(), self.0) };
         let name = name.get(..len).ok_or(fmt::Error)?;
 

@@ -19,7 +19,7 @@ use crate::bindings;
 pub struct Ticks(u64);
 
 impl Ticks {
-    /// The time now. Any context.
+    /// Returns the time now. Any context.
     #[inline(always)]
     pub fn now() -> Ticks {
         let ticks;
@@ -43,13 +43,13 @@ impl Ticks {
 
     /// The number of ticks in `us` microseconds.
     pub fn in_us(us: u32) -> u64 {
-        // SAFETY: Written once at boot, before any module is loaded.
+        // SAFETY: `riscv_timebase` is written once at boot, before any module is loaded.
         u64::from(us) * unsafe { bindings::riscv_timebase } as u64 / USEC_PER_SEC
     }
 
     /// The nanoseconds from `earlier` to this reading; 0 if `earlier` is later.
     pub fn since(self, earlier: Ticks) -> u64 {
-        // SAFETY: Written once at boot, before any module is loaded.
+        // SAFETY: `riscv_timebase` is written once at boot, before any module is loaded.
         let frequency = unsafe { bindings::riscv_timebase } as u64;
         let ticks = self.0.saturating_sub(earlier.0);
 

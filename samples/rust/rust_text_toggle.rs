@@ -66,7 +66,7 @@ struct RustTextToggle(#[expect(dead_code)] Pin<KBox<Scope<Mutex<usize>>>>);
 
 impl kernel::Module for RustTextToggle {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        // SAFETY: The last step. Dropped with the module's data, before its text is freed.
+        // SAFETY: No later step can fail. Dropped with the module's data, before its text is freed.
         let files = unsafe { Scope::dir(new_mutex!(0), c"rust_text_toggle", make_files) };
 
         Ok(RustTextToggle(KBox::pin_init(files, GFP_KERNEL)?))

@@ -42,10 +42,10 @@ extern "C" {
 /// The pointer is `NULL`, an error pointer, or a directory that this owns.
 pub(super) struct Entry(*mut bindings::dentry);
 
-// SAFETY: Any task may use and remove a directory.
+// SAFETY: debugfs functions may be called by any task, also by another than created the directory.
 unsafe impl Send for Entry {}
 
-// SAFETY: debugfs does its own locking.
+// SAFETY: debugfs functions lock the directory themselves, so they may run concurrently.
 unsafe impl Sync for Entry {}
 
 impl Entry {
@@ -55,7 +55,7 @@ impl Entry {
 
     /// Creates a directory at the root of debugfs.
     pub(super) fn dir(name: &CStr) -> Entry {
-        // SAFETY: `name` is a C string; without a parent it is made at the root.
+        // SAFETY: `name` is a C string; `debugfs_create_dir()` accepts `NULL` as the parent.
         Entry(unsafe { bindings::debugfs_create_dir(name.as_char_ptr(), ptr::null_mut()) })
     }
 
@@ -121,7 +121,8 @@ where
 {
     let operations = const { &Callbacks::<T, F, W>::READ_WRITE };
 
-    // SAFETY: As in `read_only`.
+    // SAFETY: By its lifetime in `ScopedDir`, `data` lives as long as the scope, which drops the
+    // directory first. The operations are those of a file whose data is a `T`.
     unsafe { dir.file(name, 0o600, data, operations) };
 }
 
@@ -133,7 +134,8 @@ where
 {
     let operations = const { &Callbacks::<T, (), W>::WRITE_ONLY };
 
-    // SAFETY: As in `read_only`.
+    // SAFETY: By its lifetime in `ScopedDir`, `data` lives as long as the scope, which drops the
+    // directory first. The operations are those of a file whose data is a `T`.
     unsafe { dir.file(name, 0o200, data, operations) };
 }
 
@@ -222,8 +224,8 @@ where
     // SAFETY: The VFS passes a valid inode.
     let data = unsafe { (*inode).i_private };
 
-    // SAFETY: The VFS is opening `file`, which nobody else uses yet. `show` requires that the data
-    // is a `T` that is alive: it outlives the directory.
+    // SAFETY: The VFS is opening `file`, which is not used by others yet. `show` requires that the
+    // data is a `T` that is alive: it outlives the directory.
     unsafe { bindings::single_open(file, Some(show::<T, F>), data) }
 }
 
@@ -231,7 +233,7 @@ where
 ///
 /// # Safety
 ///
-/// The caller is `seq_read()`, with a `seq` that `open` created and that nobody else uses
+/// The caller is `seq_read()`, with a `seq` that `open` created and that is not used by others
 /// meanwhile. The data of the file is alive.
 unsafe extern "C" fn show<T, F>(seq: *mut bindings::seq_file, _: *mut c_void) -> c_int
 where
@@ -244,7 +246,7 @@ where
     let data = unsafe { &*(*seq).private.cast::<T>() };
     // SAFETY: The method of `ScopedDir` that created the file was passed a `&'static F`.
     let show = unsafe { callback::<F>() };
-    // SAFETY: `seq_read()` passes a valid `seq`, which nobody else uses until this returns.
+    // SAFETY: `seq_read()` passes a valid `seq`, which is not used by others until this returns.
     let seq = unsafe { SeqFile::from_raw(seq) };
 
     seq_print!(seq, "{}", Shown { data, show });

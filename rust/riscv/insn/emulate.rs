@@ -100,7 +100,16 @@ fn insn_at(code: u64, len: usize, offset: usize) -> Option<Insn> {
     }
 }
 
-/// Whether [`run`] can emulate all of `code`, which is `len` bytes of whole instructions.
+/// Returns whether [`run`] can emulate all of `code`, which is `len` bytes of whole instructions.
+///
+/// # Examples
+///
+/// ```
+/// use riscv::insn::{emulate::can_run, Insn};
+///
+/// assert!(can_run(Insn::NOP.bits().into(), 4));
+/// assert!(!can_run(Insn::EBREAK.bits().into(), 4));
+/// ```
 #[inline(always)]
 pub fn can_run(code: u64, len: usize) -> bool {
     let mut offset = 0;
@@ -114,8 +123,8 @@ pub fn can_run(code: u64, len: usize) -> bool {
     true
 }
 
-/// Whether control flow may come back to the middle of `code`, for which [`can_run`] is true: by a
-/// call that is not its last instruction, which returns there, or by a jump.
+/// Returns whether control flow may come back to the middle of `code`, for which [`can_run`] is
+/// true: by a call that is not its last instruction, which returns there, or by a jump.
 ///
 /// The targets of indirect jumps are not known, and are not considered.
 #[inline(always)]

@@ -29,7 +29,13 @@ const FLUSH_ALL_FROM: usize = 64;
 
 /// `fence.i`: orders this hart's instruction fetches after everything that it has observed so far.
 ///
-/// It is local: other harts keep running what they have fetched. Any context.
+/// It is local: other harts may keep executing what they have fetched. Any context.
+///
+/// # Examples
+///
+/// ```
+/// riscv::mm::flush::instructions_here();
+/// ```
 // litmus: flush
 #[inline(always)]
 pub fn instructions_here() {
@@ -52,7 +58,8 @@ pub fn translations_here(pages: Pages) {
         return;
     }
     for n in 0..pages.count {
-        // SAFETY: As `local_flush_tlb_all()` above; the page may be any.
+        // SAFETY: `local_flush_tlb_page()` may be called in any context, for any address. It only
+        // orders, and drops cached translations of this hart.
         unsafe { bindings::rust_riscv_local_flush_tlb_page(pages.start + n * PAGE_SIZE) };
     }
 }
@@ -67,6 +74,12 @@ pub fn translations_here(pages: Pages) {
 /// Context: interrupts on; waits for the other harts, does not sleep.
 ///
 /// C header: [`arch/riscv/include/asm/cacheflush.h`](srctree/arch/riscv/include/asm/cacheflush.h)
+///
+/// # Examples
+///
+/// ```
+/// riscv::mm::flush::instructions_everywhere();
+/// ```
 pub fn instructions_everywhere() {
     adversary::at(Point::Stored);
     // SAFETY: `flush_icache_all()` may be called with interrupts on, which this function's context

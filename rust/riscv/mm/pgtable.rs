@@ -40,17 +40,17 @@ impl Pte {
     /// An entry that maps nothing.
     pub const INVALID: Pte = Pte(0);
 
-    /// The entry whose bits are `bits`.
+    /// Creates the entry whose bits are `bits`.
     pub const fn new(bits: u64) -> Pte {
         Pte(bits)
     }
 
-    /// The bits of the entry.
+    /// Returns the bits of the entry.
     pub const fn bits(self) -> u64 {
         self.0
     }
 
-    /// Whether the entry is valid.
+    /// Returns whether the entry is valid.
     pub const fn is_valid(self) -> bool {
         self.0 & Self::V != 0
     }
@@ -59,13 +59,13 @@ impl Pte {
         self.0 & (Self::R | Self::W | Self::X) != 0
     }
 
-    /// Whether the entry maps kernel text as it must be: executable, not writable, not user.
+    /// Returns whether the entry maps kernel text: executable, not writable, not for user mode.
     pub const fn is_text(self) -> bool {
         self.is_valid() && self.0 & (Self::W | Self::X | Self::U) == Self::X
     }
 
-    /// An entry that maps the same page of memory readable and writable, not executable, for the
-    /// kernel.
+    /// Returns an entry that maps the same page of memory readable and writable, not executable,
+    /// for the kernel.
     ///
     /// The memory type is kept, whichever of the two encodings (Svpbmt, T-Head's) it is in.
     pub const fn to_writable(self) -> Pte {
@@ -97,8 +97,8 @@ pub struct Found {
 }
 
 impl Found {
-    /// The result of a walk for `to`, given this result for `from`; `None` unless one large page
-    /// maps both.
+    /// Returns the result of a walk for `to`, given this result for `from`; `None` unless one large
+    /// page maps both.
     pub fn beside(&self, from: usize, to: usize) -> Option<Found> {
         let (from, to) = (from as u64 >> PAGE_SHIFT, to as u64 >> PAGE_SHIFT);
         let bits = INDEX_BITS * self.level;
@@ -116,6 +116,22 @@ impl Found {
 ///
 /// `levels` is 3 for Sv39, 4 for Sv48, 5 for Sv57. Returns the leaf entry, or the invalid entry at
 /// the lowest level; `None` if the walk ends at an invalid entry of a higher level.
+///
+/// # Examples
+///
+/// ```
+/// use riscv::mm::pgtable::{walk, Pte, Tables};
+///
+/// struct Empty;
+///
+/// impl Tables for Empty {
+///     fn read(&self, _phys: u64) -> Pte {
+///         Pte::INVALID
+///     }
+/// }
+///
+/// assert!(walk(&Empty, 0x1000, 3, 0).is_none());
+/// ```
 pub fn walk(tables: &impl Tables, root: u64, levels: u32, addr: usize) -> Option<Found> {
     let vpn = addr as u64 >> PAGE_SHIFT;
     let mut table = root;

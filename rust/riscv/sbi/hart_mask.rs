@@ -23,7 +23,17 @@ impl Harts {
     /// The number of IDs that a set can span.
     pub const SPAN: usize = usize::BITS as usize;
 
-    /// The set of one hart.
+    /// Returns the set of one hart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use riscv::sbi::{HartId, Harts};
+    ///
+    /// let harts = Harts::one(HartId(5)).with(HartId(4)).ok_or(EINVAL)?;
+    /// assert_eq!(harts.arguments(), [0b11, 4]);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub const fn one(hart: HartId) -> Harts {
         Harts {
             mask: 1,
@@ -31,7 +41,7 @@ impl Harts {
         }
     }
 
-    /// The set with `hart` added; `None` if its ID is too far from that of another hart.
+    /// Returns the set with `hart` added; `None` if its ID is too far from that of another hart.
     pub fn with(self, hart: HartId) -> Option<Harts> {
         let base = self.base.min(hart.0);
         let up = self.base - base;
@@ -46,7 +56,7 @@ impl Harts {
         })
     }
 
-    /// The arguments of an SBI call: the mask, and the ID that its lowest bit stands for.
+    /// Returns the arguments of an SBI call: the mask, and the ID that its lowest bit stands for.
     pub fn arguments(self) -> [usize; 2] {
         [self.mask, self.base]
     }
