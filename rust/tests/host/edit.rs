@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Edits and the ways to write them.
+//! Tests of edits, and of how each is written.
 
 use crate::{
     text::edit::{
@@ -18,7 +18,7 @@ use crate::{
 
 const AT: usize = 0x8000_1000;
 
-// From clang's assembler.
+// Encodings from clang's assembler.
 const NOP: u32 = 0x0000_0013;
 const ADDI: u32 = 0x0015_0513; // addi a0, a0, 1
 const EBREAK: u32 = 0x0010_0073;
@@ -55,7 +55,7 @@ fn parts_are_kept() {
     assert_eq!(edit.new_bytes(), 0x0807_0605);
 }
 
-/// From clang's assembler.
+/// The encodings are from clang's assembler.
 #[test]
 fn accesses_are_what_may_be_misaligned() {
     let edit = |old: u32, new: u32, kind| {
@@ -185,7 +185,7 @@ fn without_reruns_accesses_need_a_stop() {
     assert_eq!(edit(NOP, ADDI, Kind::Code), Way::Store);
 }
 
-/// What is not part of the edit must not become part of a comparison or of a store.
+/// Bytes beyond the length of an edit must not be compared or stored.
 #[test]
 fn bytes_beyond_the_length_are_zero() {
     let ones = [0xff; MAX_LEN];
@@ -198,7 +198,7 @@ fn bytes_beyond_the_length_are_zero() {
     }
 }
 
-/// What is read for an edit may be more than it replaces.
+/// More bytes may be read for an edit than it replaces.
 #[test]
 fn old_bytes_beyond_the_length_are_zero() {
     let ones = [0xff; MAX_LEN];
@@ -273,7 +273,7 @@ fn way_of_two_bytes() {
         assert_eq!(halves(at, C_NOP, C_LI), Way::Store);
         assert_eq!(halves(at, C_NOP, C_EBREAK), Way::Store);
         assert_eq!(halves(at, C_EBREAK, C_NOP), Way::Store);
-        // Over the head of a longer instruction, whose tail stays: only as a breakpoint.
+        // On the first half of a longer instruction, whose second half stays: only a breakpoint.
         assert_eq!(halves(at, NOP as u16, C_EBREAK), Way::Store);
         assert_eq!(halves(at, C_EBREAK, NOP as u16), Way::Store);
         assert_eq!(halves(at, NOP as u16, C_NOP), Way::Stop);
@@ -293,7 +293,7 @@ fn way_of_four_bytes_aligned() {
 
 #[test]
 fn way_of_four_bytes_unaligned() {
-    // Within a page and across two.
+    // Within a page, and across two pages.
     for at in [AT + 2, AT + 6, AT + 0xffe] {
         assert_eq!(words(at, SUB, ADDI), Way::Stop);
         assert_eq!(words(at, NOP, ADDI), Way::Parcels);
@@ -314,15 +314,15 @@ fn without_ziccif(addr: usize, old: u32, new: u32) -> Edit {
 fn way_where_words_are_fetched_by_parcels() {
     let way = |old, new| without_ziccif(AT, old, new).way();
 
-    // Between these, and back, are other instructions: for the second an `ecall`.
+    // Half old and half new, these are other instructions: an `ecall` for the second pair.
     assert_eq!(way(NOP, ADDI), Way::Parcels);
     assert_eq!(way(EBREAK, NOP), Way::Parcels);
     assert_eq!(way(SUB, EBREAK), Way::Parcels);
     assert_eq!(way(SUB, ADDI), Way::Stop);
-    // One parcel is the same: nothing is between.
+    // One parcel is the same, so there is no mixed instruction.
     assert_eq!(way(ADDI, ADDI ^ 1 << 16), Way::Store);
     assert_eq!(way(ADDI, ADDI ^ 1 << 7), Way::Store);
-    // Not a matter of alignment.
+    // Regardless of alignment.
     assert_eq!(without_ziccif(AT + 2, SUB, ADDI).way(), Way::Stop);
     for (len, kind) in [(2, Kind::Code), (4, Kind::Literal), (8, Kind::Literal)] {
         let (old, new) = ([0x01; 8], [0x05; 8]);
@@ -332,14 +332,14 @@ fn way_where_words_are_fetched_by_parcels() {
     }
 }
 
-/// Whatever is behind it, old or new, it is a breakpoint or does nothing.
+/// A stand-in is a breakpoint or has no effect, whether the old or the new bytes follow it.
 #[test]
 fn stand_in_is_harmless() {
     let c_ebreak = u32::from(C_EBREAK);
 
     assert_eq!(without_ziccif(AT, SUB, EBREAK).stand_in(), c_ebreak);
     assert_eq!(without_ziccif(AT, EBREAK, NOP).stand_in(), c_ebreak);
-    // Its old instructions are run by the handler of a breakpoint.
+    // The breakpoint handler runs the old instructions.
     assert_eq!(without_ziccif(AT, SUB, ADDI).stand_in(), c_ebreak);
     // addi x0, anything: a hint.
     assert_eq!(without_ziccif(AT, SUB, NOP).stand_in(), NOP & 0xffff);
@@ -347,7 +347,7 @@ fn stand_in_is_harmless() {
     assert_eq!(without_ziccif(AT, SUB, NOP).head_len(), 2);
 }
 
-/// Two instructions are two even where one store covers them: a task may be between them.
+/// Even if one store covers two instructions, a task may have been preempted between them.
 #[test]
 fn way_of_two_instructions_in_four_bytes() {
     for at in [AT, AT + 2] {
@@ -374,7 +374,7 @@ fn way_of_longer_code() {
     }
 }
 
-/// The first parcel says that the instruction is longer than any that exists.
+/// The length field of the first parcel is that of an instruction longer than any that exists.
 #[test]
 fn way_of_what_is_no_instruction() {
     let long = 0xffff_ffff;

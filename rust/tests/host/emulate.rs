@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The expected results are the manual's, not the code's: Volume I, "RV64I" and "C".
+//! Tests of the emulator. The expected results are from the manual, Volume I, "RV64I" and "C".
 
 use crate::insn::emulate::{
     can_run,
@@ -24,7 +24,7 @@ impl Registers for File {
     }
 }
 
-/// Every register holds its number times 0x100, but for `x0`.
+/// Every register holds its number times 0x100, so `x0` holds 0.
 fn file() -> File {
     File(core::array::from_fn(|n| n as u64 * 0x100))
 }
@@ -56,7 +56,7 @@ fn a_call_through_t0() {
         run(pair(0x0001_2297, 0xffc2_82e7), 8, PC, &mut regs),
         Some(PC + 0x12000 - 4)
     );
-    // The link, not the target.
+    // The link address, not the target.
     assert_eq!(regs.0[5], PC + 8);
     assert_eq!(regs.0[1], 0x100);
 }
@@ -146,13 +146,13 @@ fn what_comes_back_to_its_own_middle() {
     let (jal, jalr, ret) = (0x0100_00ef, 0xffc2_82e7, 0x0000_8067);
     let (c_jalr, c_jr) = (0x9282, 0x8282);
 
-    // A call that is not the last instruction, whatever the link register is.
+    // A call that is not the last instruction, with any link register.
     assert!(comes_back(pair(jal, NOP), 8));
     assert!(comes_back(pair(jalr, NOP), 8));
     assert!(comes_back(0x0001 << 16 | c_jalr, 4));
     assert!(comes_back(u64::from(NOP) << 16 | c_jalr, 6));
     assert!(comes_back(pair(jal, jal), 8));
-    // The last, or no call.
+    // A call that is the last instruction, or no call.
     for last in [jal, jalr, ret, NOP] {
         assert!(!comes_back(pair(NOP, last), 8), "{last:#x}");
         assert!(!comes_back(u64::from(last), 4), "{last:#x}");
@@ -160,8 +160,8 @@ fn what_comes_back_to_its_own_middle() {
     assert!(!comes_back(pair(ret, NOP), 8));
     assert!(!comes_back(c_jalr << 16 | 0x0001, 4));
     assert!(!comes_back(0x0001 << 16 | c_jr, 4));
-    // jal zero, to what is behind the first instruction: 4, and from there to the beginning, or to
-    // what follows the edit.
+    // jal zero, from the first instruction to the second; from the second to the first; from the
+    // first to the end of the edit.
     assert!(comes_back(pair(0x0040_006f, NOP), 8));
     assert!(!comes_back(pair(NOP, 0xffdf_f06f), 8));
     assert!(!comes_back(pair(0x0080_006f, NOP), 8));

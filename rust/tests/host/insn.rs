@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Encoders and decoder.
+//! Tests of the instruction encoders and the decoder.
 
 use crate::insn::{
     auipc,
@@ -34,7 +34,7 @@ fn registers_are_32() {
     assert_eq!(named.map(Reg::number), [0, 1, 5, 6]);
 }
 
-/// What `clang --target=riscv64 -march=rv64gc` 19 makes of the instruction in the comment.
+/// The encodings of `clang --target=riscv64 -march=rv64gc` 19 for the instructions in the comments.
 #[test]
 fn encoders_agree_with_clang() {
     let clang: &[(Result<Insn, OutOfRange>, u32)] = &[
@@ -198,7 +198,7 @@ fn jalr_round_trip() {
     }
 }
 
-/// Values from clang, as above.
+/// The encodings are from clang, as in `encoders_agree_with_clang`.
 #[test]
 fn decoder_knows_what_it_is_not() {
     for (bits, what) in [
@@ -249,8 +249,8 @@ fn length_of_every_parcel() {
     }
 }
 
-/// Where the pair goes, by the manual: both immediates are sign-extended and added to the pc of
-/// the `auipc`.
+/// The target of the pair according to the manual, relative to the `auipc`: both immediates are
+/// sign-extended and added to its pc.
 fn target([a, b]: [Insn; 2]) -> i64 {
     i64::from(a.bits() as i32 & !0xfff) + i64::from(b.bits() as i32 >> 20)
 }

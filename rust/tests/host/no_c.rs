@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Edits and plans in a kernel without compressed instructions, for harts that may have none.
+//! Tests of edits and plans in a kernel without compressed instructions, whose harts may lack them.
 
 use crate::{
     text::{

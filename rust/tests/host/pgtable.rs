@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Page-table walks, in a memory of our own. Bits are those of the privileged manual, "Sv39".
+//! Tests of page-table walks, on simulated memory. The bits are from the privileged manual, "Sv39".
 
 use std::collections::HashMap;
 
@@ -25,9 +25,9 @@ const NAPOT: u64 = 1 << 63;
 
 const TEXT: u64 = V | R | X | G | A | D;
 
-/// The kernel's address with these indices into its tables, from the top, and an offset.
+/// The kernel address with these table indices, from the top level down, and an offset.
 const fn address(indices: &[usize]) -> usize {
-    // Sign-extended: the kernel's half.
+    // Sign-extended, in the kernel's half of the address space.
     let mut addr = usize::MAX;
     let mut n = 0;
 
@@ -38,15 +38,15 @@ const fn address(indices: &[usize]) -> usize {
     addr << 12 | 0x678
 }
 
-/// `satp` modes by their number of levels, with an address that has another index, and none that
-/// is zero, on each level.
+/// `satp` modes by their number of levels, with an address that has a different nonzero index on
+/// each level.
 const MODES: [(u32, usize); 3] = [
     (3, address(&[0x1c1, 0x0a3, 0x165])),
     (4, address(&[0x182, 0x0c1, 0x1a3, 0x165])),
     (5, address(&[0x101, 0x0fe, 0x0c1, 0x1a3, 0x165])),
 ];
 
-/// Memory that holds only page tables: any other access is a wrong walk.
+/// Memory that holds only page tables: any other access is an error of the walk.
 #[derive(Default)]
 struct Memory(HashMap<u64, u64>);
 
@@ -61,12 +61,13 @@ impl Tables for Memory {
     }
 }
 
-/// The table on a level of the way that [`build`] makes; high, to see every bit of a PPN used.
+/// The address of the table on a level, as [`build`] creates it; high, so that every bit of a PPN
+/// is used.
 fn table(level: u32) -> u64 {
     0x00ab_cdef_0100_0000 + u64::from(level) * 0x1000
 }
 
-/// The index into the table on a level, by the manual: VPN[level].
+/// The index into the table on a level, according to the manual: VPN[level].
 fn index(addr: usize, level: u32) -> u64 {
     addr as u64 / 4096 / 512u64.pow(level) % 512
 }
@@ -79,7 +80,7 @@ fn ppn(phys: u64) -> u64 {
     phys / 4096 << 10
 }
 
-/// A way from the top for `addr` that ends on `level` with `last`.
+/// Creates the page tables for `addr`, which end on `level` with the entry `last`.
 fn build(levels: u32, addr: usize, level: u32, last: u64) -> Memory {
     let mut memory = Memory::default();
 
@@ -128,7 +129,7 @@ fn page_of_4_kib() {
     }
 }
 
-/// A superpage's entry becomes that of the one page: its low PPN bits come from the address.
+/// The entry of a superpage becomes that of one page: its low PPN bits come from the address.
 #[test]
 fn superpages() {
     for (levels, addr) in MODES {
@@ -144,8 +145,8 @@ fn superpages() {
     }
 }
 
-/// Svnapot: 64 KiB, with 0b1000 where the page's number within them would be.
-/// What was found for one page of a large one is what would be found for another, and only there.
+/// The result for one page of a superpage gives the result for any other page of it, and for no
+/// page outside.
 #[test]
 fn beside_in_a_superpage() {
     for (levels, addr) in MODES {
@@ -169,6 +170,7 @@ fn beside_in_a_superpage() {
     }
 }
 
+/// Svnapot: 64 KiB, with 0b1000 in place of the page's number within them.
 #[test]
 fn napot() {
     for (levels, addr) in MODES {
@@ -200,7 +202,7 @@ fn invalid_on_the_lowest_level_is_found() {
     }
 }
 
-/// Also where other bits would make the entry a leaf.
+/// Also if other bits would make the entry a leaf.
 #[test]
 fn invalid_above_is_nothing() {
     for (levels, addr) in MODES {
@@ -212,7 +214,7 @@ fn invalid_above_is_nothing() {
     }
 }
 
-/// A pointer in an entry of the lowest level points nowhere: it must not be followed.
+/// An entry of the lowest level is never a pointer to a table, so it must not be followed.
 #[test]
 fn the_lowest_level_is_the_end() {
     for (levels, addr) in MODES {
@@ -223,7 +225,7 @@ fn the_lowest_level_is_the_end() {
     }
 }
 
-/// Upper bits, reserved or of a memory type, are no part of a table's address.
+/// The upper bits, reserved or of a memory type, are not part of a table's address.
 #[test]
 fn table_addresses_have_44_bits_of_ppn() {
     for (levels, addr) in MODES {
@@ -253,7 +255,7 @@ fn writable_is_not_executable_and_the_same_page() {
         let page = ppn(0x00fe_dcba_9876_5000);
         let writable = Pte::new(page | permissions).to_writable();
 
-        // Accessed and dirty too: hardware need not set them.
+        // Accessed and dirty are set, too, since the hardware need not set them.
         assert_eq!(writable.bits(), page | V | R | W | G | A | D);
         assert!(!writable.is_text());
     }
@@ -282,6 +284,6 @@ fn writable_is_one_page() {
 #[test]
 fn constants() {
     assert!(!Pte::INVALID.is_valid());
-    // What the window's placeholder is mapped with: not to be written, not to be run, not a user's.
+    // The protection of the window's placeholder page: not writable, executable or for user mode.
     assert_eq!(Pte::KERNEL_READ & (V | R | W | X | U), V | R);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Order, overlap, strategy and pages of a batch.
+//! Tests of the order, overlap, strategy and pages of a batch.
 
 use crate::{
     text::{
@@ -23,18 +23,18 @@ use crate::{
 const AT: usize = 0x8000_1000;
 const PAGE: usize = 4096;
 
-// From clang's assembler.
+// Encodings from clang's assembler.
 const NOP: [u8; 4] = 0x0000_0013u32.to_le_bytes();
 const SUB: [u8; 4] = 0x40b5_0533u32.to_le_bytes(); // sub a0, a0, a1
 const ADDI: [u8; 4] = 0x0015_0513u32.to_le_bytes(); // addi a0, a0, 1
 const EBREAK: [u8; 4] = 0x0010_0073u32.to_le_bytes();
 
-/// One 4-byte instruction for another, in a phase.
+/// Creates an edit that replaces a 4-byte instruction with another, in a phase.
 fn one(addr: usize, phase: u8) -> Edit {
     Edit::new(MACHINE, addr, &ADDI, &SUB, phase, Kind::Code).unwrap()
 }
 
-/// Any bytes of a length, as a literal.
+/// Creates an edit of a literal with a length.
 fn any(addr: usize, len: usize) -> Edit {
     Edit::new(
         MACHINE,
@@ -70,7 +70,7 @@ fn overlap() {
                 if swapped {
                     edits.reverse();
                 }
-                // Adjacent is not overlapping.
+                // Adjacent edits do not overlap.
                 let expected = distance < first;
                 let planned = plan(&mut edits, None, Pairs::Refused);
 
@@ -95,7 +95,7 @@ fn overlap_is_found_anywhere() {
     }
 }
 
-/// Not even a strategy that stops the machine makes sense of two new values for one byte.
+/// No strategy can write two new values to one byte, not even with all CPUs stopped.
 #[test]
 fn overlap_is_refused_for_every_strategy() {
     for wanted in [Strategy::Live, Strategy::Phased, Strategy::Rendezvous] {
@@ -139,7 +139,7 @@ fn cheapest_strategy() {
     }
 }
 
-/// Which strategy may be asked for is a matter of safety: more careful always, less never.
+/// A more careful strategy than needed may be requested, a less careful one may not.
 #[test]
 fn wanted_strategy() {
     use Strategy::*;
@@ -170,7 +170,7 @@ fn wanted_strategy() {
     }
 }
 
-/// Two instructions are behind a guard where there is one, if its handler can run the old ones.
+/// Two instructions are guarded if the kernel supports that and the handler can run the old ones.
 #[test]
 fn guarded() {
     use Strategy::*;
@@ -186,7 +186,7 @@ fn guarded() {
     let load = two(AT + 16, 0x0005_3503u32.to_le_bytes(), 0);
     let live = one(AT + 32, 0);
     let phased = one(AT + 32, 1);
-    // One instruction: nobody is in its middle.
+    // One instruction: no task can be in its middle.
     let unaligned = one(AT + 42, 0);
     let no = |edit: Edit| Err(BadPlan::Unsafe(edit.addr()));
 
@@ -195,7 +195,7 @@ fn guarded() {
         (&[pair, live], None, Ok(Guarded)),
         (&[pair, unaligned], None, Ok(Guarded)),
         (&[late, live], None, Ok(Guarded)),
-        // It could have to be taken back.
+        // It might have to be reverted.
         (&[pair, phased], None, no(pair)),
         (&[pair, load], None, no(load)),
         (&[unaligned], None, Ok(Rendezvous)),
@@ -203,7 +203,7 @@ fn guarded() {
         (&[live], Some(Guarded), Ok(Guarded)),
         (&[load], Some(Guarded), no(load)),
         (&[pair], Some(Live), no(pair)),
-        // A task that was preempted between the two would go on in the middle of the new ones.
+        // A task that was preempted between the two would resume in the middle of the new ones.
         (&[pair], Some(Rendezvous), no(pair)),
         (&[live, pair], Some(Rendezvous), no(pair)),
     ];
@@ -215,7 +215,7 @@ fn guarded() {
             "case {n}"
         );
     }
-    // Without guards there is nothing that is safe, whatever is asked for.
+    // Without guards no strategy is safe, whichever is requested.
     for wanted in [
         None,
         Some(Live),
@@ -227,14 +227,14 @@ fn guarded() {
 
         assert_eq!(planned, no(pair), "{wanted:?}");
     }
-    // For tests: to see what goes wrong.
+    // For tests that show what goes wrong.
     for wanted in [None, Some(Rendezvous)] {
         assert_eq!(plan(&mut [pair], wanted, Pairs::Torn), Ok(Rendezvous));
     }
     assert_eq!(plan(&mut [pair], Some(Live), Pairs::Torn), no(pair));
 }
 
-/// Guards need our hooks, and a way to wait for tasks that are preempted.
+/// Guards need our hooks, and a way to wait for preempted tasks.
 #[test]
 fn where_pairs_are_guarded() {
     for (hooks, tasks_rcu, preemption, expected) in [
@@ -249,7 +249,7 @@ fn where_pairs_are_guarded() {
     }
 }
 
-/// A call that is not the last instruction comes back to the middle of the new ones.
+/// A call that is not the last instruction returns to the middle of the new ones.
 #[test]
 fn calls_that_come_back_are_refused() {
     let jal_ra = 0x0100_00efu32.to_le_bytes(); // jal ra, 16
@@ -269,16 +269,16 @@ fn pages_of_edits() {
     let cases: [(&[Edit], &[usize]); 7] = [
         (&[], &[]),
         (&[any(AT, 8)], &[AT]),
-        // Up to the last byte of a page, and one parcel further.
+        // Up to the last byte of a page, and one parcel beyond.
         (&[any(AT + PAGE - 8, 8)], &[AT]),
         (&[any(AT + PAGE - 6, 8)], &[AT, AT + PAGE]),
         (&[any(AT + PAGE - 2, 4)], &[AT, AT + PAGE]),
-        // Several in one page, and in both of a straddling edit.
+        // Several edits in one page, and in both pages of one that crosses a boundary.
         (
             &[any(AT, 4), any(AT + PAGE - 2, 4), any(AT + PAGE + 2, 4)],
             &[AT, AT + PAGE],
         ),
-        // Straddling one after another, and a gap.
+        // Edits that cross consecutive page boundaries, and a gap.
         (
             &[
                 any(AT + PAGE - 2, 4),
@@ -305,7 +305,7 @@ fn pages_are_each_once_ascending() {
             assert!(found.contains(&(addr / PAGE * PAGE)));
         }
     }
-    // 4990 + 8 bytes past the start, which is a page's.
+    // From a page boundary to the end of the last edit.
     assert_eq!(found.len(), (4999 * 10 + 8usize).div_ceil(PAGE));
 }
 

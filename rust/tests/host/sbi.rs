@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! SBI errors and sets of harts. What is expected is from the SBI specification, "Binary Encoding"
-//! and "Hart list parameter".
+//! Tests of SBI errors and sets of harts. The expected values are from the SBI specification,
+//! "Binary Encoding" and "Hart list parameter".
 
 use crate::sbi::{
     error::SbiError,
@@ -52,7 +52,7 @@ fn set(harts: &[usize]) -> Option<Harts> {
     Some(set)
 }
 
-/// The harts that the arguments name: those of the mask's bits, counted from the base.
+/// Returns the harts that the arguments of a call select: the bits of the mask, from the base.
 fn named(set: Harts) -> Vec<usize> {
     let [mask, base] = set.arguments();
 
