@@ -43,7 +43,7 @@ thread_local! {
 }
 
 impl Text {
-    /// New text.
+    /// Begins an execution with new text.
     pub fn begin(words: [u32; 2]) -> &'static Text {
         let text = Box::leak(Box::new(Text {
             words: std::cell::UnsafeCell::new(words),
@@ -74,7 +74,7 @@ pub unsafe fn read(addr: usize, len: usize) -> u64 {
     let mut bytes = [0; 8];
 
     text().uses.with(|_| ());
-    // SAFETY: The models' addresses are those of their text; see also `Text::words`.
+    // SAFETY: The models pass addresses in their text. Loom checks that no write is concurrent.
     unsafe {
         ptr::copy_nonoverlapping(ptr::with_exposed_provenance(addr), bytes.as_mut_ptr(), len);
     }
@@ -83,7 +83,7 @@ pub unsafe fn read(addr: usize, len: usize) -> u64 {
 
 fn write(addr: usize, bytes: &[u8]) {
     text().uses.with_mut(|_| ());
-    // SAFETY: As in `read`.
+    // SAFETY: The models pass addresses in their text. Loom checks that no access is concurrent.
     unsafe {
         ptr::copy_nonoverlapping(
             bytes.as_ptr(),
@@ -93,7 +93,7 @@ fn write(addr: usize, bytes: &[u8]) {
     }
 }
 
-/// The kernel's own way.
+/// The C function that writes text when no provider is registered.
 #[no_mangle]
 extern "C-unwind" fn patch_fixmap_write(
     addr: *mut c_void,

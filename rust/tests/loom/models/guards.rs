@@ -93,7 +93,7 @@ impl Machine {
         assert_ne!(edits[0].way(), Way::Store);
 
         self.contents.write();
-        // SAFETY: Nobody else patches, and no CPU comes or goes.
+        // SAFETY: No other thread patches text, and no CPU goes offline or comes online.
         let lock = unsafe { TextLock::held_by_caller() };
         // SAFETY: The only call. The breakpoint is gone when the closure returns.
         unsafe {
@@ -106,7 +106,7 @@ impl Machine {
         self.contents.write();
     }
 
-    /// Runs the text, whose breakpoint has to be dealt with.
+    /// Runs the text; if that is a breakpoint, the handler must handle it.
     fn runs(self) {
         linux::trap(|| {
             if self.text.load(Ordering::Relaxed) == BREAKPOINT {
@@ -117,14 +117,14 @@ impl Machine {
         });
     }
 
-    /// Runs into somebody else's breakpoint.
+    /// Hits a breakpoint that is not ours.
     fn traps(self) {
         linux::trap(|| {
             // SAFETY: Interrupts are off.
             if !unsafe { published() }.is_empty() {
                 self.contents.read();
             }
-            // SAFETY: As above.
+            // SAFETY: Interrupts are off.
             assert!(!unsafe { trap::handle(&mut registers(AT + 0x100)) });
         });
     }
@@ -137,7 +137,7 @@ fn registers(epc: usize) -> pt_regs {
     }
 }
 
-/// Who runs into the breakpoint has seen it, by a fence behind that, which does for the table, too.
+/// A hart that hits our breakpoint has observed it before a fence, which also orders the table.
 #[test]
 fn breakpoint_of_ours() {
     Model::new("guards::breakpoint_of_ours")
@@ -155,8 +155,8 @@ fn breakpoint_of_ours() {
         });
 }
 
-/// Who runs into another one only sees the pointer. That it waits for the table's breakpoint, or is
-/// waited for because of that, is not what this is about.
+/// A hart that hits another breakpoint observes only the pointer to the table. So the orderings of
+/// our breakpoint are not tested here.
 #[test]
 fn breakpoint_of_somebody_else() {
     Model::new("guards::breakpoint_of_somebody_else")

@@ -67,7 +67,7 @@ extern "C-unwind" fn num_online_cpus() -> u32 {
     machine().1.len() as u32
 }
 
-/// Runs a function on all CPUs at the same time, on the caller's, too.
+/// Runs a function on all CPUs at the same time, including the caller's.
 #[no_mangle]
 extern "C-unwind" fn stop_cpus(
     _cpus: *const c_void,
@@ -114,14 +114,14 @@ fn all_meet(cpus: &'static [&'static str]) {
     linux::begin(&cpus[1..]);
     MACHINE.set(Some((text, cpus)));
 
-    // SAFETY: Nobody else patches, and no CPU comes or goes.
+    // SAFETY: No other thread patches text, and no CPU goes offline or comes online.
     let lock = unsafe { TextLock::held_by_caller() };
     let (_, held) = rendezvous(text, &lock).unwrap();
     assert_eq!(held.cpus, cpus.len() as u32);
     text.runs(NEW);
 }
 
-/// The arrival is fully ordered in the kernel; release and acquire is all of it that is needed.
+/// The arrival is fully ordered in the kernel; only its release and acquire are needed here.
 #[test]
 fn two_cpus() {
     Model::new("rendezvous::two_cpus").check(|| all_meet(&["main", "second"]));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `text::provider::Registration`, `TextProvider` and its queue, with the hooks in C: nothing that
-//! is queued is lost, and nobody is in a provider that is gone.
+//! `text::provider::Registration`, `TextProvider` and its queue, with the hooks in C: no
+//! queued write is lost, and no thread is in a provider that was unregistered.
 
 use crate::{
     bindings::riscv_patch_provider,
@@ -135,20 +135,21 @@ fn register() -> Option<Registration<InModule>> {
     unsafe { Registration::new(provider) }.ok()
 }
 
-/// A user of text patching queues an instruction, then another, and has both written.
+/// A user of text patching that queues two instructions and has both written.
 fn patches(text: &Text) {
     for (word, new) in NEW.into_iter().enumerate() {
         let bytes = new.to_le_bytes();
         let addr = std::ptr::with_exposed_provenance_mut(text.address(word));
 
-        // SAFETY: As the functions want it, whose addresses are in `text`.
+        // SAFETY: `patch_text_queue()` is called with the lock held, for an address in `text`, as
+        // it requires.
         unsafe {
             loom_text_lock();
             assert_eq!(patch_text_queue(addr, bytes.as_ptr().cast(), 4, false), 0);
             loom_text_unlock();
         }
     }
-    // SAFETY: The lock is held, as the functions require.
+    // SAFETY: `patch_text_sync()` is called with the lock held, as it requires.
     unsafe {
         loom_text_lock();
         assert_eq!(patch_text_sync(), 0);
@@ -157,9 +158,9 @@ fn patches(text: &Text) {
     }
 }
 
-/// `patch_text_drain()` of who unregisters writes what a user has queued and not synced.
+/// On unregistering, `patch_text_drain()` writes what a user has queued and not synced.
 ///
-/// The pointer is published under the lock that users hold, and not read otherwise here.
+/// The pointer is published under the lock that users hold, and not read without it here.
 #[test]
 fn nothing_queued_is_lost() {
     Model::new("text_provider::nothing_queued_is_lost")
@@ -180,10 +181,10 @@ fn nothing_queued_is_lost() {
         });
 }
 
-/// A trap looks for the provider without a lock, as a reader of RCU.
+/// A trap reads the provider without a lock, as an RCU reader.
 ///
-/// What it finds is reached by the pointer, an order that loom does not know, so that the module's
-/// data is there before; what is looked at is when it goes.
+/// Loom has no address dependencies, so the module's data exists before the provider is registered;
+/// the test is about unregistering it.
 #[test]
 fn trap_when_it_goes() {
     Model::new("text_provider::trap_when_it_goes")
@@ -210,7 +211,7 @@ fn trap_when_it_goes() {
         });
 }
 
-/// There is one provider at most.
+/// There is at most one provider.
 #[test]
 fn one_at_a_time() {
     Model::new("text_provider::one_at_a_time")
@@ -237,7 +238,7 @@ fn one_at_a_time() {
         });
 }
 
-/// The struct of the hooks is the one that is declared here.
+/// The layout of the hooks' struct is that of the struct declared here.
 #[test]
 fn same_struct() {
     use std::mem::{
