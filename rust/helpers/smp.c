@@ -34,7 +34,7 @@ void rust_riscv_flush_icache_all(void)
 	 * litmus: flush+online
 	 */
 	smp_mb();
-	/* Where the CPUs are counted as less than two, flush_icache_all() trusts that. */
+	/* flush_icache_all() flushes no other CPU if it counts fewer than two online. */
 	if (num_online_cpus() < 2)
 		on_each_cpu(fence_i, NULL, true);
 	else
