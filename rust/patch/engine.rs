@@ -158,11 +158,11 @@ pub(crate) fn commit(
     // SAFETY: `plan` and `owners` have accepted the edits, and `owners` outlives the batch. That the
     // resulting code is valid was required of the callers of `Batch::edit`, and that it may be torn
     // of the caller of `Torn::new`. `TextLock`, where the kernel has our hooks, and the engine's
-    // lock exclude other writers.
+    // lock, under which `write` writes, exclude other writers and other guarded batches.
     let batch = unsafe { commit::Batch::new(edits, Origin::Module, strategy) };
 
     // The `TextLock` is taken before the engine's own lock, since the kernel calls us with it held.
-    TextLock::with(|lock| write(&batch, strategy, edits.len(), race_at, Some(lock)))
+    TextLock::with(|lock| write(batch, race_at, Some(lock)))
 }
 
 /// Commits `edits` of the kernel's own users: makes all of them, or none.
@@ -192,20 +192,20 @@ pub(crate) unsafe fn commit_for_kernel(
 
     // SAFETY: `plan` has accepted the edits, and found `strategy` safe. The caller guarantees that
     // their memory may be written and stays mapped, and that the resulting code is valid. It holds
-    // `text_mutex`, so that nobody else writes.
+    // `text_mutex`, so that nobody else writes, and `write` takes the engine's lock, so that no other
+    // guarded batch is written.
     let batch = unsafe { commit::Batch::new(edits, Origin::Kernel, strategy) };
 
-    write(&batch, strategy, edits.len(), None, lock)
+    write(batch, None, lock)
 }
 
 /// Writes `batch` and counts what became of it.
 fn write(
-    batch: &commit::Batch<'_>,
-    strategy: Strategy,
-    edits: usize,
+    batch: commit::Batch<'_>,
     race_at: Option<usize>,
     lock: Option<&TextLock>,
 ) -> Result<Report, Failure> {
+    let (strategy, edits) = (batch.strategy(), batch.len());
     let live = Live {
         write_twice: write_twice(),
         race_at,

@@ -162,7 +162,13 @@ impl From<Failure> for Outcome {
 /// Interrupts on; waits for the other harts.
 pub fn twice<E>(wanted: bool, mut write: impl FnMut() -> Result<(), E>) -> Result<(), E> {
     write()?;
-    // Not before: a CPU that came online meanwhile may have translated the old bytes.
+    again(wanted, write)
+}
+
+/// The second half of [`twice`], after a first write that was another function.
+fn again<E>(wanted: bool, write: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+    // Not asked before the first write: a CPU that came online meanwhile may have translated the
+    // old bytes.
     if wanted && online_cpus() > 1 {
         flush::instructions_everywhere();
         write()?;
@@ -191,7 +197,9 @@ struct Phase {
     code: bool,
     /// Edits that are written in several steps, with a stand-in for the head.
     stand_ins: bool,
-    breakpoints: bool,
+    /// Edits for which a hart can be in a trap that the old text caused.
+    traps: bool,
+    /// Edits for which it matters what the handler of a misaligned access finds.
     accesses: bool,
 }
 
@@ -205,7 +213,7 @@ impl Phase {
             phase.any = true;
             phase.code |= edit.kind() == Kind::Code;
             phase.stand_ins |= edit.way() != Way::Store;
-            phase.breakpoints |= edit.has_breakpoint();
+            phase.traps |= edit.may_trap();
             phase.accesses |= edit.has_access();
         }
         phases
@@ -245,6 +253,7 @@ impl<'e> Batch<'e> {
     /// - [`text::owners::Owners::pin`] accepted each edit, and the `Owners` are kept for `'e`; or,
     ///   for [`Origin::Kernel`], the caller guarantees that the memory of each edit may be written
     ///   and stays valid for `'e`.
+    /// - With [`Strategy::Guarded`], no other guarded batch is written at the same time.
     /// - Nobody else writes to the same text. (If somebody does by mistake, verifying each edit again
     ///   detects what was written before that.)
     /// - The text is valid code at every point in between: after any subset of the edits of phase
@@ -259,6 +268,17 @@ impl<'e> Batch<'e> {
             strategy,
             phases: Phase::all_of(edits),
         }
+    }
+
+    /// The strategy that it is written with.
+    pub fn strategy(&self) -> Strategy {
+        self.strategy
+    }
+
+    /// The number of edits.
+    #[allow(clippy::len_without_is_empty, reason = "nobody asks")]
+    pub fn len(&self) -> usize {
+        self.edits.len()
     }
 
     /// Writes the batch through `window`.
@@ -279,9 +299,9 @@ impl<'e> Batch<'e> {
     ///
     /// May sleep. The caller holds `text_mutex`, except in a kernel without our hooks; `lock` shows
     /// that it also holds `cpus_read_lock`.
-    pub fn write(&self, window: &mut Window, lock: Option<&TextLock>, live: Live) -> Outcome {
+    pub fn write(self, window: &mut Window, lock: Option<&TextLock>, live: Live) -> Outcome {
         if self.origin == Origin::Module {
-            if let Err(failure) = self.verify() {
+            if let Err(failure) = verify(self.edits) {
                 return failure.into();
             }
         }
@@ -349,25 +369,18 @@ impl<'e> Batch<'e> {
                     .and(Err(failure));
                 break;
             }
-            if self.phase(phase).code && live.write_twice && online_cpus() > 1 {
-                open.synchronise();
-                outcome.result = self.begin_unchecked(&open, phase, Direction::Apply);
-            }
+            outcome.result = again(live.write_twice && self.phase(phase).code, || {
+                self.begin_unchecked(&open, phase, Direction::Apply)
+            })
             // 3. to 6.
-            outcome.result = outcome
-                .result
-                .and_then(|()| self.finish(&mut open, phase, Direction::Apply, live));
+            .and_then(|()| self.finish(&mut open, phase, Direction::Apply, live));
             if outcome.result.is_err() {
                 break;
             }
         }
 
         // 7.
-        let traps = self
-            .phases
-            .iter()
-            .any(|phase| phase.breakpoints | phase.accesses);
-        open.close(traps);
+        open.close(self.phases.iter().any(|phase| phase.traps));
         outcome
     }
 
@@ -378,9 +391,9 @@ impl<'e> Batch<'e> {
     /// emulates all of the old instructions, and step 3 of [`Batch::write_live`] waits until no task
     /// is between them.
     fn write_guarded(&self, window: &mut Window, lock: &TextLock, live: Live) -> Outcome {
-        // SAFETY: The window is borrowed mutably and there is one of it, so that there is no other
-        // table. When `write_live` returns, none of the breakpoints is left in the text, and all
-        // CPUs have flushed.
+        // SAFETY: `new` requires that no other guarded batch is written at the same time, so that
+        // there is no other table, and that `plan` has sorted the edits. When `write_live` returns,
+        // none of the breakpoints is left in the text, and all CPUs have flushed.
         unsafe { breakpoints::guard(self.edits, lock, || self.write_live(window, live)) }
     }
 
@@ -419,11 +432,6 @@ impl<'e> Batch<'e> {
     #[inline(always)]
     fn edits(&self, phase: u8) -> impl Iterator<Item = &'e Edit> {
         self.edits.iter().filter(move |edit| edit.phase() == phase)
-    }
-
-    /// Checks that the text holds the old bytes of every edit.
-    fn verify(&self) -> Result<(), Failure> {
-        verify(self.edits)
     }
 
     /// Step 2: verifies the old bytes of every edit of `phase`, and writes its first step.
@@ -623,6 +631,7 @@ impl Writing<'_, '_> {
     }
 }
 
+/// Checks that the text holds the old bytes of every edit.
 #[inline(always)]
 fn verify(edits: &[Edit]) -> Result<(), Failure> {
     for edit in edits {

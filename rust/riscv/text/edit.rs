@@ -301,10 +301,16 @@ impl Edit {
 
     /// Whether the edit adds or removes a breakpoint, so that a hart can be in its handler.
     #[inline(always)]
-    pub fn has_breakpoint(&self) -> bool {
+    fn has_breakpoint(&self) -> bool {
         let begins = |bytes: u64| bytes as u16 == C_EBREAK || bytes as u32 == EBREAK as u32;
 
         self.kind == Kind::Code && (begins(self.old) | begins(self.new))
+    }
+
+    /// Whether a hart can be in a trap that the old text caused, whose handler looks at the text.
+    #[inline(always)]
+    pub fn may_trap(&self) -> bool {
+        self.has_breakpoint() || self.has_access()
     }
 
     /// Whether the edit adds, removes or changes an instruction that accesses memory, so that it
