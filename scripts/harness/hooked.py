@@ -13,31 +13,34 @@ from harness.progress import StepFailed
 FILE = re.compile(r"^\+\+\+ b/(\S+)", re.MULTILINE)
 
 
+def series(hooks: Path = paths.PATCHES) -> list[Path]:
+    return sorted(hooks.glob("*.patch"))
+
+
+def apply(hooks: Path, tree: Path, to: str) -> None:
+    """Apply the series to a tree, which messages call "to"."""
+    for patch in series(hooks):
+        with patch.open() as text:
+            r = subprocess.run(["patch", "-p1", "--no-backup-if-mismatch", "-f", "-d", tree],
+                               stdin=text, capture_output=True, text=True, check=False)
+        if r.returncode:
+            raise StepFailed(f"{patch.name} does not apply to {to}:\n{r.stdout}{r.stderr}")
+
+
 class Tree:
     """The files of a kernel, hooked."""
 
-    def __init__(self, kernel: Path, hooks: Path = paths.TOP / "patches"):
+    def __init__(self, kernel: Path, hooks: Path = paths.PATCHES):
         self.kernel = kernel
-        self.series = sorted(hooks.glob("*.patch"))
-        self.patched: dict[str, str] = {}
-        touched = {name for patch in self.series for name in FILE.findall(patch.read_text())}
+        touched = {name for patch in series(hooks) for name in FILE.findall(patch.read_text())}
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             for path in touched:
                 if (kernel / path).exists():
                     (folder / path).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy(kernel / path, folder / path)
-            for patch in self.series:
-                self.apply(patch, folder)
-            self.patched = {path: (folder / path).read_text() for path in sorted(touched)}
-
-    def apply(self, patch: Path, folder: Path) -> None:
-        with patch.open() as text:
-            r = subprocess.run(["patch", "-p1", "--no-backup-if-mismatch", "-f", "-d", folder],
-                               stdin=text, capture_output=True, text=True, check=False)
-        if r.returncode:
-            raise StepFailed(f"{patch.name} does not apply to {self.kernel}:\n"
-                             f"{r.stdout}{r.stderr}")
+            apply(hooks, folder, str(kernel))
+            self.patched: dict[str, str] = {path: (folder / path).read_text() for path in sorted(touched)}
 
     def read(self, path: str) -> str:
         """The text of a file; none if it is not there."""

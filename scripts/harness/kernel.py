@@ -9,12 +9,12 @@ from a copy of another one, its seed, and make compiles only what differs.
 
 import hashlib
 import os
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import paths, progress, source, store, toolchain
+from harness.hooked import apply, series
 from harness.lock import locked
 from harness.progress import StepFailed
 
@@ -59,10 +59,6 @@ def fragment(flavour: str) -> str:
     return "".join((paths.SCRIPTS / "config" / f).read_text() for f in FLAVOURS[flavour])
 
 
-def hook_series() -> list[Path]:
-    return sorted((paths.TOP / "patches").glob("*.patch"))
-
-
 def digest(parts: list[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
@@ -72,7 +68,7 @@ def describe(src: source.Source, flavour: str, hooked: bool, tools: dict[str, st
     kin = digest(parts)
     parts.append(fragment(flavour))
     if hooked:
-        parts += [p.read_text() for p in hook_series()]
+        parts += [p.read_text() for p in series()]
     variant = f"{flavour}-hooked" if hooked else flavour
     name = f"{src.version}-{variant}-{digest(parts)}"
     tree = paths.cache() / "kernels" / name
@@ -129,15 +125,6 @@ def copy_build(seed: Path, tree: Path) -> None:
                  ["sh", "-c", script, "sh", seed, tree], paths.LOGS / "copy.log")
 
 
-def apply_hooks(tree: Path) -> None:
-    for patch in hook_series():
-        with patch.open() as text:
-            r = subprocess.run(["patch", "-p1", "--no-backup-if-mismatch", "-f", "-d", tree],
-                               stdin=text, capture_output=True, text=True, check=False)
-        if r.returncode:
-            raise StepFailed(f"{patch.name} does not apply to this kernel:\n{r.stdout}{r.stderr}")
-
-
 def compile_kernel(kernel: Kernel, tools: dict[str, str], tree: Path) -> None:
     what = f"{kernel.flavour}{', hooked' if kernel.hooked else ''}"
     progress.run(f"building the kernel {kernel.version} ({what})",
@@ -171,7 +158,7 @@ def build_in(kernel: Kernel, src: source.Source, tools: dict[str, str], work: Pa
     else:
         copy_source(src, work)
     if kernel.hooked:
-        apply_hooks(work)
+        apply(paths.PATCHES, work, "this kernel")
     else:
         # A seed is never hooked: the source is the same.
         (work / KIN).write_text(kernel.kin)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import kernel, modules, paths, toolchain
+from harness.hooked import series
 from harness.kernel import Kernel
 from harness.progress import Step, StepFailed
 from harness.results import Results
@@ -97,7 +98,7 @@ def checkpatch(c: Checker) -> bool:
     ours = [f for f in files("rust samples include", "*.[ch]")
             if not f.is_relative_to(paths.TOP / "rust/tests/loom")]
     clean = c.run([*command, "--file", *ours], cwd=paths.TOP)
-    for patch in kernel.hook_series():
+    for patch in series():
         # On standard input, since checkpatch treats a file that is in git as source. There is no
         # history that has the commits in "Fixes:".
         clean &= c.run([*command, "--ignore",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 SCRIPTS = TOP / "scripts"
+PATCHES = TOP / "patches"
 BUILD = TOP / "build"
 LOGS = BUILD / "logs"
 TOOLCHAIN = BUILD / "toolchain"
