@@ -40,7 +40,8 @@ class Tree:
                     (folder / path).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy(kernel / path, folder / path)
             apply(hooks, folder, str(kernel))
-            self.patched: dict[str, str] = {path: (folder / path).read_text() for path in sorted(touched)}
+            self.patched: dict[str, str] = {
+                path: (folder / path).read_text() for path in sorted(touched)}
 
     def read(self, path: str) -> str:
         """The text of a file; none if it is not there."""
