@@ -28,7 +28,7 @@ use riscv::{
         commit::{
             self,
             Failure,
-            Live, //
+            LiveOptions, //
         },
         edit::{
             Edit,
@@ -155,11 +155,11 @@ pub(crate) fn commit(
     let strategy = plan(edits, options.strategy, pairs).map_err(failure_of)?;
     let race_at = options.race_at.filter(|_| cfg!(CONFIG_KUNIT));
 
-    // SAFETY: `plan` and `owners` have accepted the edits, and `owners` outlives the batch. That the
-    // resulting code is valid was required of the callers of `Batch::edit`, and that it may be torn
-    // of the caller of `Torn::new`. `TextLock`, where the kernel has our hooks, and the engine's
-    // lock, under which `write` writes, exclude other writers and other guarded batches.
-    let batch = unsafe { commit::Batch::new(edits, Origin::Module, strategy) };
+    // SAFETY: `plan` and `owners` have accepted the edits, and `owners` outlives the batch. That
+    // the resulting code is valid was required of the callers of `Batch::edit`, and that it may be
+    // torn of the caller of `Torn::new`. `TextLock`, where the kernel has our hooks, and the
+    // engine's lock, under which `write` writes, exclude other writers and other guarded batches.
+    let batch = unsafe { commit::PlannedBatch::new(edits, Origin::Module, strategy) };
 
     // The `TextLock` is taken before the engine's own lock, since the kernel calls us with it held.
     TextLock::with(|lock| write(batch, race_at, Some(lock)))
@@ -192,21 +192,21 @@ pub(crate) unsafe fn commit_for_kernel(
 
     // SAFETY: `plan` has accepted the edits, and found `strategy` safe. The caller guarantees that
     // their memory may be written and stays mapped, and that the resulting code is valid. It holds
-    // `text_mutex`, so that nobody else writes, and `write` takes the engine's lock, so that no other
-    // guarded batch is written.
-    let batch = unsafe { commit::Batch::new(edits, Origin::Kernel, strategy) };
+    // `text_mutex`, so that nobody else writes, and `write` takes the engine's lock, so that no
+    // other guarded batch is written.
+    let batch = unsafe { commit::PlannedBatch::new(edits, Origin::Kernel, strategy) };
 
     write(batch, None, lock)
 }
 
 /// Writes `batch` and counts what became of it.
 fn write(
-    batch: commit::Batch<'_>,
+    batch: commit::PlannedBatch<'_>,
     race_at: Option<usize>,
     lock: Option<&TextLock>,
 ) -> Result<Report, Failure> {
     let (strategy, edits) = (batch.strategy(), batch.len());
-    let live = Live {
+    let live = LiveOptions {
         write_twice: write_twice(),
         race_at,
     };

@@ -4,7 +4,8 @@
 //!
 //! - [`batch`]: the Rust API; [`ffi`]: the C API, see `include/rust_riscv/patch.h`;
 //! - `engine`: commits batches, one at a time, by the protocol in [`riscv::text::commit`];
-//! - `text_provider`, `queue`, `poke`: writes for the kernel's own users, in a kernel with our hooks;
+//! - `text_provider`, `queue`, `poke`: writes for the kernel's own users, in a kernel with our
+//!   hooks;
 //! - `trap`: the handler of the breakpoints that stand in for instructions meanwhile;
 //! - `options`, `strategy`: overrides, for tests and measurements;
 //! - `stats`, `debugfs`: counters, and the files that show them.

@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which addresses are kernel text, and keeping them so.
+//! Kernel text: finding it in the page tables, reading it, and writing it.
 //!
-//! Text is what the page tables map executable and not writable, in the kernel image or in the
-//! text of a loaded module. A module is pinned for as long as its text is to be patched.
+//! Text is what the page tables map executable and not writable, in the kernel image or in a loaded
+//! module.
+//!
+//! - [`edit`]: an edit of text, and the ways to write it;
+//! - [`plan`]: the order of the edits of a batch, and the strategy to write it with;
+//! - [`owners`]: references to the modules whose text is edited;
+//! - [`lock`]: the lock that excludes other writers;
+//! - [`window`]: the temporary writable mapping of text;
+//! - [`commit`]: the protocol that writes a batch;
+//! - [`breakpoints`]: the edits that the breakpoint handler emulates while they are written;
+//! - `provider`: writes for the kernel's own users, in a kernel with our hooks.
 
 use kernel::prelude::*;
 
@@ -35,24 +44,25 @@ struct KernelTables;
 impl Tables for KernelTables {
     fn read(&self, phys: u64) -> Pte {
         // Volatile rather than the kernel crate's `Atomic`, whose loads are calls of a traced
-        // function: there are thousands in an update of ftrace.
+        // function: an update of ftrace makes thousands of them.
         //
-        // SAFETY: `phys` comes from a page table, so that it is a table's entry in memory that the
-        // linear map covers; others may write it, but in one store.
+        // SAFETY: `read_volatile()` requires a readable and aligned pointer. `phys` is the address
+        // of a page-table entry, which is naturally aligned and in memory that the linear map
+        // covers. Others may write the entry, but with a single store.
         Pte::new(unsafe { entry_at(phys).read_volatile() })
     }
 }
 
-/// Where the linear map has the page-table entry at the physical address `phys`.
+/// Returns the address in the linear map of the page-table entry at the physical address `phys`.
 pub(crate) fn entry_at(phys: u64) -> *mut u64 {
-    // SAFETY: Written once at boot, before any module is loaded.
+    // SAFETY: `kernel_map` is written only at boot, before any module is loaded.
     let offset = unsafe { bindings::kernel_map.va_pa_offset } as u64;
 
     core::ptr::with_exposed_provenance_mut(phys.wrapping_add(offset) as usize)
 }
 
-/// Whether every hart fetches 4 naturally aligned bytes of main memory at once, so that one store
-/// replaces an instruction: whether their ISA strings have Ziccif.
+/// Returns whether every hart fetches 4 naturally aligned bytes of main memory atomically, so that
+/// one store replaces an instruction: whether Ziccif is in the ISA strings of all harts.
 ///
 /// Context: any.
 ///
@@ -63,23 +73,24 @@ pub(crate) fn entry_at(phys: u64) -> *mut u64 {
 /// ```
 /// use riscv::text;
 ///
-/// // The ISA strings do not change.
+/// // It does not change after boot.
 /// assert_eq!(text::fetch_is_atomic(), text::fetch_is_atomic());
 /// ```
 pub fn fetch_is_atomic() -> bool {
-    // SAFETY: It only reads a bitmap that was complete before any module was loaded.
+    // SAFETY: `__riscv_isa_extension_available()` only reads a bitmap, which is complete before any
+    // module is loaded.
     unsafe { bindings::rust_riscv_fetch_is_atomic() }
 }
 
-/// Looks `addr`, an address of the kernel, up in the page tables.
+/// Looks up the kernel address `addr` in the page tables.
 ///
-/// `None` if there is no table for it, or it is an address of user space.
+/// Returns `None` if no page table covers it, or if it is a user-space address.
 ///
 /// # Safety
 ///
-/// The tables on the way to `addr` are not freed meanwhile. Those of the kernel image stay, and
-/// those of memory that the caller keeps allocated or mapped, of a module that it has pinned, say.
-/// Others go with their memory: no lock is taken here.
+/// The page tables that are walked to `addr` are not freed during the call, which takes no lock.
+/// Those of the kernel image are never freed. Others are freed with the memory that they map, so
+/// the caller keeps that allocated: for instance, it holds a reference to the module.
 ///
 /// # Context
 ///
@@ -91,7 +102,7 @@ pub fn fetch_is_atomic() -> bool {
 /// use riscv::text;
 ///
 /// let function = kernel::bindings::_printk as *const () as usize;
-/// // SAFETY: The kernel image stays.
+/// // SAFETY: The page tables of the kernel image are never freed.
 /// let found = unsafe { text::look_up(function) };
 ///
 /// assert!(found.is_some_and(|found| found.pte.is_text()));
@@ -100,16 +111,17 @@ pub unsafe fn look_up(addr: usize) -> Option<Found> {
     const PPN_MASK: u64 = (1 << 44) - 1;
     const SV39: u64 = 8;
 
-    // Only the upper half is the kernel's. The lower one's tables come and go with a process.
+    // Only the upper half belongs to the kernel. The tables of the lower half are freed with their
+    // process.
     if addr <= isize::MAX as usize {
         return None;
     }
     let satp: u64;
-    // SAFETY: Reads a CSR that the kernel may read. Whichever address space is current, its upper
-    // half is the kernel's.
+    // SAFETY: S-mode may read `satp`, which has no side effects. All address spaces map the same
+    // upper half, so it does not matter which one is current.
     unsafe { core::arch::asm!("csrr {}, satp", out(reg) satp, options(nomem, nostack)) };
 
-    // Modes 8, 9 and 10 have 3, 4 and 5 levels.
+    // Modes 8 (Sv39), 9 and 10 have 3, 4 and 5 levels.
     let levels = (satp >> 60).checked_sub(SV39)? + 3;
     walk(
         &KernelTables,
@@ -119,16 +131,19 @@ pub unsafe fn look_up(addr: usize) -> Option<Found> {
     )
 }
 
-/// Lookups of many addresses, most of them near the one before.
+/// Lookups of many addresses, most of which are close to the previous one. Caches the last result.
 #[derive(Default)]
 pub(crate) struct Lookups(Option<(usize, Found)>);
 
 impl Lookups {
+    /// Like [`look_up`].
+    ///
     /// # Safety
     ///
-    /// That of [`look_up`].
+    /// Those of [`look_up`].
     unsafe fn find(&mut self, addr: usize) -> Option<Found> {
-        // SAFETY: By the function's requirement.
+        // SAFETY: `look_up()` requires that the page tables of `addr` are not freed, which the
+        // caller guarantees.
         let look_up = || unsafe { look_up(addr) };
         let found = match self.0 {
             Some((last, found)) => found.beside(last, addr).or_else(look_up),
@@ -139,7 +154,7 @@ impl Lookups {
         Some(found)
     }
 
-    /// The page-table entry of `addr`, where `origin` may write.
+    /// Returns the page-table entry of `addr`, if `origin` may write there.
     ///
     /// # Errors
     ///
@@ -147,9 +162,9 @@ impl Lookups {
     ///
     /// # Safety
     ///
-    /// That of [`look_up`].
+    /// Those of [`look_up`].
     pub(crate) unsafe fn look_up(&mut self, addr: usize, origin: Origin) -> Result<Pte> {
-        // SAFETY: By the function's requirement.
+        // SAFETY: The caller guarantees what `find()` requires.
         unsafe { self.find(addr) }
             .map(|found| found.pte)
             .filter(|pte| match origin {
@@ -160,38 +175,39 @@ impl Lookups {
     }
 }
 
-/// Who asks for a write, which decides what may be written and what is verified.
+/// Who requested a write. This determines what may be written, and what is verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A module, by our API. Only kernel text may be written, and the old bytes are what the module
-    /// expects to be there.
+    /// A module, through the batch API. It may write kernel text only, and the old bytes are what
+    /// the module expects.
     Module,
-    /// The kernel itself, through the provider. It also writes memory that is still to become text,
-    /// and the old bytes were just read, under `text_mutex`.
+    /// The kernel itself, through the provider. It may also write memory that will become text, and
+    /// the old bytes were just read, under `text_mutex`.
     Kernel,
 }
 
-/// The `len` bytes at `addr`, little-endian; `len` is 2, 4, 6 or 8 and `addr` even.
+/// Returns the `len` bytes at `addr`, little-endian. `len` is 2, 4, 6 or 8, and `addr` is even.
 ///
 /// # Safety
 ///
-/// The bytes are readable memory of the kernel, and stay so during the call.
+/// The bytes are kernel memory that is readable during the call.
 #[inline(always)]
 pub unsafe fn read(addr: usize, len: usize) -> u64 {
     let text = core::ptr::with_exposed_provenance::<u16>(addr);
 
-    // Volatile throughout, because others may write it.
+    // All reads are volatile, since others may write the text.
     match len {
-        // SAFETY: By the function's requirement readable; aligned, as just checked.
+        // SAFETY: `read_volatile()` requires a readable and aligned pointer: the caller guarantees
+        // that the bytes are readable, and the alignment was just checked.
         4 if addr & 3 == 0 => return u64::from(unsafe { text.cast::<u32>().read_volatile() }),
-        // SAFETY: As above.
+        // SAFETY: As for 4 bytes.
         8 if addr & 7 == 0 => return unsafe { text.cast::<u64>().read_volatile() },
         _ => {}
     }
     let mut bytes = 0;
 
     for parcel in 0..len / 2 {
-        // SAFETY: As above; `addr` is even.
+        // SAFETY: The caller guarantees that the bytes are readable and that `addr` is even.
         let bits = unsafe { text.add(parcel).read_volatile() };
         bytes |= u64::from(bits) << (16 * parcel);
     }

@@ -2,10 +2,14 @@
 
 //! The protocol that writes a batch of edits: all of them, or none.
 //!
-//! [`Batch::write`] is the way in. `write_live` has the steps of a batch that is written while all
-//! harts execute the text, `write_guarded` puts breakpoints in front of instructions that are
-//! replaced together, and `write_stopped` writes while all other CPUs are stopped. Nothing here
-//! allocates.
+//! [`PlannedBatch::write`] calls one of three functions, depending on the strategy:
+//!
+//! - `write_live`: writes while all harts execute the text. Its comment lists the steps.
+//! - `write_guarded`: writes live, with breakpoints in front of instructions that are replaced
+//!   together.
+//! - `write_stopped`: writes while all other CPUs are stopped.
+//!
+//! Nothing here allocates memory.
 
 use core::ptr::NonNull;
 
@@ -64,15 +68,15 @@ use crate::{
 /// Why a batch failed, and at which address.
 #[derive(Clone, Copy, Debug)]
 pub struct Failure {
-    /// The error as a negative errno. Not an [`Error`]: making one is a function call, which is not
-    /// allowed while the machine is stopped.
+    /// The error as a negative errno. Not an [`Error`], since creating one is a call of a function
+    /// that may be traced, which is not allowed while the machine is stopped.
     pub errno: c_int,
     /// The address of the edit, or 0 if the error is not about a particular edit.
     pub addr: usize,
 }
 
 impl Failure {
-    /// The failure with the errno `number`, which is positive as in C, at `addr`.
+    /// Creates a failure at `addr`. `number` is a positive errno, as in C.
     #[inline(always)]
     pub const fn new(number: u32, addr: usize) -> Failure {
         Failure {
@@ -93,7 +97,7 @@ impl Failure {
 }
 
 impl From<Error> for Failure {
-    /// A failure that is not about a particular edit.
+    /// Creates a failure that is not about a particular edit.
     fn from(error: Error) -> Failure {
         Failure {
             errno: error.to_errno(),
@@ -113,30 +117,29 @@ impl fmt::Display for Failure {
     }
 }
 
-/// How a batch that is written while harts execute the text is written.
+/// Options of writing a batch live, that is, while harts execute the text.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Live {
-    /// Whether each write of code is repeated if several CPUs are online: see [`twice`].
+pub struct LiveOptions {
+    /// Whether each write of code is repeated if more than one CPU is online: see [`twice`].
     pub write_twice: bool,
-    /// The index of an edit to treat as if its old bytes did not match when it is written, for
-    /// tests.
+    /// For tests: the index of an edit whose old bytes are assumed not to match when it is written.
     pub race_at: Option<usize>,
 }
 
-/// The outcome of [`Batch::write`].
+/// The result of [`PlannedBatch::write`].
 #[must_use]
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
-    /// Whether all edits were made. If not, the text is as it was before.
+    /// `Ok` if all edits were written. If not, the text is unchanged.
     pub result: Result<(), Failure>,
-    /// Whether writing had begun and was given up, so that what was written has been reverted.
+    /// Whether some edits had been written before the failure, and were reverted.
     pub reverted: bool,
-    /// For how long all CPUs were stopped, in nanoseconds, if they were.
+    /// How long all CPUs were stopped, in nanoseconds, if they were.
     pub stopped_ns: Option<u64>,
 }
 
 impl From<Failure> for Outcome {
-    /// The outcome of a batch of which nothing was written.
+    /// Creates the outcome of a batch of which nothing was written.
     fn from(failure: Failure) -> Outcome {
         Outcome {
             result: Err(failure),
@@ -146,12 +149,13 @@ impl From<Failure> for Outcome {
     }
 }
 
-/// Calls `write`, which writes code that harts execute. If `wanted` and several CPUs are online when
-/// it has returned, calls it a second time after a flush of all instruction caches.
+/// Calls `write`, which writes code that harts execute. If `wanted` is set and more than one CPU is
+/// online when `write` has returned, flushes all instruction caches and calls `write` again.
 ///
-/// QEMU's multi-threaded TCG needs that: while one thread stores, another may be translating the
-/// old bytes, and link its stale translation after the store has discarded the existing ones. When
-/// a flush ends it has been linked, so that a second store discards it.
+/// This is a workaround for QEMU's multi-threaded TCG: while one vCPU thread stores, another may be
+/// translating the old bytes, and may link its stale translation after the store has invalidated
+/// those that existed. By the end of a flush the stale translation has been linked, so that a
+/// second store invalidates it.
 ///
 /// # Errors
 ///
@@ -165,10 +169,10 @@ pub fn twice<E>(wanted: bool, mut write: impl FnMut() -> Result<(), E>) -> Resul
     again(wanted, write)
 }
 
-/// The second half of [`twice`], after a first write that was another function.
+/// The second half of [`twice`], for a first write that was done by another function.
 fn again<E>(wanted: bool, write: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
-    // Not asked before the first write: a CPU that came online meanwhile may have translated the
-    // old bytes.
+    // Checked after the first write: a CPU that came online during it may have translated the old
+    // bytes.
     if wanted && online_cpus() > 1 {
         flush::instructions_everywhere();
         write()?;
@@ -176,30 +180,32 @@ fn again<E>(wanted: bool, write: impl FnOnce() -> Result<(), E>) -> Result<(), E
     Ok(())
 }
 
-/// A batch of planned edits, of addresses that may be written.
+/// A batch that has been planned, and whose addresses may be written.
 ///
 /// # Invariants
 ///
-/// The edits are sorted by address and do not overlap, and `strategy` is safe for them. For all of
-/// `'e`, the bytes at their addresses are kernel text or, for [`Origin::Kernel`], any memory of the
-/// kernel.
-pub struct Batch<'e> {
+/// The edits are sorted by address and do not overlap, and `strategy` is safe for them. Throughout
+/// `'e`, the bytes at their addresses are kernel text or, for [`Origin::Kernel`], any kernel
+/// memory.
+pub struct PlannedBatch<'e> {
     edits: &'e [Edit],
     origin: Origin,
     strategy: Strategy,
     phases: [Phase; MAX_PHASE as usize + 1],
 }
 
-/// Which kinds of edits a phase of a batch contains.
+/// What a phase of a batch contains.
 #[derive(Clone, Copy, Default)]
 struct Phase {
+    /// Any edits at all.
     any: bool,
+    /// Edits of code.
     code: bool,
     /// Edits that are written in several steps, with a stand-in for the head.
     stand_ins: bool,
-    /// Edits for which a hart can be in a trap that the old text caused.
+    /// Edits for which a hart may be in a trap that the old text caused.
     traps: bool,
-    /// Edits for which it matters what the handler of a misaligned access finds.
+    /// Edits that add, remove or change a memory access: see [`Edit::has_access`].
     accesses: bool,
 }
 
@@ -237,14 +243,15 @@ impl Direction {
     }
 }
 
-/// The part of an edit that is written while or after a stand-in is in the place of its head.
+/// The parts of an edit that has a stand-in: the tail is written while the stand-in replaces the
+/// head, then the head.
 #[derive(Clone, Copy)]
 enum Part {
     Tail,
     Head,
 }
 
-impl<'e> Batch<'e> {
+impl<'e> PlannedBatch<'e> {
     /// Creates a batch from planned edits.
     ///
     /// # Safety
@@ -254,15 +261,15 @@ impl<'e> Batch<'e> {
     ///   for [`Origin::Kernel`], the caller guarantees that the memory of each edit may be written
     ///   and stays valid for `'e`.
     /// - With [`Strategy::Guarded`], no other guarded batch is written at the same time.
-    /// - Nobody else writes to the same text. (If somebody does by mistake, verifying each edit again
-    ///   detects what was written before that.)
-    /// - The text is valid code at every point in between: after any subset of the edits of phase
+    /// - Nobody else writes to the same text. (A write before an edit is verified is still
+    ///   detected, and fails the batch; a write between the verification and the store is lost.)
+    /// - The text is valid code in every intermediate state: after any subset of the edits of phase
     ///   0, and after all of phase 0 and any subset of phase 1.
-    pub unsafe fn new(edits: &'e [Edit], origin: Origin, strategy: Strategy) -> Batch<'e> {
+    pub unsafe fn new(edits: &'e [Edit], origin: Origin, strategy: Strategy) -> PlannedBatch<'e> {
         // INVARIANT: The caller guarantees that `plan` has sorted the edits, checked that they do
-        // not overlap and chosen `strategy`, and that `Owners::pin` or the caller itself has
+        // not overlap, and found `strategy` safe, and that `Owners::pin` or the caller itself has
         // checked their addresses.
-        Batch {
+        PlannedBatch {
             edits,
             origin,
             strategy,
@@ -270,25 +277,25 @@ impl<'e> Batch<'e> {
         }
     }
 
-    /// The strategy that it is written with.
+    /// Returns the strategy with which the batch is written.
     pub fn strategy(&self) -> Strategy {
         self.strategy
     }
 
-    /// The number of edits.
-    #[allow(clippy::len_without_is_empty, reason = "nobody asks")]
+    /// Returns the number of edits.
+    #[allow(clippy::len_without_is_empty, reason = "not needed")]
     pub fn len(&self) -> usize {
         self.edits.len()
     }
 
     /// Writes the batch through `window`.
     ///
-    /// The old bytes of each edit are verified when it is written. Those of a batch of
+    /// The old bytes of each edit are verified right before it is written. Those of a batch of
     /// [`Origin::Module`] are also verified before anything is written.
     ///
     /// # Errors
     ///
-    /// In [`Outcome::result`]; the text is unchanged:
+    /// Returned in [`Outcome::result`]. The text is unchanged then:
     ///
     /// - `-EILSEQ`, with the address of the edit: the text does not hold its old bytes.
     /// - `-EOPNOTSUPP`: the strategy needs `lock`, which is `None`.
@@ -297,9 +304,9 @@ impl<'e> Batch<'e> {
     ///
     /// # Context
     ///
-    /// May sleep. The caller holds `text_mutex`, except in a kernel without our hooks; `lock` shows
-    /// that it also holds `cpus_read_lock`.
-    pub fn write(self, window: &mut Window, lock: Option<&TextLock>, live: Live) -> Outcome {
+    /// May sleep. The caller holds `text_mutex`, except in a kernel without our hooks. If it also
+    /// holds `cpus_read_lock`, it passes `lock`.
+    pub fn write(self, window: &mut Window, lock: Option<&TextLock>, live: LiveOptions) -> Outcome {
         if self.origin == Origin::Module {
             if let Err(failure) = verify(self.edits) {
                 return failure.into();
@@ -309,7 +316,7 @@ impl<'e> Batch<'e> {
             (Strategy::Live | Strategy::Phased, _) => self.write_live(window, live),
             (Strategy::Guarded, Some(lock)) => self.write_guarded(window, lock, live),
             (Strategy::Rendezvous, Some(lock)) => self.write_stopped(window, lock),
-            // CPU hotplug is not excluded.
+            // Both need CPU hotplug to be excluded.
             (Strategy::Guarded | Strategy::Rendezvous, None) => Failure::new(EOPNOTSUPP, 0).into(),
         }
     }
@@ -318,30 +325,33 @@ impl<'e> Batch<'e> {
     ///
     /// For phase 0, then for phase 1:
     ///
-    /// 1. Before phase 1, flush all instruction caches. A hart that executes what phase 1 writes can
-    ///    go on to execute or load what phase 0 wrote, or what the kernel has written before for this
-    ///    hart only.
-    /// 2. Verify the old bytes of each edit, and write its first step: the whole edit, if one store
-    ///    can, else a stand-in for the head. On a mismatch, revert what was written.
+    /// 1. Before phase 1, flush all instruction caches: a hart that executes what phase 1 writes may
+    ///    go on to execute or load what phase 0 wrote, or what the kernel has written before without
+    ///    flushing other harts.
+    /// 2. For each edit, verify the old bytes and write the first step: the whole edit if it takes
+    ///    a single store, else a stand-in for the head. On a mismatch, revert what was written.
     ///
     /// If the phase has stand-ins, also:
     ///
-    /// 3. Flush: no hart fetches the old head any more. If the edits are guarded, wait until no
-    ///    task is between two of their instructions, with the window closed meanwhile.
+    /// 3. Flush: afterwards no hart fetches an old head. If the edits are guarded, close the
+    ///    window, wait until no task is between two of the instructions of an edit, and open it
+    ///    again.
     /// 4. Write the tails.
-    /// 5. Flush: no hart fetches an old tail any more.
+    /// 5. Flush: afterwards no hart fetches an old tail.
     /// 6. Write the heads over the stand-ins.
     ///
     /// At the end:
     ///
-    /// 7. Close the window and flush: every hart fetches the new text. If an edit adds or removes a
-    ///    breakpoint or a memory access, wait until every CPU has left any trap that the old text
-    ///    caused.
+    /// 7. Close the window and flush: afterwards every hart fetches the new text. If an edit adds
+    ///    or removes a breakpoint or a memory access, wait until every CPU has left any trap that
+    ///    the old text caused.
     ///
-    /// With [`Live::write_twice`], steps 2, 4 and 6 are each repeated after another flush.
-    fn write_live(&self, window: &mut Window, live: Live) -> Outcome {
-        // SAFETY: By the type invariants the pages are in ascending order, and stay mapped as they
-        // are. The window is closed below.
+    /// With [`LiveOptions::write_twice`], steps 2, 4 and 6 are each repeated after an additional
+    /// flush.
+    fn write_live(&self, window: &mut Window, live: LiveOptions) -> Outcome {
+        // SAFETY: `open()` requires that the pages stay mapped as they are, and may be written,
+        // until the window is closed: the type invariants guarantee it throughout `'e`. `open` is
+        // closed below.
         let mut open = match unsafe { window.open(plan::pages(self.edits, PAGE_SIZE), self.origin) }
         {
             Ok(open) => open,
@@ -386,21 +396,24 @@ impl<'e> Batch<'e> {
 
     /// Writes the batch live, with breakpoints in front of instructions that are replaced together.
     ///
-    /// A task that was preempted between two instructions resumes at the second one, even if the
-    /// machine was stopped meanwhile. So the stand-in of such an edit is a breakpoint, whose handler
-    /// emulates all of the old instructions, and step 3 of [`Batch::write_live`] waits until no task
-    /// is between them.
-    fn write_guarded(&self, window: &mut Window, lock: &TextLock, live: Live) -> Outcome {
-        // SAFETY: `new` requires that no other guarded batch is written at the same time, so that
-        // there is no other table, and that `plan` has sorted the edits. When `write_live` returns,
-        // none of the breakpoints is left in the text, and all CPUs have flushed.
+    /// A task that was preempted between two instructions resumes at the second one, even if all
+    /// CPUs were stopped in the meantime. So the stand-in of such an edit is a breakpoint, whose
+    /// handler emulates all of the old instructions, and step 3 of [`PlannedBatch::write_live`]
+    /// waits until no task is between them.
+    fn write_guarded(&self, window: &mut Window, lock: &TextLock, live: LiveOptions) -> Outcome {
+        // SAFETY: `guard()` requires that no other table is published: the caller of `new`
+        // guarantees that no other guarded batch is written at the same time. The edits are sorted,
+        // by the type invariants. When `write_live` returns, none of the breakpoints is left in the
+        // text, and all CPUs have flushed their instruction caches since.
         unsafe { breakpoints::guard(self.edits, lock, || self.write_live(window, live)) }
     }
 
-    /// Writes the batch while all other CPUs are stopped: at a rendezvous, the last CPU to arrive
+    /// Writes the batch while all other CPUs are stopped: the last CPU to arrive at a rendezvous
     /// verifies the old bytes and writes.
     fn write_stopped(&self, window: &mut Window, lock: &TextLock) -> Outcome {
-        // SAFETY: As in `write_live`. `mapped` is dropped with `writing`.
+        // SAFETY: `map()` requires that the pages stay mapped as they are, and may be written,
+        // until the window is closed: the type invariants guarantee it throughout `'e`. `mapped` is
+        // dropped with `writing`.
         let mapped = match unsafe { window.map(plan::pages(self.edits, PAGE_SIZE), self.origin) } {
             Ok(mapped) => mapped,
             Err(error) => return Failure::from(error).into(),
@@ -434,12 +447,12 @@ impl<'e> Batch<'e> {
         self.edits.iter().filter(move |edit| edit.phase() == phase)
     }
 
-    /// Step 2: verifies the old bytes of every edit of `phase`, and writes its first step.
+    /// Step 2: verifies the old bytes of each edit of `phase`, and writes its first step.
     ///
     /// # Errors
     ///
-    /// The index of the first edit that was not written, and why. The edits of `phase` before it
-    /// have been written.
+    /// Returns the index of the first edit that was not written, and why. The edits of `phase` with
+    /// lower indices have been written.
     fn begin(
         &self,
         open: &Open<'_>,
@@ -460,8 +473,8 @@ impl<'e> Batch<'e> {
         Ok(())
     }
 
-    /// Step 2 again, or backwards: writes the first step of every edit of `phase` without verifying
-    /// anything.
+    /// Repeats or reverts step 2: writes the first step of each edit of `phase`, without verifying
+    /// the old bytes.
     fn begin_unchecked(
         &self,
         open: &Open<'_>,
@@ -476,24 +489,24 @@ impl<'e> Batch<'e> {
         Ok(())
     }
 
-    /// Steps 3 to 6: writes the rest of the edits of `phase` that have a stand-in.
+    /// Steps 3 to 6: writes the tails and heads of the edits of `phase` that have a stand-in.
     fn finish(
         &self,
         open: &mut Open<'_>,
         phase: u8,
         direction: Direction,
-        live: Live,
+        live: LiveOptions,
     ) -> Result<(), Failure> {
         if !self.phase(phase).stand_ins {
             return Ok(());
         }
-        // 3. No hart may see the new tail after the old head. litmus: batch+phases
+        // 3. No hart may execute the old head with the new tail. litmus: batch+phases
         self.synchronise_before_tails(open, phase);
         // 4.
         twice(live.write_twice, || {
             self.write_part(open, phase, Part::Tail, direction)
         })?;
-        // 5. No hart may see the new head before the new tail. litmus: batch+phases
+        // 5. No hart may execute the new head with the old tail. litmus: batch+phases
         open.synchronise();
         // 6.
         twice(live.write_twice, || {
@@ -501,8 +514,8 @@ impl<'e> Batch<'e> {
         })
     }
 
-    /// Step 3: waits until no hart executes the instructions behind the stand-ins of `phase`, and
-    /// no task is between them.
+    /// Step 3: flushes, so that no hart fetches an old head of `phase` any more. If the edits are
+    /// guarded, also waits until no task is between two of their instructions.
     fn synchronise_before_tails(&self, open: &mut Open<'_>, phase: u8) {
         if self.edits.iter().any(Edit::is_splittable) {
             open.closed_while(breakpoints::wait_for_tasks);
@@ -512,7 +525,7 @@ impl<'e> Batch<'e> {
         adversary::at(Point::StoodIn);
     }
 
-    /// Steps 4 and 6: writes a part of every edit of `phase` that has a stand-in.
+    /// Steps 4 and 6: writes `part` of each edit of `phase` that has a stand-in.
     fn write_part(
         &self,
         open: &Open<'_>,
@@ -538,10 +551,10 @@ impl<'e> Batch<'e> {
 
     /// Flushes all instruction caches, before the tails of `phase` are written or it is reverted.
     ///
-    /// If an instruction that accesses memory is added or removed, it also waits until every CPU
-    /// has left any trap that the old text caused. The handler of a misaligned access reads the
-    /// instruction again, parcel by parcel: it could combine an old head with a new tail, or find
-    /// the stand-in and then the access again.
+    /// If an edit adds or removes a memory access, also waits until every CPU has left any trap
+    /// that the old text caused. The handler of a misaligned access reads the instruction again,
+    /// parcel by parcel: it could combine an old head with a new tail, or read the stand-in and
+    /// then the access again.
     fn synchronise_accesses(&self, open: &Open<'_>, phase: u8) {
         if self.phase(phase).accesses {
             open.synchronise_after_traps();
@@ -551,13 +564,13 @@ impl<'e> Batch<'e> {
     }
 
     /// Reverts the edits of `phase` whose indices are below `end`, of which only the first step was
-    /// written, and all phases before, the last one first.
+    /// written. Then reverts all earlier phases, in descending order.
     fn revert(
         &self,
         open: &mut Open<'_>,
         phase: u8,
         end: usize,
-        live: Live,
+        live: LiveOptions,
     ) -> Result<(), Failure> {
         self.synchronise_accesses(open, phase);
         self.write_code_twice(live, phase, || self.revert_first_steps(open, phase, end))?;
@@ -572,18 +585,18 @@ impl<'e> Batch<'e> {
         Ok(())
     }
 
-    /// Calls `write`, which writes edits of `phase`, and again if it has written code and
-    /// [`Live::write_twice`] is set.
+    /// Calls `write`, which writes edits of `phase`. Repeats it as [`twice`] does if `phase`
+    /// contains code and [`LiveOptions::write_twice`] is set.
     fn write_code_twice(
         &self,
-        live: Live,
+        live: LiveOptions,
         phase: u8,
         write: impl FnMut() -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         twice(live.write_twice && self.phase(phase).code, write)
     }
 
-    /// Reverts the first step of the edits of `phase` whose indices are below `end`.
+    /// Reverts the first step of each edit of `phase` whose index is below `end`.
     fn revert_first_steps(&self, open: &Open<'_>, phase: u8, end: usize) -> Result<(), Failure> {
         let mut writer = open.writer();
 
@@ -631,7 +644,7 @@ impl Writing<'_, '_> {
     }
 }
 
-/// Checks that the text holds the old bytes of every edit.
+/// Checks that the text contains the old bytes of each edit.
 #[inline(always)]
 fn verify(edits: &[Edit]) -> Result<(), Failure> {
     for edit in edits {
@@ -644,8 +657,8 @@ fn verify(edits: &[Edit]) -> Result<(), Failure> {
 
 #[inline(always)]
 fn holds_old(edit: &Edit) -> bool {
-    // SAFETY: All edits here come from a `Batch`, by whose invariant their bytes are memory of the
-    // kernel that stays valid.
+    // SAFETY: `read()` requires that the bytes are readable kernel memory. The edit is from a
+    // `PlannedBatch`, whose invariants guarantee it.
     unsafe { text::read(edit.addr(), edit.len()) == edit.old() }
 }
 
@@ -654,7 +667,9 @@ fn verify_and_begin(writer: &mut Writer<'_>, edit: &Edit) -> Result<(), Failure>
     let alias = writer.alias(edit.addr()).ok_or(Failure::not_open(edit))?;
 
     if edit.way() == Way::Store {
-        // SAFETY: As in `store`: what is there is read and written whole.
+        // SAFETY: `replace_once()` requires `len` bytes that are readable, writable and aligned. An
+        // edit of `Way::Store` is 2, 4 or 8 naturally aligned bytes, and so in one page, which the
+        // window maps at `alias`.
         return if unsafe { replace_once(alias, edit.len(), edit.old(), edit.new_bytes()) } {
             Ok(())
         } else {
@@ -675,8 +690,8 @@ fn first_step(writer: &mut Writer<'_>, edit: &Edit, direction: Direction) -> Res
     }
 }
 
-/// Writes the low `len` bytes of `bytes` at `offset` of `edit`: in one store if they are naturally
-/// aligned, else parcel by parcel (2 bytes).
+/// Writes the low `len` bytes of `bytes` at `offset` of `edit`: with one store if they are
+/// naturally aligned, else parcel by parcel (2 bytes).
 #[inline(always)]
 fn store(
     writer: &mut Writer<'_>,
@@ -690,15 +705,17 @@ fn store(
     if edit.way() == Way::Store || len.is_power_of_two() && addr % len == 0 {
         let alias = writer.alias(addr).ok_or(Failure::not_open(edit))?;
 
-        // SAFETY: `alias` is `len` writable bytes: they are naturally aligned, as all of an edit of
-        // `Way::Store` is, hence in one page.
+        // SAFETY: `store_once()` requires `len` bytes that are writable and aligned. They are
+        // naturally aligned, as is all of an edit of `Way::Store`, and so in one page, which the
+        // window maps at `alias`.
         unsafe { store_once(alias, len, bytes) };
         return Ok(());
     }
     for parcel in (0..len).step_by(2) {
         let alias = writer.alias(addr + parcel).ok_or(Failure::not_open(edit))?;
 
-        // SAFETY: As above, for 2 bytes; `addr` is even.
+        // SAFETY: As above, for 2 bytes: `addr` is even, as the address and all parts of an edit
+        // are.
         unsafe { store_once(alias, 2, bytes >> (8 * parcel)) };
     }
     Ok(())
@@ -713,7 +730,7 @@ fn store(
 unsafe fn replace_once(alias: NonNull<u8>, len: usize, old: u64, new: u64) -> bool {
     let alias = alias.as_ptr();
 
-    // Volatile, as in `store_once`.
+    // Volatile, for the reasons given in `store_once`.
     macro_rules! replace {
         ($word:ty) => {{
             let alias = alias.cast::<$word>();
@@ -744,8 +761,9 @@ unsafe fn replace_once(alias: NonNull<u8>, len: usize, old: u64, new: u64) -> bo
 unsafe fn store_once(alias: NonNull<u8>, len: usize, bytes: u64) {
     let alias = alias.as_ptr();
 
-    // Volatile, so that each is a single store: harts may fetch these bytes at any time. The
-    // `kernel` crate's `Atomic` would be a call of a traced function, on a stopped machine.
+    // Volatile, so that each is a single store: harts may fetch these bytes at any time. Not the
+    // `kernel` crate's `Atomic`, whose stores are calls of a traced function, which is not allowed
+    // while the machine is stopped.
     match len {
         // SAFETY: The caller guarantees that `alias` is valid for writing `len` bytes, and aligned.
         2 => unsafe { alias.cast::<u16>().write_volatile(bytes as u16) },

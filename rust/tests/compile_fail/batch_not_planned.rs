@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 // needs: kernel
-// expect: E0133: call to unsafe function `Batch::<'e>::new` is unsafe
+// expect: E0133: call to unsafe function `PlannedBatch::<'e>::new` is unsafe
 
 //! Writing edits that nobody has planned, to addresses that nobody has checked.
 
 use riscv::text::{
     commit::{
-        Batch,
-        Live, //
+        LiveOptions,
+        PlannedBatch, //
     },
     edit::Edit,
     plan::Strategy,
@@ -18,9 +18,9 @@ use riscv::text::{
 #[cfg(misuse)]
 pub fn misuse(edits: &[Edit], window: &mut Window) {
     // Two instructions at once, without a guard.
-    let batch = Batch::new(edits, Origin::Kernel, Strategy::Live);
+    let batch = PlannedBatch::new(edits, Origin::Kernel, Strategy::Live);
 
-    let _ = batch.write(window, None, Live::default());
+    let _ = batch.write(window, None, LiveOptions::default());
 }
 
 /// Writes one edit.
@@ -32,8 +32,8 @@ pub fn misuse(edits: &[Edit], window: &mut Window) {
 pub unsafe fn right(edit: Edit, window: &mut Window) {
     let edits = [edit];
     // SAFETY: The caller guarantees that the memory may be written. A plan of one edit that is one
-    // store is `Live`.
-    let batch = unsafe { Batch::new(&edits, Origin::Kernel, Strategy::Live) };
+    // store is `Strategy::Live`.
+    let batch = unsafe { PlannedBatch::new(&edits, Origin::Kernel, Strategy::Live) };
 
-    let _ = batch.write(window, None, Live::default());
+    let _ = batch.write(window, None, LiveOptions::default());
 }
