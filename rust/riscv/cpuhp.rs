@@ -81,15 +81,15 @@ mod slot;
 mod sysfs;
 
 pub use section::{
+    CallbackReturn,
     Here,
     Online,
-    Outcome,
     Prepare,
     Section,
     Starting, //
 };
 pub use slot::Slot;
-pub use sysfs::holder;
+pub use sysfs::state_name;
 
 /// The callbacks of a hotplug state.
 ///
@@ -104,7 +104,7 @@ pub trait State: 'static {
 
     /// Called when the CPU comes online. If it fails, the states before it are undone by their
     /// `down`, and the CPU stays offline.
-    fn up(_cpu: &Self::Section) -> <Self::Section as Section>::Outcome {
+    fn up(_cpu: &Self::Section) -> <Self::Section as Section>::Return {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -222,23 +222,23 @@ impl CpusRead {
     ///
     /// The code that set the callbacks up, in Rust or in C, does not depend on them any more, and
     /// does not remove them again.
-    pub unsafe fn vacate<S: Section>(&self, slot: Slot<S>) -> Vacancy<'_, S> {
+    pub unsafe fn clear_slot<S: Section>(&self, slot: Slot<S>) -> EmptySlot<'_, S> {
         // SAFETY: The lock is held. The number is that of a slot, hence within the state machine's
         // bounds; single callbacks are not run.
         unsafe { __cpuhp_remove_state_cpuslocked(slot.number(), false) };
-        Vacancy { cpus: self, slot }
+        EmptySlot { cpus: self, slot }
     }
 }
 
-/// An empty slot that was taken from its owner, and must be filled before hotplug is possible
-/// again: it borrows the [`CpusRead`].
-#[must_use = "a CPU that comes online while the slot is empty lacks what ran there"]
-pub struct Vacancy<'cpus, S: Section> {
+/// A slot whose callbacks were removed. It borrows the [`CpusRead`], so other callbacks can be set
+/// up in it before CPU hotplug is possible again.
+#[must_use = "while the slot is empty, CPUs come online without its callbacks"]
+pub struct EmptySlot<'cpus, S: Section> {
     cpus: &'cpus CpusRead,
     slot: Slot<S>,
 }
 
-impl<S: Section> Vacancy<'_, S> {
+impl<S: Section> EmptySlot<'_, S> {
     /// Sets up `T` in the slot. No callback runs: the CPUs that are online have been through the
     /// state.
     ///
@@ -249,13 +249,13 @@ impl<S: Section> Vacancy<'_, S> {
     /// # Safety
     ///
     /// Those of [`Registration::new`].
-    pub unsafe fn fill<T: State<Section = S>>(self) -> Result<Registration<T>> {
+    pub unsafe fn set_up<T: State<Section = S>>(self) -> Result<Registration<T>> {
         // SAFETY: The caller guarantees that the result is removed before the code of `T` is freed.
         unsafe { Registration::new_locked(self.slot, Calls::HotplugOnly, self.cpus) }
     }
 
-    /// Leaves the slot empty, for other code, such as C, to fill.
-    pub fn give_up(self) {}
+    /// Leaves the slot empty. Other code, such as C, may set up callbacks in it.
+    pub fn leave_empty(self) {}
 }
 
 /// A [`State`] that is set up. Dropping it removes the state.
@@ -352,7 +352,7 @@ impl<T: State> Registration<T> {
         // INVARIANT: The setup succeeded.
         Ok(Registration {
             slot: if number > 0 {
-                slot.handed_out(number)
+                slot.allocated(number)
             } else {
                 slot
             },
@@ -377,14 +377,14 @@ impl<T: State> Registration<T> {
         core::mem::forget(self);
     }
 
-    /// Empties the slot without running callbacks, so that it can be filled with something else.
-    pub fn vacate(self, cpus: &CpusRead) -> Vacancy<'_, T::Section> {
+    /// Removes the callbacks without running them, so that others can be set up in the slot.
+    pub fn clear_slot(self, cpus: &CpusRead) -> EmptySlot<'_, T::Section> {
         let slot = self.slot;
 
         core::mem::forget(self);
         // SAFETY: By the type invariant the callbacks are those of `T`. `self` was forgotten, so
         // they are not removed again.
-        unsafe { cpus.vacate(slot) }
+        unsafe { cpus.clear_slot(slot) }
     }
 
     /// Replaces `T` with `U` in one step: every CPU runs the callbacks of one of them. Replacing
@@ -406,11 +406,11 @@ impl<T: State> Registration<T> {
         // `cpus` keeps CPUs from coming online in between. litmus: hotplug+replace
         //
         // SAFETY: The caller guarantees that the result is removed before the code of `U` is freed.
-        unsafe { self.vacate(cpus).fill::<U>() }.map_err(|error| {
-            let back = Vacancy { cpus, slot };
+        unsafe { self.clear_slot(cpus).set_up::<U>() }.map_err(|error| {
+            let back = EmptySlot { cpus, slot };
 
             // SAFETY: The result replaces `self`, for which the caller of `new` has guaranteed it.
-            (error, unsafe { back.fill::<T>() }.ok())
+            (error, unsafe { back.set_up::<T>() }.ok())
         })
     }
 }

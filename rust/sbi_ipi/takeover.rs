@@ -8,7 +8,7 @@ use core::mem::ManuallyDrop;
 use kernel::prelude::*;
 
 use riscv::cpuhp::{
-    holder,
+    state_name,
     Calls,
     CpusRead,
     Registration,
@@ -39,10 +39,11 @@ extern "C" {
 ///
 /// # Errors
 ///
-/// `-EBUSY` if other code or no code owns it; the errors of [`holder`].
+/// `-EBUSY` if other code owns it, or none does; the errors of [`state_name`].
 pub(crate) fn check() -> Result {
-    // Not under `CpusRead`, since CPUs are brought online under locks of sysfs, which this takes.
-    let name = holder(Slot::RISCV_SBI_IPI)
+    // Not called with `CpusRead` held: this takes locks of sysfs under which CPUs are brought
+    // online.
+    let name = state_name(Slot::RISCV_SBI_IPI)
         .inspect_err(|_| pr_err!("cannot read the owner of the state: is sysfs mounted?\n"))?;
 
     match name.as_deref() {
@@ -71,27 +72,26 @@ pub(crate) struct TakenOver(ManuallyDrop<OurState>);
 impl TakenOver {
     /// Replaces the state of the C code with ours, in one step.
     pub(crate) fn new(cpus: &CpusRead, late: bool) -> Result<TakenOver> {
-        // The late state is set up first: if that fails, the C code's state is still there.
+        // The late state is set up first: if that fails, the C code's state is still in place.
         let late = if late {
             let slot = Slot::ONLINE_DYNAMIC;
-            // SAFETY: Removed when the result is dropped: with the module's data, or when `init`
-            // fails, before the module's text is freed.
+            // SAFETY: The state is removed when the result is dropped: with the module's data, or
+            // if `init` fails. Both are before the module's text is freed.
             Some(unsafe { Registration::new_locked(slot, Calls::HotplugOnly, cpus) }?)
         } else {
             None
         };
 
-        // SAFETY: The C code never removes its state, and its callback only enables the IPI, which
-        // ours does on every CPU that comes online from here on.
-        let vacancy = unsafe { cpus.vacate(Slot::RISCV_SBI_IPI) };
+        // SAFETY: The C code never removes its state, and does not depend on it: the callback only
+        // enables the IPI, which ours does on every CPU that comes online from here on.
+        let empty = unsafe { cpus.clear_slot(Slot::RISCV_SBI_IPI) };
         let state = match late {
             Some(late) => {
-                vacancy.give_up();
+                empty.leave_empty();
                 OurState::Late(late)
             }
-            // SAFETY: Removed when the result is dropped: with the module's data, or when `init`
-            // fails, before the module's text is freed.
-            None => OurState::Early(unsafe { vacancy.fill() }?),
+            // SAFETY: As above.
+            None => OurState::Early(unsafe { empty.set_up() }?),
         };
         Ok(TakenOver(ManuallyDrop::new(state)))
     }
@@ -99,12 +99,12 @@ impl TakenOver {
 
 impl Drop for TakenOver {
     fn drop(&mut self) {
-        // SAFETY: Taken only here, where `self` is dropped, and not used afterwards.
+        // SAFETY: `self` is being dropped, so nobody uses the value afterwards.
         let state = unsafe { ManuallyDrop::take(&mut self.0) };
 
         CpusRead::with(|cpus| {
             match state {
-                OurState::Early(state) => state.vacate(cpus).give_up(),
+                OurState::Early(state) => state.clear_slot(cpus).leave_empty(),
                 OurState::Late(state) => state.remove_locked(cpus),
             }
             give_back(cpus);
@@ -116,7 +116,7 @@ impl Drop for TakenOver {
 /// Sets up the state of the C code again, which then enables the IPI.
 #[cfg(rust_riscv_sbi_ipi_hook)]
 fn give_back(_cpus: &CpusRead) {
-    // SAFETY: `sbi_ipi_setup_state_cpuslocked()` must be called with `cpus_read_lock` held, which
+    // SAFETY: `sbi_ipi_setup_state_cpuslocked()` must be called with `cpus_read_lock` held, as
     // `_cpus` shows.
     let ret = unsafe { sbi_ipi_setup_state_cpuslocked() };
     if ret != 0 {
@@ -124,8 +124,8 @@ fn give_back(_cpus: &CpusRead) {
     }
 }
 
-/// Logs that the state cannot be given back, in a kernel without the hook. There the module cannot
-/// be removed, so that this is only called if loading it has failed.
+/// Logs that the state cannot be given back, in a kernel without the hook. The module cannot be
+/// removed there, so this is called only if loading it has failed.
 #[cfg(not(rust_riscv_sbi_ipi_hook))]
 fn give_back(_cpus: &CpusRead) {
     pr_err!("CPUs that come online from now on do not receive IPIs\n");

@@ -37,7 +37,7 @@ macro_rules! observer {
         impl State for $name {
             type Section = $section;
             const NAME: &'static CStr = $cstr;
-            fn up(cpu: &$section) -> <$section as Section>::Outcome {
+            fn up(cpu: &$section) -> <$section as Section>::Return {
                 print("up", stringify!($name), cpu.cpu().as_u32());
                 $result
             }

@@ -16,15 +16,15 @@ use kernel::sync::atomic::{
     Release, //
 };
 
-/// A slot for one message between two contexts.
+/// A one-shot channel: passes one message from one context to another.
 ///
 /// # Examples
 ///
 /// ```
 /// use riscv::barrier::message::Message;
 ///
-/// let mut room = Message::new();
-/// let (sender, mut receiver) = room.split();
+/// let mut channel = Message::new();
+/// let (sender, mut receiver) = channel.split();
 ///
 /// assert_eq!(receiver.receive(), None);
 /// sender.send([1, 2, 3]); // Takes the sender: there is no second message.
@@ -45,7 +45,7 @@ pub struct Message<T> {
 unsafe impl<T: Send> Sync for Message<T> {}
 
 impl<T> Message<T> {
-    /// Creates a slot without a message.
+    /// Creates a channel without a message.
     pub const fn new() -> Message<T> {
         Message {
             ready: Atomic::new(false),

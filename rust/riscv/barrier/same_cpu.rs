@@ -19,20 +19,20 @@ use kernel::{
 
 use super::barrier;
 
-/// A slot for a value that the task leaves and the handler takes.
+/// A mailbox for one value: the task posts it, the handler takes it.
 ///
 /// # Examples
 ///
 /// ```
-/// use riscv::barrier::same_cpu::Note;
+/// use riscv::barrier::same_cpu::Mailbox;
 ///
-/// let mut note = Note::new();
+/// let mut mailbox = Mailbox::new();
 /// // SAFETY: Both are used here, by one task.
-/// let (mut task, mut handler) = unsafe { note.split() };
+/// let (mut task, mut handler) = unsafe { mailbox.split() };
 ///
 /// assert_eq!(handler.take(), None);
-/// assert!(task.leave(42));
-/// assert!(!task.leave(43)); // The first has not been taken.
+/// assert!(task.post(42));
+/// assert!(!task.post(43)); // The first has not been taken.
 /// assert_eq!(handler.take(), Some(42));
 /// ```
 ///
@@ -40,15 +40,15 @@ use super::barrier;
 ///
 /// While `there` is true, the data is initialised and only the handler uses it; otherwise only the
 /// task uses it.
-pub struct Note<T: Copy> {
+pub struct Mailbox<T: Copy> {
     there: Atomic<bool>,
     data: UnsafeCell<MaybeUninit<T>>,
 }
 
-impl<T: Copy> Note<T> {
-    /// Creates an empty slot.
-    pub const fn new() -> Note<T> {
-        Note {
+impl<T: Copy> Mailbox<T> {
+    /// Creates an empty mailbox.
+    pub const fn new() -> Mailbox<T> {
+        Mailbox {
             there: Atomic::new(false),
             data: UnsafeCell::new(MaybeUninit::uninit()),
         }
@@ -65,25 +65,25 @@ impl<T: Copy> Note<T> {
     }
 }
 
-impl<T: Copy> Default for Note<T> {
-    fn default() -> Note<T> {
-        Note::new()
+impl<T: Copy> Default for Mailbox<T> {
+    fn default() -> Mailbox<T> {
+        Mailbox::new()
     }
 }
 
 /// The side of the task, which is interrupted.
-pub struct Task<'a, T: Copy>(&'a Note<T>, #[allow(dead_code)] NotThreadSafe);
+pub struct Task<'a, T: Copy>(&'a Mailbox<T>, #[allow(dead_code)] NotThreadSafe);
 
 impl<T: Copy> Task<'_, T> {
-    /// Leaves `note`, and returns `true`; `false` if the last one has not been taken.
-    pub fn leave(&mut self, note: T) -> bool {
+    /// Posts `value`, and returns `true`; `false` if the last one has not been taken.
+    pub fn post(&mut self, value: T) -> bool {
         if self.0.there.load(Relaxed) {
             return false;
         }
         // The data is written only after `there` was read. litmus: same-cpu+cycle
         barrier();
         // SAFETY: `there` is false, so by the type invariant only the task uses the data.
-        unsafe { (*self.0.data.get()).write(note) };
+        unsafe { (*self.0.data.get()).write(value) };
         // litmus: same-cpu
         barrier();
         self.0.there.store(true, Relaxed);
@@ -92,10 +92,10 @@ impl<T: Copy> Task<'_, T> {
 }
 
 /// The side of the interrupt handler.
-pub struct Handler<'a, T: Copy>(&'a Note<T>, #[allow(dead_code)] NotThreadSafe);
+pub struct Handler<'a, T: Copy>(&'a Mailbox<T>, #[allow(dead_code)] NotThreadSafe);
 
 impl<T: Copy> Handler<'_, T> {
-    /// Takes the note, if there is one.
+    /// Takes the value, if one was posted.
     pub fn take(&mut self) -> Option<T> {
         if !self.0.there.load(Relaxed) {
             return None;
@@ -104,10 +104,10 @@ impl<T: Copy> Handler<'_, T> {
         barrier();
         // SAFETY: `there` is true, so by the type invariant the data is initialised, and the task
         // does not use it.
-        let note = unsafe { (*self.0.data.get()).assume_init() };
+        let value = unsafe { (*self.0.data.get()).assume_init() };
         // litmus: same-cpu+cycle
         barrier();
         self.0.there.store(false, Relaxed);
-        Some(note)
+        Some(value)
     }
 }

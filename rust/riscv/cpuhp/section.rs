@@ -15,14 +15,14 @@ mod sealed {
 }
 
 /// The return type of [`up`](super::State::up): `()` where it must not fail, else [`Result`].
-pub trait Outcome: sealed::Sealed {
+pub trait CallbackReturn: sealed::Sealed {
     /// 0, or the error as a negative errno.
     fn to_errno(self) -> c_int;
 }
 
 impl sealed::Sealed for () {}
 
-impl Outcome for () {
+impl CallbackReturn for () {
     #[inline(always)]
     fn to_errno(self) -> c_int {
         0
@@ -31,7 +31,7 @@ impl Outcome for () {
 
 impl sealed::Sealed for Result {}
 
-impl Outcome for Result {
+impl CallbackReturn for Result {
     #[inline(always)]
     fn to_errno(self) -> c_int {
         self.map_or_else(Error::to_errno, |()| 0)
@@ -41,7 +41,7 @@ impl Outcome for Result {
 /// A section of the state machine. A callback is passed a reference to one, which it cannot keep.
 pub trait Section: sealed::Sealed + Sized + 'static {
     /// The return type of `up` in this section.
-    type Outcome: Outcome;
+    type Return: CallbackReturn;
 
     /// The first and the last number of the states in this section.
     const RANGE: [cpuhp_state; 2];
@@ -108,7 +108,7 @@ impl Here for Online {
 impl sealed::Sealed for Prepare {}
 
 impl Section for Prepare {
-    type Outcome = Result;
+    type Return = Result;
 
     const RANGE: [cpuhp_state; 2] = [
         cpuhp_state_CPUHP_OFFLINE + 1,
@@ -128,7 +128,7 @@ impl Section for Prepare {
 impl sealed::Sealed for Starting {}
 
 impl Section for Starting {
-    type Outcome = ();
+    type Return = ();
 
     const RANGE: [cpuhp_state; 2] = [
         cpuhp_state_CPUHP_AP_OFFLINE + 1,
@@ -148,7 +148,7 @@ impl Section for Starting {
 impl sealed::Sealed for Online {}
 
 impl Section for Online {
-    type Outcome = Result;
+    type Return = Result;
 
     const RANGE: [cpuhp_state; 2] = [
         cpuhp_state_CPUHP_AP_ONLINE_IDLE + 1,

@@ -92,7 +92,7 @@ impl<S: Section> Slot<S> {
     }
 
     /// The slot that the kernel allocated for a dynamic one.
-    pub(super) fn handed_out(self, number: cpuhp_state) -> Self {
+    pub(super) fn allocated(self, number: cpuhp_state) -> Self {
         // INVARIANT: The kernel allocates from the dynamic slots of the section.
         Slot { number, ..self }
     }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The owner of a hotplug slot, read from `/sys/devices/system/cpu/hotplug/states`.
+//! The name of the state in a slot, read from `/sys/devices/system/cpu/hotplug/states`.
 //!
 //! The state machine's table is not exported. A module that takes a state over from C code has no
-//! other way to see whether the C code still has it.
+//! other way to check that the C code still has it.
 
 use kernel::{
     alloc::flags::GFP_KERNEL,
@@ -31,7 +31,7 @@ fn name_of(line: &[u8], number: c_int) -> Option<&[u8]> {
     (digits.parse() == Ok(number)).then(|| line[colon + 1..].trim_ascii())
 }
 
-/// The name of the state at `slot`; `None` if it is empty.
+/// Returns the name of the state in `slot`; `None` if the slot is empty.
 ///
 /// # Errors
 ///
@@ -42,7 +42,7 @@ fn name_of(line: &[u8], number: c_int) -> Option<&[u8]> {
 ///
 /// Sleeps. The caller must not hold a [`CpusRead`](super::CpusRead): the locks of sysfs that are
 /// taken here are held while CPUs are brought online through sysfs.
-pub fn holder<S: Section>(slot: Slot<S>) -> Result<Option<KVec<u8>>> {
+pub fn state_name<S: Section>(slot: Slot<S>) -> Result<Option<KVec<u8>>> {
     let path = c"/sys/devices/system/cpu/hotplug/states";
     // The maximum length of a sysfs file.
     let mut text = KVec::from_elem(0u8, PAGE_SIZE, GFP_KERNEL)?;

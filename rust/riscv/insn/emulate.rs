@@ -123,12 +123,12 @@ pub fn can_run(code: u64, len: usize) -> bool {
     true
 }
 
-/// Returns whether control flow may come back to the middle of `code`, for which [`can_run`] is
-/// true: by a call that is not its last instruction, which returns there, or by a jump.
+/// Returns whether control flow may reenter `code`, for which [`can_run`] is true, in the middle:
+/// by a call that is not the last instruction, which returns there, or by a jump.
 ///
 /// The targets of indirect jumps are not known, and are not considered.
 #[inline(always)]
-pub fn comes_back(code: u64, len: usize) -> bool {
+pub fn may_reenter(code: u64, len: usize) -> bool {
     let mut offset = 0;
 
     while offset < len {

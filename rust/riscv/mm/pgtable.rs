@@ -91,7 +91,7 @@ pub struct Found {
     /// The entry as it would be if the address were mapped by a page of 4 KiB.
     pub pte: Pte,
     /// The physical address of the entry itself.
-    pub slot: u64,
+    pub entry: u64,
     /// The level the entry is on; 0 is a page of 4 KiB.
     pub level: u32,
 }
@@ -138,13 +138,13 @@ pub fn walk(tables: &impl Tables, root: u64, levels: u32, addr: usize) -> Option
 
     for level in (0..levels).rev() {
         let index = vpn >> (INDEX_BITS * level) & ((1 << INDEX_BITS) - 1);
-        let slot = table + index * PTE_SIZE;
-        let pte = tables.read(slot);
+        let entry = table + index * PTE_SIZE;
+        let pte = tables.read(entry);
 
         if level == 0 || pte.is_valid() && pte.is_leaf() {
             return Some(Found {
                 pte: page_of(pte, level, vpn),
-                slot,
+                entry,
                 level,
             });
         }

@@ -86,9 +86,9 @@ pub fn gather<G: Gathered>(gathered: &G, online: u32) {
 pub fn run_on_last<A: Arrivals>(arrivals: &A, online: u32, work: impl FnOnce()) -> u32 {
     // Fully ordered: the last arrival is after all others, and the master's work is after it.
     // litmus: rendezvous+arrive
-    let place = arrivals.arrive();
+    let position = arrivals.arrive();
 
-    if place == online {
+    if position == online {
         work();
         // Release, pairs with the acquire in `arrived`. litmus: rendezvous+release+acquire
         arrivals.release();
@@ -100,5 +100,5 @@ pub fn run_on_last<A: Arrivals>(arrivals: &A, online: u32, work: impl FnOnce()) 
             A::cpu_relax();
         }
     }
-    place
+    position
 }

@@ -200,7 +200,7 @@ impl<W: Work + Send> InStopper for Rendezvous<W> {
         let _off = InterruptsOff::new();
         let arrived = Ticks::now();
 
-        let place = run_on_last(&self.arrivals, online, || {
+        let position = run_on_last(&self.arrivals, online, || {
             // SAFETY: All other CPUs have arrived here with interrupts off, and wait for the
             // release. They run the `fence.i` below.
             let exclusive = unsafe { Exclusive::new() };
@@ -212,7 +212,7 @@ impl<W: Work + Send> InStopper for Rendezvous<W> {
             unsafe { *self.done.get() = Ticks::now() };
         });
 
-        if place == 1 {
+        if position == 1 {
             // SAFETY: Only one CPU arrived first, and `first` is not read before all have left.
             unsafe { *self.first.get() = arrived };
         }

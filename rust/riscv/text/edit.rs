@@ -22,11 +22,11 @@ pub const MAX_PHASE: u8 = 1;
 pub enum Kind {
     /// Instructions, which harts may be executing.
     Code,
-    /// A literal in text that instructions load, such as ftrace's ops pointer.
+    /// Data in text that instructions load, such as ftrace's ops pointer.
     Literal,
 }
 
-/// Why an edit is invalid, whatever is at its address.
+/// Why an edit is invalid, regardless of what is at its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadEdit {
     /// No bytes (`-ENODATA`).
@@ -48,36 +48,36 @@ pub enum BadEdit {
 pub enum Way {
     /// One naturally aligned store of 2, 4 or 8 bytes.
     ///
-    /// Safe while other harts execute the text: Ziccif makes an instruction fetch of 2 or 4
-    /// naturally aligned bytes atomic, so that a hart runs either the old or the new instruction.
+    /// Safe while other harts execute the text: with Ziccif, a fetch of 2 or 4 naturally aligned
+    /// bytes is atomic, so that a hart executes either the old or the new instruction.
     Store,
-    /// Three steps: [`Edit::stand_in`] in the first parcel, then the second parcel, then the first,
-    /// with an icache flush in between.
+    /// Three stores: [`Edit::stand_in`] to the first parcel, then the second parcel, then the
+    /// first, with an icache flush after each.
     ///
     /// Safe while other harts execute the text, for a 4-byte instruction that is not fetched
-    /// atomically, if the old or the new one is a breakpoint or a `nop`. Not in a kernel without
-    /// compressed instructions: the breakpoint is `c.ebreak`, which is one.
+    /// atomically, if the old or the new one is a breakpoint or a `nop`. Not used in a kernel
+    /// without compressed instructions, since the stand-in may be `c.ebreak`, which is one.
     Parcels,
-    /// Only while all other harts are stopped. If [`Edit::can_guard`], also in the three steps
-    /// above, with a breakpoint whose handler emulates the old instructions, and a wait until no
-    /// task is between them.
+    /// Only while all other harts are stopped. If [`Edit::can_guard`], also in the three steps of
+    /// [`Way::Parcels`], with a breakpoint whose handler emulates the old instructions, and a wait
+    /// until no task is between them.
     Stop,
 }
 
-/// What the way to write an edit depends on, besides the edit.
+/// The properties of the machine and the kernel that determine how an edit is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine {
-    /// Whether every hart fetches 4 naturally aligned bytes at once (Ziccif). If not, a hart may
-    /// execute the first parcel of one instruction with the second of another.
+    /// Whether every hart fetches 4 naturally aligned bytes atomically (Ziccif). If not, a hart may
+    /// execute the first parcel of one instruction with the second parcel of another.
     pub atomic_fetch: bool,
-    /// Whether the kernel's handler of a misaligned access executes what has replaced the
-    /// instruction that trapped. If not, it dies if it finds another one.
+    /// Whether the kernel's handler of misaligned accesses executes the instruction at the trap's
+    /// address again if it was replaced since the trap. If not, the kernel dies.
     pub reruns_accesses: bool,
 }
 
 /// An edit of kernel text: replaces the bytes `old` at `addr` with `new`.
 ///
-/// No larger than 32 bytes, since a batch can have many.
+/// Its size is limited to 32 bytes, since a batch can contain many edits.
 ///
 /// # Invariants
 ///
@@ -192,10 +192,10 @@ impl Edit {
         }
     }
 
-    /// Creates an edit that replaces the 2, 4 or 8 naturally aligned bytes at `addr`, the lowest
-    /// ones of `old`, with `new`.
+    /// Creates an edit that replaces the 2, 4 or 8 naturally aligned bytes at `addr` with `new`.
+    /// `old` returns the old bytes; only the lowest ones are used.
     ///
-    /// Returns `None` for another length, another alignment or a phase above [`MAX_PHASE`], and for
+    /// Returns `None` for any other length or alignment, for a phase above [`MAX_PHASE`], and for
     /// code that is shorter than the shortest instruction.
     #[inline(always)]
     pub fn aligned(
@@ -209,7 +209,7 @@ impl Edit {
         if phase > MAX_PHASE {
             return None;
         }
-        // A constant `len` makes the compiled code faster.
+        // Called with a constant `len`, for which the compiler generates faster code.
         let edit = |len: usize, new| {
             (addr % len == 0).then(|| {
                 let old = old() & u64::MAX >> (u64::BITS as usize - 8 * len);
@@ -238,7 +238,7 @@ impl Edit {
         usize::from(self.len)
     }
 
-    /// The address after the last byte; saturates at the end of the address space.
+    /// The address after the last byte, saturating at the end of the address space.
     #[inline(always)]
     pub fn end(&self) -> usize {
         self.addr.saturating_add(self.len())
@@ -279,18 +279,18 @@ impl Edit {
     }
 
     /// Whether a breakpoint on the head can stand in for the old instructions: its handler can
-    /// emulate them, nothing returns or jumps into the middle of them later, and the head is
-    /// fetched atomically.
+    /// emulate them, none of them makes control reenter their middle later, and the head is fetched
+    /// atomically.
     ///
-    /// A call that is not the last instruction returns to the middle of them. The function that it
-    /// calls may sleep, so that nothing waits for it, and would return between the new
+    /// A call that is not the last instruction returns to the middle. The called function may
+    /// sleep, in which case it is not waited for, and would then return between the new
     /// instructions.
     #[inline(always)]
     pub fn can_guard(&self) -> bool {
         self.kind == Kind::Code
             && (self.head_len() == 2 || self.atomic_fetch)
             && emulate::can_run(self.old, self.len())
-            && !emulate::comes_back(self.old, self.len())
+            && !emulate::may_reenter(self.old, self.len())
     }
 
     /// The cheapest safe way to write this edit.
@@ -299,7 +299,7 @@ impl Edit {
         self.way
     }
 
-    /// Whether the edit adds or removes a breakpoint, so that a hart can be in its handler.
+    /// Whether the edit adds or removes a breakpoint, so that a hart may be in its handler.
     #[inline(always)]
     fn has_breakpoint(&self) -> bool {
         let begins = |bytes: u64| bytes as u16 == C_EBREAK || bytes as u32 == EBREAK as u32;
@@ -307,32 +307,32 @@ impl Edit {
         self.kind == Kind::Code && (begins(self.old) | begins(self.new))
     }
 
-    /// Whether a hart can be in a trap that the old text caused, whose handler looks at the text.
+    /// Whether a hart may be in a trap that the old text caused, and whose handler reads the text.
     #[inline(always)]
     pub fn may_trap(&self) -> bool {
         self.has_breakpoint() || self.has_access()
     }
 
-    /// Whether the edit adds, removes or changes an instruction that accesses memory, so that it
-    /// matters what the handler of its misaligned access finds, which reads the instruction again,
-    /// parcel by parcel.
+    /// Whether the edit adds, removes or changes an instruction that accesses memory. If the access
+    /// is misaligned and traps, the handler reads the instruction again, parcel by parcel.
     #[inline(always)]
     pub fn has_access(&self) -> bool {
         self.kind == Kind::Code && changes_access(self.old, self.new)
     }
 
     /// The length in bytes of the head, the part that [`Edit::stand_in`] replaces. All instructions
-    /// are aligned to it, so that the head is written in one store.
+    /// are aligned to it, so that a single store writes the head.
     #[inline(always)]
     pub fn head_len(&self) -> usize {
         ALIGN
     }
 
-    /// The temporary content of the head while the tail is written: it is safe to execute with the
-    /// old tail and with the new one.
+    /// The temporary content of the head while the tail is written, which is safe to execute with
+    /// the old tail and with the new one.
     ///
-    /// A breakpoint, or the first parcel of a `nop` (`addi x0, x0, 0`): that has the opcode and the
-    /// destination, and with any second parcel it is a hint, which does nothing.
+    /// It is a breakpoint, or the first parcel of a `nop` (`addi x0, x0, 0`). The latter contains
+    /// the opcode and the destination, so that with any second parcel it is a hint, which does
+    /// nothing.
     #[inline(always)]
     pub fn stand_in(&self) -> u32 {
         let one_is = |insn| self.old == insn || self.new == insn;
@@ -347,8 +347,9 @@ impl Edit {
     }
 }
 
-/// Whether two instructions are the same for the handler of misaligned accesses: it takes the
-/// address from the trap, so that loads, and stores, may differ in the base and in the offset.
+/// Whether the handler of misaligned accesses emulates two instructions in the same way. It takes
+/// the address from the trap, so two loads or two stores may differ in the base register and the
+/// offset.
 #[inline(always)]
 fn emulate_alike(old: u64, new: u64) -> bool {
     let differ = old ^ new;
@@ -397,8 +398,8 @@ fn way(machine: Machine, addr: usize, old: u64, new: u64, len: usize, kind: Kind
     }
 
     if changes_access(old, new) {
-        // The handler of a misaligned access would emulate the new one with the address of the old
-        // one.
+        // The handler of misaligned accesses would emulate the new access with the address of the
+        // old one.
         let mixes_two = accesses_memory(old) && accesses_memory(new);
 
         if mixes_two || !machine.reruns_accesses {
@@ -410,8 +411,8 @@ fn way(machine: Machine, addr: usize, old: u64, new: u64, len: usize, kind: Kind
     let whole_by_whole = whole(old) & whole(new);
 
     match len {
-        // The first parcel of a longer instruction may be replaced with a breakpoint and restored:
-        // the rest does not change, so a hart sees the breakpoint or the whole instruction.
+        // The first parcel of a longer instruction may be replaced with a breakpoint, and restored:
+        // the rest does not change, so a hart executes the breakpoint or the whole instruction.
         2 if whole_by_whole || old == u64::from(C_EBREAK) || new == u64::from(C_EBREAK) => {
             Way::Store
         }
@@ -421,9 +422,9 @@ fn way(machine: Machine, addr: usize, old: u64, new: u64, len: usize, kind: Kind
     }
 }
 
-/// Whether a hart that fetches an aligned 4-byte instruction meanwhile gets all of `old` or all of
-/// `new`: because it fetches all of it at once, or because only one parcel changes. The first
-/// parcel of a `nop` with the second of an `ebreak`, for instance, is an `ecall`.
+/// Whether a hart that fetches an aligned 4-byte instruction while it is written gets either `old`
+/// or `new`: because the fetch is atomic, or because only one parcel changes. (A mixture can be any
+/// instruction: the first parcel of a `nop` with the second of an `ebreak` is an `ecall`.)
 #[inline(always)]
 fn one_fetch(machine: Machine, old: u64, new: u64) -> bool {
     let changed = old ^ new;

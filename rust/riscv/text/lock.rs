@@ -9,11 +9,11 @@ use crate::bindings;
 /// A token that shows that `text_mutex` and `cpus_read_lock` are held: nobody else writes kernel
 /// text, and CPU hotplug is excluded.
 ///
-/// In a kernel without our hooks it is a no-op, since modules cannot use `text_mutex`: there the
-/// kernel may write its text at the same time.
+/// In a kernel without our hooks no lock is taken, since modules cannot use `text_mutex`: there the
+/// kernel may write text at the same time.
 ///
-/// It is passed to a closure and is not a guard, since a guard could be leaked, and then nobody
-/// could write text any more.
+/// It is passed to a closure rather than being a guard, since a guard could be leaked, and the
+/// locks would never be released.
 ///
 /// # Examples
 ///
@@ -37,7 +37,8 @@ use crate::bindings;
 ///
 /// # Invariants
 ///
-/// This task holds the locks of `rust_riscv_text_lock()` for as long as this can be referred to.
+/// While a reference to the token exists, this task holds the locks that `rust_riscv_text_lock()`
+/// takes.
 pub struct TextLock(NotThreadSafe);
 
 impl TextLock {
@@ -47,22 +48,22 @@ impl TextLock {
     ///
     /// Sleeps. The caller holds neither `text_mutex` nor `cpus_read_lock`.
     pub fn with<R>(work: impl FnOnce(&TextLock) -> R) -> R {
-        // SAFETY: `patch_text_lock()` may be called where one may sleep, by a task that holds
-        // neither of its locks, which this function's context demands. Released below.
+        // SAFETY: `patch_text_lock()` may be called where sleeping is allowed, by a task that holds
+        // neither lock, as this function's context requires. The locks are released below.
         unsafe { bindings::rust_riscv_text_lock() };
-        // INVARIANT: The locks were just taken, and `work` cannot keep the reference.
+        // INVARIANT: The locks were just taken, and `work` cannot keep the reference longer.
         let result = work(&TextLock(NotThreadSafe));
 
-        // SAFETY: Taken above, by this task.
+        // SAFETY: This task took the locks above.
         unsafe { bindings::rust_riscv_text_unlock() };
         result
     }
 
-    /// Creates a token for locks that the caller holds, and keeps holding.
+    /// Creates a token for locks that the caller holds.
     ///
     /// # Safety
     ///
-    /// This task holds `cpus_read_lock` and `text_mutex` for as long as the result exists.
+    /// This task holds `cpus_read_lock` and `text_mutex` while the result exists.
     pub unsafe fn held_by_caller() -> TextLock {
         // INVARIANT: The caller guarantees that this task holds both locks while the result exists.
         TextLock(NotThreadSafe)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The modules that edited text belongs to, pinned for as long as it is edited.
+//! References to the modules whose text is edited, so that they are not unloaded meanwhile.
 
 use core::ptr::NonNull;
 
@@ -19,42 +19,44 @@ use crate::{
     }, //
 };
 
-/// A module that cannot go away.
+/// A reference to a module, which prevents that it is unloaded.
 ///
 /// # Invariants
 ///
-/// `self.0` is a loaded module of which we hold a reference.
+/// `self.0` is a loaded module to which we hold a reference.
 struct Pinned(NonNull<kernel_bindings::module>);
 
-// SAFETY: A module's reference may be dropped by any task.
+// SAFETY: Any task may drop a reference to a module.
 unsafe impl Send for Pinned {}
 
 impl Drop for Pinned {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant; the reference is given up here.
+        // SAFETY: `module_put()` drops a reference to a module: by the type invariant, `self` holds
+        // one.
         unsafe { kernel_bindings::module_put(self.0.as_ptr()) };
     }
 }
 
-/// The modules whose text is being edited, each pinned once.
+/// References to the modules whose text is edited, one to each module.
 #[derive(Default)]
 pub struct Owners(KVec<Pinned>);
 
 impl Owners {
-    /// No modules.
+    /// Creates a set without modules.
     pub const fn new() -> Owners {
         Owners(KVec::new())
     }
 
-    /// Checks that every byte of `edit` is in kernel text and pins its module, if it is in one.
+    /// Checks that every byte of `edit` is in kernel text. If it is in a module, takes a reference
+    /// to the module.
     ///
     /// # Errors
     ///
-    /// - `-EFAULT`: not text, or not all of it in the kernel image or in one module; text of init
-    ///   functions does not count.
-    /// - `-EBUSY`: the module's init function has not returned yet: if it fails, the text goes.
+    /// - `-EFAULT`: not text, or not all of it in the kernel image or in the same module. Init text
+    ///   is not accepted.
+    /// - `-EBUSY`: the module's init function has not returned yet. If it fails, the text is freed.
     /// - `-ESHUTDOWN`: the module is being removed.
-    /// - `-ENOMEM`: no memory to note the module.
+    /// - `-ENOMEM`: no memory to store the reference.
     ///
     /// # Context
     ///
@@ -66,7 +68,8 @@ impl Owners {
             self.pin_module(edit)?;
         }
         for addr in [first, last] {
-            // SAFETY: In the image, or in a module that is pinned.
+            // SAFETY: `look_up()` requires that the page tables are not freed: `addr` is in the
+            // kernel image, or in a module to which `self` holds a reference.
             unsafe { Lookups::default().look_up(addr, Origin::Module) }?;
         }
         Ok(())
@@ -75,11 +78,12 @@ impl Owners {
     fn pin_module(&mut self, edit: &Edit) -> Result {
         let mut owner = core::ptr::null_mut();
 
-        // SAFETY: `owner` is a place for the result.
+        // SAFETY: The helper accepts any address and length. It writes its result to `owner`, which
+        // is valid for that.
         to_result(unsafe {
             bindings::rust_riscv_module_get_by_text(edit.addr(), edit.len(), &mut owner)
         })?;
-        // INVARIANT: On success `owner` is a loaded module and the reference is ours.
+        // INVARIANT: On success, `owner` is a loaded module, and the caller owns a reference to it.
         let owner = Pinned(NonNull::new(owner).ok_or(EFAULT)?);
 
         if !self.0.iter().any(|pinned| pinned.0 == owner.0) {
@@ -90,7 +94,7 @@ impl Owners {
 }
 
 fn is_image(addr: usize) -> bool {
-    // SAFETY: Written once at boot, before any module is loaded.
+    // SAFETY: `kernel_map` is written only at boot, before any module is loaded.
     let map = unsafe { &*core::ptr::addr_of!(bindings::kernel_map) };
 
     addr.checked_sub(map.virt_addr)

@@ -17,13 +17,13 @@ pub enum Strategy {
     Live,
     /// Like [`Strategy::Live`], one phase after the other, with an icache flush after each.
     Phased,
-    /// Stops all harts; one of them writes.
+    /// Stops all harts; one of them writes, then releases the others.
     Rendezvous,
     /// Like [`Strategy::Live`], with breakpoints in front of instructions that are replaced
     /// together, and a wait until no task is between two of them.
     ///
-    /// Stopping the machine does not help a task that was preempted there: it would resume in the
-    /// middle of the new code.
+    /// Stopping all harts would not suffice: a task that was preempted between two of the
+    /// instructions would resume in the middle of the new code.
     Guarded,
 }
 
@@ -45,16 +45,16 @@ pub enum Pairs {
     /// They are written with [`Strategy::Guarded`], and refused where that is not possible.
     Guarded,
     /// They are written with [`Strategy::Rendezvous`], so that a task between two of the
-    /// instructions resumes in the middle of the new ones. For tests that look for this.
+    /// instructions resumes in the middle of the new ones. For tests that detect this.
     Torn,
 }
 
-/// The [`Pairs`] of a kernel, by whether it has our `hooks`, `CONFIG_TASKS_RCU` and
-/// `CONFIG_PREEMPTION`.
+/// Returns how a kernel handles such edits, given whether it has our `hooks`, `CONFIG_TASKS_RCU`
+/// and `CONFIG_PREEMPTION`.
 ///
 /// Without the hooks, our breakpoints have no handler. Without `CONFIG_TASKS_RCU`,
-/// `synchronize_rcu_tasks()` is `synchronize_rcu()`, which waits for all tasks that are between two
-/// instructions only if no task can be preempted there.
+/// `synchronize_rcu_tasks()` is `synchronize_rcu()`, which waits for every task that is between two
+/// instructions only if tasks cannot be preempted there.
 pub const fn pairs(hooks: bool, tasks_rcu: bool, preemption: bool) -> Pairs {
     if hooks && (tasks_rcu || !preemption) {
         Pairs::Guarded
@@ -81,7 +81,7 @@ pub fn plan(
         Some(pair[1].addr())
     };
 
-    // Edits that the kernel queues are usually sorted already.
+    // Skip sorting if possible: edits that the kernel queues are usually sorted already.
     if overlap(edits).is_some() {
         edits.sort_unstable_by_key(Edit::addr);
         if let Some(addr) = overlap(edits) {
@@ -113,7 +113,7 @@ pub fn plan(
         (Some(Strategy::Guarded), _) => Err(BadPlan::Unsafe(first_addr(edits))),
         (Some(Strategy::Rendezvous), _) | (None, Some(_)) => Ok(Strategy::Rendezvous),
         (Some(_), Some(edit)) => Err(BadPlan::Unsafe(edit.addr())),
-        // `Live` has no flush between two phases.
+        // `Live` does not flush between the phases.
         (Some(Strategy::Live), None) if phases => Err(BadPlan::Unsafe(
             edits
                 .iter()
@@ -126,11 +126,12 @@ pub fn plan(
     }
 }
 
-/// [`Strategy::Guarded`], if all edits that cannot be written live can be guarded.
+/// Returns [`Strategy::Guarded`] if all edits that cannot be written live can be guarded.
 fn guarded(edits: &[Edit]) -> Result<Strategy, BadPlan> {
     let last = edits.iter().map(Edit::phase).max();
 
-    // An earlier phase may have to be rolled back, at a time when a task may be in its new code.
+    // Guarded edits must be in the last phase: an earlier one may have to be reverted, when a task
+    // may already be in its new code.
     match edits
         .iter()
         .find(|edit| edit.way() == Way::Stop && (!edit.can_guard() || Some(edit.phase()) != last))
@@ -144,7 +145,7 @@ fn first_addr(edits: &[Edit]) -> usize {
     edits.first().map_or(0, Edit::addr)
 }
 
-/// Iterates over the addresses of the pages that the edits touch, each once, in ascending order.
+/// Returns the addresses of the pages that contain the edits, each once, in ascending order.
 ///
 /// `edits` must be sorted by address, as [`plan`] leaves them.
 pub fn pages(edits: &[Edit], page_size: usize) -> impl Iterator<Item = usize> + '_ {

@@ -2,8 +2,8 @@
 
 //! Providers: writers of kernel text that the kernel calls instead of its own C code.
 //!
-//! Only in a kernel with our hooks. While a [`Registration`] exists, ftrace, kprobes, jump labels,
-//! BPF and alternatives write through its [`Provider`].
+//! Available only in a kernel with our hooks. While a [`Registration`] exists, ftrace, kprobes,
+//! jump labels, BPF and alternatives write through its [`Provider`].
 //!
 //! C header: `arch/riscv/include/asm/text-patching.h`, with the hook series applied.
 
@@ -34,7 +34,7 @@ use crate::{
     text::lock::TextLock, //
 };
 
-/// The provider declines a write, and has changed nothing: the kernel falls back to its C code.
+/// The provider has declined a write, and has changed nothing. The kernel falls back to C.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Declined;
 
@@ -45,13 +45,13 @@ pub enum Synced {
     Empty,
     /// All queued edits, and everything written before, are visible to all CPUs.
     Everywhere,
-    /// All queued edits were written, by the C fallback: the caller has to flush.
+    /// All queued edits were written, by the C fallback. The caller has to flush.
     Flush,
     /// Some queued edits could not be written, not even by the C fallback.
     Lost(Error),
 }
 
-/// The kernel's own function for writing text, for writes that the provider cannot do itself.
+/// The kernel's own C function for writing text, for writes that the provider cannot do itself.
 #[derive(Clone, Copy)]
 pub struct Kernel<'a>(&'a riscv_patch_provider);
 
@@ -64,15 +64,15 @@ impl Kernel<'_> {
     ///
     /// # Safety
     ///
-    /// The kernel's user on whose behalf the provider is called wants `bytes` at `addr`, and owns
-    /// that memory.
+    /// The user in the kernel for which the provider was called requested `bytes` at `addr`, and
+    /// owns that memory.
     pub unsafe fn write(&self, addr: usize, bytes: &[u8]) -> Result {
         let fallback = self.0.fallback.ok_or(ENODEV)?;
         let addr = core::ptr::with_exposed_provenance_mut(addr);
 
-        // SAFETY: The kernel set `fallback` when it registered the provider. It has to be called
-        // under `text_mutex`, which is held, as a `Kernel` is only lent to a provider that is being
-        // called. The caller guarantees that `bytes` may be written at `addr`.
+        // SAFETY: The kernel set `fallback` when it registered the provider. It must be called with
+        // `text_mutex` held, as it is: a `Kernel` exists only during a call of a provider. The
+        // caller guarantees that `bytes` may be written at `addr`.
         to_result(unsafe { fallback(addr, bytes.as_ptr().cast(), bytes.len()) })
     }
 }
@@ -85,22 +85,22 @@ impl Kernel<'_> {
 ///
 /// All methods that write, except [`Provider::queue`], first write what is queued.
 ///
-/// Methods with an address are `unsafe`, since they write there. They are called by the kernel.
+/// Methods with an address are `unsafe`, since they write there. The kernel calls them.
 ///
 /// # Safety
 ///
-/// - A method that does not decline has written exactly the bytes it was given, with the visibility
-///   that it documents; for [`Provider::queue`] this holds after the next [`Provider::sync`]. The
-///   kernel's users execute them, and free the code that they replaced. A method that declines has
-///   changed nothing.
-/// - [`Provider::breakpoint`] does not lock, sleep, or call functions that are traced or probed. If
-///   it returns `true`, the task may continue with `regs`.
+/// - A method that does not decline has written exactly the bytes that it was given, and they are
+///   visible as its documentation says; for [`Provider::queue`], after the next [`Provider::sync`].
+///   The kernel's users execute the new code, and free the code that it replaced. A method that
+///   declines has changed nothing.
+/// - [`Provider::breakpoint`] does not take locks, sleep, or call functions that may be traced or
+///   probed. If it returns `true`, the task may continue with `regs`.
 pub unsafe trait Provider: Send + Sized + 'static {
     /// Writes `bytes` at `addr`, visible to all CPUs if `everywhere`, else to this CPU only.
     ///
     /// # Safety
     ///
-    /// A user in the kernel wants `bytes` at `addr`, and owns that memory.
+    /// A user in the kernel requested `bytes` at `addr`, and owns that memory.
     unsafe fn write(
         &mut self,
         kernel: Kernel<'_>,
@@ -122,8 +122,8 @@ pub unsafe trait Provider: Send + Sized + 'static {
         len: usize,
     ) -> Result<(), Declined>;
 
-    /// Writes `bytes` at `addr`, visible to all CPUs, so that no CPU executes a mixture of old and
-    /// new bytes.
+    /// Writes `bytes` at `addr`, visible to all CPUs. No CPU executes a mixture of old and new
+    /// bytes.
     ///
     /// # Safety
     ///
@@ -138,7 +138,7 @@ pub unsafe trait Provider: Send + Sized + 'static {
 
     /// Queues a write of `bytes` at `addr`, to be done by the next [`Provider::sync`].
     ///
-    /// Writes that are `first` are visible to all CPUs before any other queued write is done.
+    /// Writes with `first` are visible to all CPUs before any other queued write is done.
     ///
     /// # Safety
     ///
@@ -154,11 +154,11 @@ pub unsafe trait Provider: Send + Sized + 'static {
     /// Does all queued writes.
     fn sync(&mut self, kernel: Kernel<'_>) -> Synced;
 
-    /// Handles the breakpoint that was hit with `regs`, if it is one of ours. Returns whether it
-    /// was.
+    /// Handles the breakpoint that was hit with `regs`, if it is one of the provider's. Returns
+    /// whether it is.
     ///
-    /// Called in any context, like an NMI handler: it must not lock or call traced functions, and
-    /// must be in `.kprobes.text`, with everything that it calls.
+    /// Called in any context, like an NMI handler. It must not take locks or call functions that
+    /// may be traced, and must be in `.kprobes.text`, as must everything that it calls.
     ///
     /// # Safety
     ///
@@ -176,14 +176,14 @@ struct Inner<P> {
 ///
 /// # Invariants
 ///
-/// The pointer comes from [`KBox::into_raw`], is ours, and its `ops` are registered.
+/// The pointer is from [`KBox::into_raw`], nobody else frees it, and its `ops` are registered.
 pub struct Registration<P: Provider>(NonNull<Inner<P>>);
 
-// SAFETY: All that can be done with it is to drop it, which any task may do; `P` is dropped with
-// it, and is `Send`.
+// SAFETY: The only operation is to drop it, which any task may do. `P` is dropped with it, and is
+// `Send`.
 unsafe impl<P: Provider> Send for Registration<P> {}
 
-// SAFETY: A shared reference gives access to nothing.
+// SAFETY: There are no operations on a shared reference.
 unsafe impl<P: Provider> Sync for Registration<P> {}
 
 impl<P: Provider> Registration<P> {
@@ -195,8 +195,8 @@ impl<P: Provider> Registration<P> {
     ///
     /// # Safety
     ///
-    /// The result is dropped before the module with the code of `P` is unloaded: it must not be
-    /// leaked, as by `mem::forget()`, or the kernel would call code that was freed.
+    /// The result is dropped before the module with the code of `P` is unloaded. If it were leaked,
+    /// as by `mem::forget()`, the kernel would call code that was freed.
     ///
     /// # Context
     ///
@@ -224,7 +224,7 @@ impl<P: Provider> Registration<P> {
         // publishes `ops` under `text_mutex`. litmus: provider+publish
         to_result(unsafe { bindings::riscv_patch_provider_register(inner.ops.get()) })?;
 
-        // INVARIANT: Just registered; `into_raw` never returns null.
+        // INVARIANT: The `ops` were just registered. (`into_raw` never returns null.)
         Ok(Registration(
             NonNull::new(KBox::into_raw(inner)).ok_or(ENOMEM)?,
         ))
@@ -233,8 +233,9 @@ impl<P: Provider> Registration<P> {
 
 impl<P: Provider> Drop for Registration<P> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant `ops` is registered, and the box is ours. When
-        // `riscv_patch_provider_unregister()` returns, the kernel does not call us any more.
+        // SAFETY: By the type invariants, the `ops` are registered, and nobody else frees the box.
+        // When `riscv_patch_provider_unregister()` has returned, the kernel does not use it any
+        // more.
         unsafe {
             bindings::riscv_patch_provider_unregister((*self.0.as_ptr()).ops.get());
             drop(KBox::from_raw(self.0.as_ptr()));
@@ -242,18 +243,18 @@ impl<P: Provider> Drop for Registration<P> {
     }
 }
 
-/// The provider that a callback is for, and the kernel's fallback.
+/// Returns the provider that a callback is for, and the kernel's fallback.
 ///
 /// # Safety
 ///
-/// `ops` is what the kernel was given by [`Registration::new`] of the same `P`; `text_mutex` is
-/// held for `'a`.
+/// `ops` is the pointer that [`Registration::new`] of the same `P` registered, and `text_mutex` is
+/// held throughout `'a`.
 unsafe fn called<'a, P: Provider>(ops: *mut riscv_patch_provider) -> (&'a mut P, Kernel<'a>) {
     let inner = ops.cast::<Inner<P>>();
 
-    // SAFETY: `ops` is the first field of a `repr(C)` struct, which outlives the registration. The
-    // lock makes this the only reference to the provider; `ops` itself is written by the kernel
-    // only when it is registered.
+    // SAFETY: `ops` is the first field of an `Inner<P>`, which outlives the registration. Since
+    // `text_mutex` is held, this is the only reference to the provider. The kernel writes to `ops`
+    // only during registration.
     unsafe { (&mut *(*inner).provider.get(), Kernel(&*ops)) }
 }
 
@@ -284,13 +285,13 @@ unsafe extern "C" fn write<P: Provider>(
     len: usize,
     everywhere: bool,
 ) -> c_int {
-    // SAFETY: The kernel passes the `ops` that it was given by `Registration::new`, and holds
-    // `text_mutex` until this returns.
+    // SAFETY: The kernel passes the `ops` that `Registration::new` of the same `P` registered, and
+    // holds `text_mutex` until this returns.
     let (provider, kernel) = unsafe { called::<P>(ops) };
     // SAFETY: The kernel passes `len` readable bytes.
     let bytes = unsafe { slice(bytes, len) };
 
-    // SAFETY: The kernel calls this for one of its users, which owns the memory.
+    // SAFETY: The kernel calls this on behalf of one of its users, which owns the memory.
     answer(unsafe { provider.write(kernel, addr.addr(), bytes, everywhere) })
 }
 
@@ -327,8 +328,7 @@ unsafe extern "C" fn patch<P: Provider>(
     let (provider, kernel) = unsafe { called::<P>(ops) };
     // SAFETY: As in `write`.
     let bytes = unsafe { slice(bytes, len) };
-    // SAFETY: The callers of `patch_text()` hold `text_mutex` and `cpus_read_lock` until it
-    // returns.
+    // SAFETY: The callers of `patch_text()` hold `text_mutex` and `cpus_read_lock` during the call.
     let lock = unsafe { TextLock::held_by_caller() };
 
     // SAFETY: As in `write`.
@@ -352,7 +352,7 @@ unsafe extern "C" fn queue<P: Provider>(
     // SAFETY: As in `write`.
     let bytes = unsafe { slice(bytes, len) };
 
-    // SAFETY: As in `write`; the kernel calls `sync` before the text is freed.
+    // SAFETY: As in `write`; the user keeps the memory until the kernel has called `sync`.
     answer(unsafe { provider.queue(kernel, addr.addr(), bytes, first) })
 }
 
@@ -378,12 +378,12 @@ unsafe extern "C" fn sync<P: Provider>(ops: *mut riscv_patch_provider) -> c_int 
 /// # Safety
 ///
 /// The caller is the handler of the breakpoint exception, with interrupts off since the trap.
-/// `regs` points to the registers of the context that hit it, and nobody else uses them until this
-/// returns.
+/// `regs` points to the registers of the context that hit it, which nobody else uses during the
+/// call.
 #[link_section = ".kprobes.text"]
 unsafe extern "C" fn breakpoint<P: Provider>(regs: *mut pt_regs) -> bool {
     adversary::at(Point::Trapped);
     // SAFETY: The caller is the handler of the breakpoint exception. It passes valid registers,
-    // which nobody else uses until this returns.
+    // which nobody else uses during the call.
     unsafe { P::breakpoint(&mut *regs) }
 }

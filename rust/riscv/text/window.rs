@@ -2,13 +2,12 @@
 
 //! The window: a temporary writable mapping of text pages, for the duration of a commit.
 //!
-//! Its address range and page tables are reserved when the window is created. So opening it
-//! allocates nothing, and only writes page-table entries. Closing it, at the latest when the
-//! [`Mapped`] is dropped, clears them again.
+//! The address range and the page tables are reserved when the window is created. So opening the
+//! window allocates nothing and only writes page-table entries. Closing it, at the latest when the
+//! [`Mapped`] is dropped, clears them.
 //!
-//! Only the CPU that writes uses the mapping, and flushes its own TLB before and after, as upstream
-//! does for its fixmap. Another CPU may have cached translations speculatively, but never uses
-//! them.
+//! Only the CPU that writes uses the mapping. It flushes its own TLB before and after, as upstream
+//! does for the fixmap. Other CPUs may speculatively cache translations, but never use them.
 
 use core::ptr::NonNull;
 
@@ -44,57 +43,61 @@ use crate::{
     }, //
 };
 
-/// One page of the window.
-struct Slot {
+/// A page of the window.
+struct WindowPage {
     /// The page-table entry of this page.
     entry: NonNull<u64>,
-    /// The address of the page of text that is mapped here, while one is.
+    /// The address of the page of text that is mapped here, if any.
     page: usize,
-    /// The value of the entry while the page is mapped.
+    /// The value of the entry while that page is mapped.
     pte: Pte,
 }
 
-impl Slot {
+impl WindowPage {
     fn set(&mut self, page: usize, pte: Pte) {
         self.page = page;
         self.pte = pte;
         self.set_again();
     }
 
-    /// Maps the page of the last [`Slot::set`] again.
+    /// Maps the page of the last [`WindowPage::set`] again, after [`WindowPage::clear`].
     fn set_again(&self) {
-        // SAFETY: By the invariant of `Window` the entry is ours and valid for writes. A volatile
-        // write is a single aligned store, since the hart's page-table walker reads the entry. It
-        // is not a call, since there are many of these, and a traced function would take long.
+        // A single aligned store, since the hart's page-table walker may read the entry. Volatile
+        // rather than the kernel crate's `Atomic`, whose stores are calls of a traced function:
+        // there are many of them.
+        //
+        // SAFETY: `write_volatile()` requires a pointer that is valid for writes and aligned: by
+        // the invariants of `Window`, `entry` is a page-table entry that belongs to the window.
         unsafe { self.entry.as_ptr().write_volatile(self.pte.bits()) };
     }
 
-    /// Clears the entry. Calls no function, so that it can be used while the machine is stopped.
+    /// Clears the entry. Calls no function that may be traced, so that it can be used while the
+    /// machine is stopped.
     #[inline(always)]
     fn clear(&self) {
-        // SAFETY: By the invariant of `Window`. A single aligned store.
+        // SAFETY: As in `set_again`.
         unsafe { self.entry.as_ptr().write_volatile(Pte::INVALID.bits()) };
     }
 }
 
-/// A reserved range of kernel addresses through which text can be written. It is closed: it maps
-/// nothing.
+/// A reserved range of kernel addresses through which text can be written. While it is closed, it
+/// maps nothing.
 ///
 /// # Invariants
 ///
-/// - `base` is an area of `slots.len()` pages that `vmap()` made for us alone.
-/// - `slots[n].entry` is the page-table entry of page `n` of the area. All are invalid but those
-///   that a [`Mapped`] or an [`OpenHere`] has set.
+/// - `base` is an area of `pages.len()` pages that `vmap()` allocated and nobody else uses.
+/// - `pages[n].entry` is the page-table entry of page `n` of the area. All entries are invalid,
+///   except those that a [`Mapped`] or an [`OpenHere`] has set.
 pub struct Window {
     base: NonNull<u8>,
-    slots: KVVec<Slot>,
+    pages: KVVec<WindowPage>,
 }
 
-// SAFETY: The area and its page-table entries are not tied to a task.
+// SAFETY: The area and its page-table entries may be used by any task.
 unsafe impl Send for Window {}
 
 impl Window {
-    /// Reserves the addresses and page tables of a window of `pages` pages.
+    /// Reserves the address range and the page tables of a window of `pages` pages.
     ///
     /// # Errors
     ///
@@ -111,11 +114,12 @@ impl Window {
         }
         let count = u32::try_from(pages).map_err(|_| EINVAL)?;
 
-        // Mapped everywhere in the area until its entries are cleared below.
+        // Mapped in all of the area until the entries are cleared below.
         let placeholder = Page::alloc_page(GFP_KERNEL | kernel::alloc::flags::__GFP_ZERO)?;
         let mut placeholders = KVVec::from_elem(placeholder.as_ptr(), pages, GFP_KERNEL)?;
 
-        // SAFETY: `placeholders` holds `count` pages; `VM_MAP` is what `vmap()` is used with.
+        // SAFETY: `vmap()` requires an array of `count` pages, which `placeholders` is. `VM_MAP` is
+        // the flag for an area that `vunmap()` frees, in `drop`.
         let area = unsafe {
             bindings::vmap(
                 placeholders.as_mut_ptr(),
@@ -126,37 +130,38 @@ impl Window {
                 },
             )
         };
-        // INVARIANT: The area is new.
+        // INVARIANT: `vmap()` just allocated the area.
         let mut window = Window {
             base: NonNull::new(area.cast()).ok_or(ENOMEM)?,
-            slots: KVVec::new(),
+            pages: KVVec::new(),
         };
 
-        window.slots.reserve(pages, GFP_KERNEL)?;
+        window.pages.reserve(pages, GFP_KERNEL)?;
         for n in 0..pages {
             let addr = window.base.addr().get() + n * PAGE_SIZE;
-            // SAFETY: The area is ours, so that its page tables are not freed.
+            // SAFETY: `look_up()` requires that the page tables are not freed: the window keeps the
+            // area allocated.
             let found = unsafe { text::look_up(addr) }.filter(|found| found.level == 0);
-            let entry = NonNull::new(text::entry_at(found.ok_or(ENXIO)?.slot)).ok_or(ENXIO)?;
-            let mut slot = Slot {
+            let entry = NonNull::new(text::entry_at(found.ok_or(ENXIO)?.entry)).ok_or(ENXIO)?;
+            let mut page = WindowPage {
                 entry,
                 page: 0,
                 pte: Pte::INVALID,
             };
 
-            slot.set(0, Pte::INVALID);
+            page.set(0, Pte::INVALID);
             // INVARIANT: The walk ended at the lowest level, at the entry of page `n`.
-            window.slots.push(slot, GFP_KERNEL)?;
+            window.pages.push(page, GFP_KERNEL)?;
         }
         Ok(window)
     }
 
-    /// The maximum number of pages that can be open at once.
+    /// Returns the maximum number of pages that can be open at once.
     pub fn capacity(&self) -> usize {
-        self.slots.len()
+        self.pages.len()
     }
 
-    /// The pages of the window itself, whether they map something or not.
+    /// Returns the pages of the window itself, whether they map something or not.
     pub fn pages(&self) -> Pages {
         self.range(self.capacity())
     }
@@ -169,24 +174,24 @@ impl Window {
         }
     }
 
-    /// Maps `pages` (addresses in ascending order) writable, for a writer that may be any CPU.
+    /// Maps the pages at `pages` (addresses in ascending order) writable. Any CPU may then write.
     ///
     /// # Errors
     ///
-    /// `-E2BIG` if there are more pages than [`Window::capacity`], `-EFAULT` if one does not map
-    /// what `origin` allows. Then the window is closed.
+    /// `-E2BIG` if there are more pages than [`Window::capacity`], `-EFAULT` if `origin` may not
+    /// write to one of them. The window is closed then.
     ///
     /// # Safety
     ///
-    /// - The pages stay mapped as they are until the window is closed: the modules whose text they
-    ///   are stay pinned.
-    /// - For [`Origin::Kernel`], the caller may write to them.
-    /// - The result is dropped: it must not be leaked, as by `mem::forget()`, or writable aliases
-    ///   of text remain.
+    /// - The pages stay mapped as they are until the window is closed. If they are text of a
+    ///   module, the caller holds a reference to it.
+    /// - For [`Origin::Kernel`], the caller may write to the pages.
+    /// - The result is dropped: if it were leaked, as by `mem::forget()`, writable aliases of text
+    ///   would remain.
     ///
     /// # Context
     ///
-    /// Any except NMI-like ones. Allocates nothing.
+    /// Any except NMI-like contexts. Allocates nothing.
     pub unsafe fn map(
         &mut self,
         pages: impl Iterator<Item = usize>,
@@ -199,13 +204,14 @@ impl Window {
         let mut lookups = Lookups::default();
 
         for page in pages {
-            // SAFETY: The caller guarantees that the page stays mapped, and so do its page tables.
+            // SAFETY: The caller guarantees that the page stays mapped, so its page tables are not
+            // freed.
             let pte = unsafe { lookups.look_up(page, origin) }?.to_writable();
             let used = mapped.used;
 
             mapped
                 .window
-                .slots
+                .pages
                 .get_mut(used)
                 .ok_or(E2BIG)?
                 .set(page, pte);
@@ -214,7 +220,7 @@ impl Window {
         Ok(mapped)
     }
 
-    /// Maps `pages` (addresses in ascending order) writable, for this CPU.
+    /// Maps the pages at `pages` (addresses in ascending order) writable, for this CPU.
     ///
     /// # Errors
     ///
@@ -236,12 +242,11 @@ impl Window {
         let mapped = unsafe { self.map(pages, origin) }?;
 
         // SAFETY: `migrate_disable()` may be called by any task, and nests. `Open` enables
-        // migration again when it is dropped, by the same task, as it cannot be sent.
+        // migration when it is closed or dropped, by the same task, since it is not `Send`.
         unsafe { bindings::rust_riscv_migrate_disable() };
         mapped.prepare_here();
-        // Whatever the caller has written for the new text, such as an entry in a table of probes,
-        // is visible to every CPU that executes the new text.
-        // litmus: probe+armed
+        // A CPU that executes the new text sees what the caller has written for it before, such as
+        // an entry in the table of probes. litmus: probe+armed
         smp_mb(Write);
         Ok(Open {
             mapped,
@@ -258,22 +263,23 @@ impl Window {
     /// # Safety
     ///
     /// - The memory stays valid until the window is closed, and the caller may write to it.
-    /// - The result is dropped: it must not be leaked, as by `mem::forget()`, or a writable alias
-    ///   remains.
+    /// - The result is dropped: if it were leaked, as by `mem::forget()`, a writable alias would
+    ///   remain.
     ///
     /// # Context
     ///
-    /// Any except NMI-like ones. Allocates nothing. The task does not migrate while the window is
-    /// open.
+    /// Any except NMI-like contexts. Allocates nothing. The task does not migrate while the window
+    /// is open.
     pub unsafe fn open_here(&mut self, page: usize) -> Result<OpenHere<'_>> {
-        // SAFETY: The caller guarantees that the memory stays valid, and so do its page tables.
+        // SAFETY: The caller guarantees that the memory stays valid, so its page tables are not
+        // freed.
         let pte = unsafe { Lookups::default().look_up(page, Origin::Kernel) }?.to_writable();
 
         // SAFETY: `migrate_disable()` may be called by any task, and nests. `OpenHere` enables
-        // migration again when it is dropped, by the same task, as it cannot be sent.
+        // migration when it is dropped, by the same task, since it is not `Send`.
         unsafe { bindings::rust_riscv_migrate_disable() };
-        if let Some(slot) = self.slots.get_mut(0) {
-            slot.set(page, pte);
+        if let Some(first) = self.pages.get_mut(0) {
+            first.set(page, pte);
         }
         flush::translations_here(self.range(1));
         Ok(OpenHere {
@@ -283,28 +289,31 @@ impl Window {
     }
 }
 
-/// One page that is open on this CPU only. Dropping it closes the window.
+/// A window in which one page is open, on this CPU only. Dropping it closes the window.
 pub struct OpenHere<'w> {
     window: &'w mut Window,
     _here: NotThreadSafe,
 }
 
 impl OpenHere<'_> {
-    /// Writes `bytes` at `offset` in the page, in stores as wide as their alignment allows.
+    /// Writes `bytes` at `offset` in the page, with stores as wide as the alignment allows.
     ///
     /// # Errors
     ///
     /// `-EFAULT` if they exceed the page.
     pub fn write(&mut self, offset: usize, bytes: &[u8]) -> Result {
-        let mut at = self.place(offset, bytes.len())?;
+        let mut at = self.alias(offset, bytes.len())?;
         let mut rest = bytes;
 
         while !rest.is_empty() {
             let width = 1 << at.addr().trailing_zeros().min(rest.len().ilog2()).min(3);
             let (these, others) = rest.split_at(width);
 
-            // SAFETY: `place` has checked that all bytes are in the page, which is mapped; `at` is
-            // aligned to `width`, which is 1, 2, 4 or 8. Volatile, since harts may fetch it.
+            // Volatile, so that each is a single store, since harts may fetch the bytes.
+            //
+            // SAFETY: `write_volatile()` requires a pointer that is valid for writes and aligned.
+            // `alias` has checked that all bytes are in the page, which is mapped writable; `at` is
+            // aligned to `width`, which is 1, 2, 4 or 8.
             unsafe {
                 match *these {
                     [a, b] => at.cast().write_volatile(u16::from_le_bytes([a, b])),
@@ -327,19 +336,21 @@ impl OpenHere<'_> {
     ///
     /// `-EFAULT` if they exceed the page.
     pub fn fill(&mut self, offset: usize, byte: u8, len: usize) -> Result {
-        let at = self.place(offset, len)?;
+        let at = self.alias(offset, len)?;
 
-        // SAFETY: `place` has checked that all bytes are in the page, which is mapped.
+        // SAFETY: `write_bytes()` requires `len` writable bytes: `alias` has checked that they are
+        // in the page, which is mapped writable.
         unsafe { at.write_bytes(byte, len) };
         Ok(())
     }
 
-    /// The alias of `len` bytes at `offset` in the page; `-EFAULT` if they exceed it.
-    fn place(&self, offset: usize, len: usize) -> Result<NonNull<u8>> {
+    /// Returns the writable alias of `len` bytes at `offset` in the page; `-EFAULT` if they exceed
+    /// the page.
+    fn alias(&self, offset: usize, len: usize) -> Result<NonNull<u8>> {
         if len > PAGE_SIZE || offset > PAGE_SIZE - len {
             return Err(EFAULT);
         }
-        // SAFETY: Within the first page of the area.
+        // SAFETY: `offset` is at most the size of a page, and the area has at least one page.
         Ok(unsafe { self.window.base.add(offset) })
     }
 }
@@ -347,45 +358,48 @@ impl OpenHere<'_> {
 impl Drop for OpenHere<'_> {
     /// Closes the window, and flushes the instruction cache of this CPU.
     fn drop(&mut self) {
-        if let Some(slot) = self.window.slots.first() {
-            slot.clear();
+        if let Some(page) = self.window.pages.first() {
+            page.clear();
         }
         flush::translations_here(self.window.range(1));
         flush::instructions_here();
-        // SAFETY: `Window::open_here` disabled migration, on this task.
+        // SAFETY: `migrate_enable()` must be paired with an earlier `migrate_disable()` of the same
+        // task: that in `Window::open_here`.
         unsafe { bindings::rust_riscv_migrate_enable() };
     }
 }
 
 impl Drop for Window {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant an area from `vmap()`, and closed, so that nobody uses it.
+        // SAFETY: `vunmap()` requires an area that `vmap()` returned, which `base` is by the type
+        // invariants. Nobody uses it: the window is closed.
         unsafe { bindings::vunmap(self.base.as_ptr().cast()) };
     }
 }
 
-/// Pages that are mapped for the CPU that will write. Dropping it, on any CPU, unmaps them.
+/// A window in which pages are mapped, for a CPU that is still to be chosen. Dropping it, on any
+/// CPU, unmaps them.
 pub struct Mapped<'w> {
     window: &'w mut Window,
-    /// The number of slots that map a page.
+    /// The number of pages of the window that map something.
     used: usize,
 }
 
 impl Mapped<'_> {
-    /// Prepares this CPU to use the mappings, by flushing its TLB.
-    ///
-    /// A hart without Svvptc may have cached that the entries were invalid.
+    /// Flushes the TLB of this CPU, so that it can use the mappings: a hart without Svvptc may have
+    /// cached the invalid entries.
     #[inline(always)]
     pub(crate) fn prepare_here(&self) {
-        // The stores to the page table are before the `sfence.vma`, which orders them.
+        // `sfence.vma` orders the stores to the page table before later accesses.
         flush::translations_here(self.window.range(self.used));
     }
 
-    /// Begins a pass over the pages, in ascending order. The CPU must have been prepared.
+    /// Returns a writer for one pass over the pages, in ascending order. [`Mapped::prepare_here`]
+    /// has been called on this CPU.
     #[inline(always)]
     pub(crate) fn writer(&self) -> Writer<'_> {
         Writer {
-            slots: self.window.slots.get(..self.used).unwrap_or(&[]),
+            pages: self.window.pages.get(..self.used).unwrap_or(&[]),
             base: self.window.base,
             at: 0,
             page: usize::MAX,
@@ -393,7 +407,7 @@ impl Mapped<'_> {
         }
     }
 
-    /// Closes the window on the CPU that has written, while all other CPUs wait for it.
+    /// Closes the window, on the CPU that has written, while all other CPUs are stopped.
     #[inline(always)]
     pub(crate) fn close_stopped(&mut self, _exclusive: &Exclusive<'_>) {
         self.close();
@@ -401,8 +415,8 @@ impl Mapped<'_> {
 
     #[inline(always)]
     fn close(&mut self) {
-        for slot in self.window.slots.iter().take(self.used) {
-            slot.clear();
+        for page in self.window.pages.iter().take(self.used) {
+            page.clear();
         }
         flush::translations_here(self.window.range(self.used));
         self.used = 0;
@@ -417,14 +431,14 @@ impl Drop for Mapped<'_> {
 
 /// A window that is open on this CPU.
 ///
-/// [`Open::close`] closes it. Dropping it does the same, and waits for traps.
+/// [`Open::close`] closes it. So does dropping it, as with `after_traps`, for error paths.
 pub struct Open<'w> {
     mapped: Mapped<'w>,
     _here: NotThreadSafe,
 }
 
 impl Open<'_> {
-    /// Begins a pass over the open pages, in ascending order.
+    /// Returns a writer for one pass over the open pages, in ascending order.
     #[inline(always)]
     pub fn writer(&self) -> Writer<'_> {
         self.mapped.writer()
@@ -446,7 +460,8 @@ impl Open<'_> {
         } else {
             self.synchronise();
         }
-        // SAFETY: `Window::open` disabled migration, on this task, as `Open` cannot be sent.
+        // SAFETY: `migrate_enable()` must be paired with an earlier `migrate_disable()` of the same
+        // task: `Window::open` or `closed_while` disabled migration, and `Open` is not `Send`.
         unsafe { bindings::rust_riscv_migrate_enable() };
     }
 
@@ -457,8 +472,8 @@ impl Open<'_> {
         flush::instructions_everywhere();
     }
 
-    /// Like [`Open::synchronise`], and waits until every CPU has left any trap that the old text
-    /// caused.
+    /// Like [`Open::synchronise`], but also waits until every CPU has left any trap that the old
+    /// text caused.
     pub fn synchronise_after_traps(&self) {
         flush::instructions_everywhere_after_traps();
     }
@@ -468,22 +483,22 @@ impl Open<'_> {
     ///
     /// # Context
     ///
-    /// Interrupts on; waits for IPIs. Allocates nothing. `wait` may take long: the text has no
-    /// writable alias meanwhile.
+    /// Interrupts on; waits for IPIs. Allocates nothing. `wait` may take long, since the text has
+    /// no writable alias during the call.
     pub fn closed_while(&mut self, wait: impl FnOnce(&Closed)) {
         let used = self.mapped.used;
 
         self.mapped.close();
         self.synchronise();
-        // SAFETY: `Window::open` disabled migration, on this task, as `Open` cannot be sent.
+        // SAFETY: As in `close_and_flush`.
         unsafe { bindings::rust_riscv_migrate_enable() };
         wait(&Closed(()));
-        // SAFETY: As in `Window::open`: `migrate_disable()` may be called by any task, and `drop`
+        // SAFETY: `migrate_disable()` may be called by any task, and nests. `close_and_flush`
         // enables migration again.
         unsafe { bindings::rust_riscv_migrate_disable() };
-        // By the requirement of `Window::open`, the pages are still mapped as before.
-        for slot in self.mapped.window.slots.iter().take(used) {
-            slot.set_again();
+        // The caller of `Window::open` guarantees that the pages are still mapped as before.
+        for page in self.mapped.window.pages.iter().take(used) {
+            page.set_again();
         }
         self.mapped.used = used;
         self.mapped.prepare_here();
@@ -499,12 +514,12 @@ impl Drop for Open<'_> {
     }
 }
 
-/// A pass over the open pages, in ascending order.
+/// A writer for one pass over the open pages, in ascending order.
 pub struct Writer<'o> {
-    slots: &'o [Slot],
+    pages: &'o [WindowPage],
     base: NonNull<u8>,
     at: usize,
-    /// The page of text that `alias` maps; initially none.
+    /// The address of the page of text that `alias` maps; initially none.
     page: usize,
     alias: NonNull<u8>,
 }
@@ -512,7 +527,7 @@ pub struct Writer<'o> {
 impl Writer<'_> {
     /// Returns the writable alias of the text at `addr`, or `None` if its page is not open.
     ///
-    /// `addr` must not be in a page before that of the previous call.
+    /// `addr` must not be in a lower page than in the previous call.
     #[inline(always)]
     pub fn alias(&mut self, addr: usize) -> Option<NonNull<u8>> {
         let page = addr & !(PAGE_SIZE - 1);
@@ -520,20 +535,20 @@ impl Writer<'_> {
         if page != self.page {
             self.turn_to(page)?;
         }
-        // SAFETY: Within the page.
+        // SAFETY: `alias` is the address of a page of the window, and the offset is within a page.
         Some(unsafe { self.alias.add(addr % PAGE_SIZE) })
     }
 
     #[inline(always)]
     fn turn_to(&mut self, page: usize) -> Option<()> {
-        while self.slots.get(self.at)?.page < page {
+        while self.pages.get(self.at)?.page < page {
             self.at += 1;
         }
-        if self.slots.get(self.at)?.page != page {
+        if self.pages.get(self.at)?.page != page {
             return None;
         }
         self.page = page;
-        // SAFETY: Slot `at` exists, so that its page is within the area.
+        // SAFETY: `pages` has an element `at`, so page `at` is within the area.
         self.alias = unsafe { self.base.add(self.at * PAGE_SIZE) };
         Some(())
     }

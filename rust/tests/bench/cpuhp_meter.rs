@@ -218,7 +218,7 @@ impl State for Send {
     }
 }
 
-/// A place before `CPUHP_AP_ONLINE` that no RISC-V kernel uses.
+/// A slot before `CPUHP_AP_ONLINE` that no RISC-V kernel uses.
 const FREE: Slot<Starting> = Slot::new(cpuhp_state_CPUHP_AP_ARM_XEN_STARTING).unwrap();
 
 /// Nanoseconds from the last CPU's being told to start until it answers an IPI.
@@ -420,7 +420,7 @@ fn take() -> Result<Registration<Take>> {
 
     // SAFETY: It breaks nothing as long as this module stays; the test that wants it keeps it. What
     // is set up instead is dropped with the module's data.
-    CpusRead::with(|cpus| unsafe { cpus.vacate(Slot::RISCV_SBI_IPI).fill() })
+    CpusRead::with(|cpus| unsafe { cpus.clear_slot(Slot::RISCV_SBI_IPI).set_up() })
 }
 
 fn show(f: &mut fmt::Formatter<'_>, result: Result<u64>) -> fmt::Result {

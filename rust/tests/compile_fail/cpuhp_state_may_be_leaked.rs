@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0133: call to unsafe function `riscv::cpuhp::Registration::<T>::new` is unsafe
 // expect: E0133: call to unsafe function `riscv::cpuhp::Registration::<T>::new_locked` is unsafe
-// expect: E0133: call to unsafe function `Vacancy::<'_, S>::fill` is unsafe
+// expect: E0133: call to unsafe function `EmptySlot::<'_, S>::set_up` is unsafe
 // expect: E0133: call to unsafe function `riscv::cpuhp::Registration::<T>::replace` is unsafe
 
 //! That a hotplug state is removed before its module goes has to be promised, however it was set
@@ -12,17 +12,17 @@ use kernel::prelude::*;
 use riscv::cpuhp::{
     Calls,
     CpusRead,
+    EmptySlot,
     Registration,
     Slot,
-    State,
-    Vacancy, //
+    State, //
 };
 
 #[cfg(misuse)]
 pub fn misuse<T: State, U: State<Section = T::Section>>(
     slot: Slot<T::Section>,
     cpus: &CpusRead,
-    vacancy: Vacancy<'_, T::Section>,
+    empty: EmptySlot<'_, T::Section>,
 ) -> Result {
     core::mem::forget(Registration::<T>::new(slot, Calls::HotplugOnly)?);
     core::mem::forget(Registration::<T>::new_locked(
@@ -30,7 +30,7 @@ pub fn misuse<T: State, U: State<Section = T::Section>>(
         Calls::HotplugOnly,
         cpus,
     )?);
-    let state = vacancy.fill::<T>()?;
+    let state = empty.set_up::<T>()?;
     core::mem::forget(state.replace::<U>(cpus).map_err(|(error, _)| error)?);
     Ok(())
 }
@@ -39,7 +39,7 @@ pub fn misuse<T: State, U: State<Section = T::Section>>(
 pub fn right<T: State, U: State<Section = T::Section>>(
     slot: Slot<T::Section>,
     cpus: &CpusRead,
-    vacancy: Vacancy<'_, T::Section>,
+    empty: EmptySlot<'_, T::Section>,
 ) -> Result {
     // SAFETY: All are dropped here.
     unsafe {
@@ -49,7 +49,7 @@ pub fn right<T: State, U: State<Section = T::Section>>(
             Calls::HotplugOnly,
             cpus,
         )?);
-        let state = vacancy.fill::<T>()?;
+        let state = empty.set_up::<T>()?;
         drop(state.replace::<U>(cpus).map_err(|(error, _)| error)?);
     }
     Ok(())

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 // needs: kernel
-// expect: E0133: call to unsafe function `Note::<T>::split` is unsafe
+// expect: E0133: call to unsafe function `Mailbox::<T>::split` is unsafe
 
 //! That both sides are on one CPU has to be promised.
 
-use riscv::barrier::same_cpu::Note;
+use riscv::barrier::same_cpu::Mailbox;
 
 pub fn misuse() {
-    let mut note = Note::<u32>::new();
+    let mut mailbox = Mailbox::<u32>::new();
 
     #[cfg(misuse)]
-    let _ = note.split();
+    let _ = mailbox.split();
     // SAFETY: Does not run.
-    let _ = unsafe { note.split() };
+    let _ = unsafe { mailbox.split() };
 }

@@ -4,7 +4,7 @@
 
 use crate::insn::emulate::{
     can_run,
-    comes_back,
+    may_reenter,
     run,
     Registers, //
 };
@@ -141,32 +141,32 @@ fn what_cannot_be_run_is_said_beforehand() {
 }
 
 #[test]
-fn what_comes_back_to_its_own_middle() {
+fn what_reenters_its_own_middle() {
     // jal ra, 16; jalr t0, -4(t0); jalr zero, 0(ra); c.jalr t0; c.jr t0
     let (jal, jalr, ret) = (0x0100_00ef, 0xffc2_82e7, 0x0000_8067);
     let (c_jalr, c_jr) = (0x9282, 0x8282);
 
     // A call that is not the last instruction, with any link register.
-    assert!(comes_back(pair(jal, NOP), 8));
-    assert!(comes_back(pair(jalr, NOP), 8));
-    assert!(comes_back(0x0001 << 16 | c_jalr, 4));
-    assert!(comes_back(u64::from(NOP) << 16 | c_jalr, 6));
-    assert!(comes_back(pair(jal, jal), 8));
+    assert!(may_reenter(pair(jal, NOP), 8));
+    assert!(may_reenter(pair(jalr, NOP), 8));
+    assert!(may_reenter(0x0001 << 16 | c_jalr, 4));
+    assert!(may_reenter(u64::from(NOP) << 16 | c_jalr, 6));
+    assert!(may_reenter(pair(jal, jal), 8));
     // A call that is the last instruction, or no call.
     for last in [jal, jalr, ret, NOP] {
-        assert!(!comes_back(pair(NOP, last), 8), "{last:#x}");
-        assert!(!comes_back(u64::from(last), 4), "{last:#x}");
+        assert!(!may_reenter(pair(NOP, last), 8), "{last:#x}");
+        assert!(!may_reenter(u64::from(last), 4), "{last:#x}");
     }
-    assert!(!comes_back(pair(ret, NOP), 8));
-    assert!(!comes_back(c_jalr << 16 | 0x0001, 4));
-    assert!(!comes_back(0x0001 << 16 | c_jr, 4));
+    assert!(!may_reenter(pair(ret, NOP), 8));
+    assert!(!may_reenter(c_jalr << 16 | 0x0001, 4));
+    assert!(!may_reenter(0x0001 << 16 | c_jr, 4));
     // jal zero, from the first instruction to the second; from the second to the first; from the
     // first to the end of the edit.
-    assert!(comes_back(pair(0x0040_006f, NOP), 8));
-    assert!(!comes_back(pair(NOP, 0xffdf_f06f), 8));
-    assert!(!comes_back(pair(0x0080_006f, NOP), 8));
+    assert!(may_reenter(pair(0x0040_006f, NOP), 8));
+    assert!(!may_reenter(pair(NOP, 0xffdf_f06f), 8));
+    assert!(!may_reenter(pair(0x0080_006f, NOP), 8));
     // jal zero, 6: in the middle of the second.
-    assert!(comes_back(pair(0x0060_006f, NOP), 8));
+    assert!(may_reenter(pair(0x0060_006f, NOP), 8));
     // jal zero, -2 at 4 of 8.
-    assert!(comes_back(pair(NOP, 0xffff_f06f), 8));
+    assert!(may_reenter(pair(NOP, 0xffff_f06f), 8));
 }

@@ -72,7 +72,7 @@ fn index(addr: usize, level: u32) -> u64 {
     addr as u64 / 4096 / 512u64.pow(level) % 512
 }
 
-fn slot(addr: usize, level: u32) -> u64 {
+fn entry(addr: usize, level: u32) -> u64 {
     table(level) + 8 * index(addr, level)
 }
 
@@ -91,7 +91,7 @@ fn build(levels: u32, addr: usize, level: u32, last: u64) -> Memory {
             ppn(table(on - 1)) | V
         };
         memory.0.insert(table(on), 0);
-        memory.0.insert(slot(addr, on), pte);
+        memory.0.insert(entry(addr, on), pte);
     }
     memory
 }
@@ -122,7 +122,7 @@ fn page_of_4_kib() {
             find(levels, addr, 0, pte),
             Some(Found {
                 pte: Pte::new(pte),
-                slot: slot(addr, 0),
+                entry: entry(addr, 0),
                 level: 0
             })
         );
@@ -140,7 +140,7 @@ fn superpages() {
             let expected = base + addr as u64 % size / 4096 * 4096;
 
             assert_eq!(found.pte, Pte::new(ppn(expected) | TEXT));
-            assert_eq!((found.slot, found.level), (slot(addr, level), level));
+            assert_eq!((found.entry, found.level), (entry(addr, level), level));
         }
     }
 }
@@ -195,7 +195,7 @@ fn invalid_on_the_lowest_level_is_found() {
         for bits in [0, R | W | X, ppn(0x1000) | G] {
             let found = find(levels, addr, 0, bits).unwrap();
 
-            assert_eq!((found.slot, found.level), (slot(addr, 0), 0));
+            assert_eq!((found.entry, found.level), (entry(addr, 0), 0));
             assert_eq!(found.pte, Pte::new(bits));
             assert!(!found.pte.is_valid());
         }
@@ -230,7 +230,7 @@ fn the_lowest_level_is_the_end() {
 fn table_addresses_have_44_bits_of_ppn() {
     for (levels, addr) in MODES {
         let mut memory = build(levels, addr, 0, ppn(0x5000) | TEXT);
-        let pointer = memory.0.get_mut(&slot(addr, 1)).unwrap();
+        let pointer = memory.0.get_mut(&entry(addr, 1)).unwrap();
 
         *pointer |= 0x3ff << 54 | RSW | G;
         assert!(walk(&memory, table(levels - 1), levels, addr).is_some());

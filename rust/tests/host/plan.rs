@@ -251,7 +251,7 @@ fn where_pairs_are_guarded() {
 
 /// A call that is not the last instruction returns to the middle of the new ones.
 #[test]
-fn calls_that_come_back_are_refused() {
+fn calls_that_reenter_are_refused() {
     let jal_ra = 0x0100_00efu32.to_le_bytes(); // jal ra, 16
     let edit =
         |old: [u8; 8]| Edit::new(MACHINE, AT, &old, &[ADDI, ADDI].concat(), 0, Kind::Code).unwrap();

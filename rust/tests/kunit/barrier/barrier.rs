@@ -42,7 +42,7 @@ use riscv::{
         message::Message,
         same_cpu::{
             Handler,
-            Note, //
+            Mailbox, //
         },
         smp_store_mb,
         wake_up::WakeUp, //
@@ -230,24 +230,24 @@ mod tests {
     }
 
     #[test]
-    fn note_is_taken_once() {
-        let mut note = Note::new();
+    fn value_is_taken_once() {
+        let mut mailbox = Mailbox::new();
         // SAFETY: Both sides are this task's.
-        let (mut task, mut handler) = unsafe { note.split() };
+        let (mut task, mut handler) = unsafe { mailbox.split() };
 
         assert_eq!(handler.take(), None);
-        assert!(task.leave(1));
-        assert!(!task.leave(2));
+        assert!(task.post(1));
+        assert!(!task.post(2));
         assert_eq!(handler.take(), Some(1));
         assert_eq!(handler.take(), None);
-        assert!(task.leave(3));
+        assert!(task.post(3));
         assert_eq!(handler.take(), Some(3));
     }
 
     /// Long enough for an interrupt to come while it is being written.
     type Words = [u64; 128];
 
-    /// A timer whose interrupt takes notes, and expects each to be whole and the next.
+    /// A timer whose interrupt takes values, and expects each to be whole and the next.
     #[pin_data]
     struct Interrupt {
         #[pin]
@@ -269,8 +269,8 @@ mod tests {
 
         fn run(this: Pin<&Self>, mut context: HrTimerCallbackContext<'_, Self>) -> HrTimerRestart {
             // SAFETY: It outlives the timer, and nobody else uses it.
-            if let Some(note) = unsafe { (*this.handler).take() } {
-                let right = note == [this.taken.load(Relaxed); 128];
+            if let Some(value) = unsafe { (*this.handler).take() } {
+                let right = value == [this.taken.load(Relaxed); 128];
                 this.wrong.add(u64::from(!right), Relaxed);
                 this.taken.add(1, Relaxed);
             }
@@ -290,15 +290,15 @@ mod tests {
 
     /// A task and an interrupt of its own CPU, which comes in the middle of anything.
     #[test]
-    fn note_is_whole_in_an_interrupt() -> Result {
+    fn value_is_whole_in_an_interrupt() -> Result {
         let mut seen = (0, 0);
 
         pair(
             [0, 0],
             || {
-                let mut note = Note::<Words>::new();
+                let mut mailbox = Mailbox::<Words>::new();
                 // SAFETY: This thread stays on CPU 0, where its timer's interrupt comes, too.
-                let (mut task, mut handler) = unsafe { note.split() };
+                let (mut task, mut handler) = unsafe { mailbox.split() };
                 let handler = core::ptr::from_mut(&mut handler).cast();
 
                 stack_pin_init!(let interrupt = pin_init!(Interrupt {
@@ -309,13 +309,13 @@ mod tests {
                 }));
                 let timer = interrupt.as_ref();
                 timer.start_scoped(Delta::from_micros(50), || {
-                    let mut left = 0;
+                    let mut posted = 0;
                     while timer.taken.load(Relaxed) < TAKEN {
                         // At any time between two interrupts.
-                        for _ in 0..left * 7919 % 4096 {
+                        for _ in 0..posted * 7919 % 4096 {
                             core::hint::spin_loop();
                         }
-                        left += u64::from(task.leave([left; 128]));
+                        posted += u64::from(task.post([posted; 128]));
                     }
                 });
                 seen = (timer.taken.load(Relaxed), timer.wrong.load(Relaxed));

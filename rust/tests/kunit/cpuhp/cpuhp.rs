@@ -38,7 +38,7 @@ use kernel::{
 
 use riscv::{
     cpuhp::{
-        holder,
+        state_name,
         Calls,
         CpusRead,
         Here,
@@ -67,18 +67,19 @@ use crate::{
     }, //
 };
 
-/// The names that a place has before a state is there, meanwhile, when it was replaced, and after.
-pub(crate) static HOLDERS: SetOnce<Result<[Option<KVec<u8>>; 4]>> = SetOnce::new();
+/// The names of the state in a slot: before one is set up, while it is, after it was replaced, and
+/// after it was removed.
+pub(crate) static STATE_NAMES: SetOnce<Result<[Option<KVec<u8>>; 4]>> = SetOnce::new();
 
-/// Looks at the names. A kernel thread, which suites run in, has no `/sys`.
-pub(crate) fn holders() -> Result<[Option<KVec<u8>>; 4]> {
-    let before = holder(FREE)?;
+/// Reads the names. Not done by the suite, which runs in a kernel thread, where there is no `/sys`.
+pub(crate) fn state_names() -> Result<[Option<KVec<u8>>; 4]> {
+    let before = state_name(FREE)?;
     let state = registered::<AtStarting>(FREE, Calls::HotplugOnly)?;
-    let meanwhile = holder(FREE)?;
+    let meanwhile = state_name(FREE)?;
     let state = replace::<_, Other>(state)?;
-    let replaced = holder(FREE)?;
+    let replaced = state_name(FREE)?;
     drop(state);
-    Ok([before, meanwhile, replaced, holder(FREE)?])
+    Ok([before, meanwhile, replaced, state_name(FREE)?])
 }
 
 fn irqs_off() -> bool {
@@ -103,7 +104,7 @@ macro_rules! probe {
 
             const NAME: &'static CStr = $name;
 
-            fn up($cpu: &$section) -> <$section as riscv::cpuhp::Section>::Outcome {
+            fn up($cpu: &$section) -> <$section as riscv::cpuhp::Section>::Return {
                 $seen.count(true, $cpu.cpu(), $right);
                 $ok
             }
@@ -145,7 +146,7 @@ fn held<T: State>(slot: Slot<T::Section>, calls: Calls) -> Result<Held<Registrat
     hold(registered(slot, calls)?)
 }
 
-/// Puts `U` in the place of `T`.
+/// Replaces `T` with `U`.
 fn replace<T: State, U: State<Section = T::Section>>(
     state: Registration<T>,
 ) -> Result<Registration<U>> {
@@ -300,8 +301,8 @@ mod tests {
     }
 
     #[test]
-    fn a_holder_is_known_by_its_name() -> Result {
-        let names = HOLDERS
+    fn a_state_is_known_by_its_name() -> Result {
+        let names = STATE_NAMES
             .as_ref()
             .ok_or(EINVAL)?
             .as_ref()
@@ -354,8 +355,8 @@ mod tests {
         }
     }
 
-    /// Right before and right after the place in which the SBI IPI is enabled; no kernel whose IPIs
-    /// are SBI's uses them.
+    /// The slots right before and right after the one in which the SBI IPI is enabled. No kernel
+    /// whose IPIs are those of SBI uses them.
     const BEFORE: Slot<Starting> =
         Slot::new(cpuhp_state_CPUHP_AP_IRQ_RISCV_IMSIC_STARTING).unwrap();
     const AFTER: Slot<Starting> = Slot::new(cpuhp_state_CPUHP_AP_ARM_MVEBU_COHERENCY).unwrap();
@@ -456,7 +457,7 @@ mod tests {
                 );
             }
             if let Some(before) = numbers.2 {
-                // What enabled the IPI ran between the two: there is nothing but its place.
+                // What enabled the IPI ran between the two: there is only one slot between them.
                 assert_eq!(at(before).ok_or(ENOENT)? + 1, after);
                 assert!(!IPI_ENABLED[0].load(Relaxed) && IPI_ENABLED[1].load(Relaxed));
             }
@@ -646,7 +647,7 @@ mod tests {
         Ok(())
     }
 
-    /// One of two states at the same place.
+    /// One of two states for the same slot.
     enum Either {
         This(Registration<AtStarting>),
         That(Registration<Other>),

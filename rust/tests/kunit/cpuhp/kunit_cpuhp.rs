@@ -40,7 +40,7 @@ struct Tests;
 
 impl kernel::Module for Tests {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        cpuhp::HOLDERS.populate(cpuhp::holders());
+        cpuhp::STATE_NAMES.populate(cpuhp::state_names());
         Ok(Tests)
     }
 }

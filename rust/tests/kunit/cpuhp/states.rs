@@ -80,7 +80,7 @@ impl Seen {
     }
 }
 
-/// A place before `CPUHP_AP_ONLINE` that no RISC-V kernel uses.
+/// A slot before `CPUHP_AP_ONLINE` that no RISC-V kernel uses.
 pub(crate) const FREE: Slot<Starting> = Slot::new(cpuhp_state_CPUHP_AP_ARM_XEN_STARTING).unwrap();
 
 /// A state for what drops it itself, and asserts nothing before: a failing assertion drops nothing.

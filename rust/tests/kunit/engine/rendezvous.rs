@@ -82,7 +82,7 @@ mod tests {
     /// What one CPU did.
     struct Cpu {
         arrivals: Atomic<u32>,
-        place: Atomic<u32>,
+        position: Atomic<u32>,
         left_at: Atomic<u32>,
     }
 
@@ -106,7 +106,7 @@ mod tests {
                 cpus: [const {
                     Cpu {
                         arrivals: Atomic::new(0),
-                        place: Atomic::new(0),
+                        position: Atomic::new(0),
                         left_at: Atomic::new(0),
                     }
                 }; MAX_CPUS],
@@ -121,10 +121,10 @@ mod tests {
 
             self.online.store(stopped.online(), Relaxed);
             cpu.arrivals.fetch_add(1, Relaxed);
-            let place = run_on_last(&self.counter, stopped.online(), || mastered.set(true));
+            let position = run_on_last(&self.counter, stopped.online(), || mastered.set(true));
             cpu.left_at
                 .store(self.counter.clock.fetch_add(1, Full), Relaxed);
-            cpu.place.store(place, Relaxed);
+            cpu.position.store(position, Relaxed);
             self.masters.fetch_add(u32::from(mastered.get()), Relaxed);
         }
     }
@@ -146,16 +146,16 @@ mod tests {
 
         let each_once = took_part().count() == online as usize
             && took_part().all(|cpu| cpu.arrivals.load(Relaxed) == 1);
-        let places = (1..=online).all(|place| {
+        let positions = (1..=online).all(|position| {
             took_part()
-                .filter(|cpu| cpu.place.load(Relaxed) == place)
+                .filter(|cpu| cpu.position.load(Relaxed) == position)
                 .count()
                 == 1
         });
         let nobody_left_early = took_part().all(|cpu| cpu.left_at.load(Relaxed) > released_at);
         let one_master = observed.masters.load(Relaxed) == 1;
 
-        Ok(each_once && places && nobody_left_early && one_master)
+        Ok(each_once && positions && nobody_left_early && one_master)
     }
 
     #[test]
