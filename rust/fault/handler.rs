@@ -28,13 +28,12 @@ use crate::stats::{
     EVENTS, //
 };
 
-/// Checks accesses under the per-VMA lock, and has the task signalled for those that are forbidden.
+/// Checks accesses under the per-VMA lock. For those that are forbidden, the task gets the signal.
 pub struct SignalForbidden;
 
 /// Checks accesses under the per-VMA lock, and falls back to C for those that are forbidden.
 ///
-/// C then looks the VMA up again under `mmap_lock`, as all kernels before 6.12 did. For comparison
-/// in measurements.
+/// C then looks up the VMA again under `mmap_lock`, as kernels before 6.12 did. For measurements.
 pub struct RetryForbidden;
 
 // SAFETY: No function here sleeps or ends the RCU read-side critical section: the VMA is only
@@ -63,8 +62,8 @@ unsafe impl Handler for RetryForbidden {
     }
 }
 
-/// Handles a fault; `on_forbidden` handles a forbidden access. The path of allowed accesses, which
-/// are most: the other paths are out of line.
+/// Handles a fault; `on_forbidden` handles a forbidden access. Only the path of allowed accesses,
+/// which are the most frequent, is inline.
 #[inline(always)]
 fn handle<'a>(
     fault: Fault<'a, MmWithUser>,

@@ -51,8 +51,8 @@ impl Hook {
     fn new() -> Result<Hook> {
         let retry =
             riscv::compat::parameter::<u8>(module_parameters::retry_under_mmap_lock.value()) != 0;
-        // SAFETY: The registration is dropped with the module's data, or if `init` fails: both before
-        // the module's text is freed.
+        // SAFETY: The registration is dropped with the module's data, or if `init` fails. Both are
+        // before the module's text is freed.
         let hook = unsafe {
             if retry {
                 HandlerRegistration::new().map(Hook::Retry)
@@ -81,8 +81,8 @@ impl kernel::Module for RustRiscvFault {
         Ok(RustRiscvFault {
             #[cfg(rust_riscv_fault_hook)]
             _hook: Hook::new()?,
-            // SAFETY: This is the last step that can fail, and the files are dropped with the module's
-            // data, before its text is freed.
+            // SAFETY: This is the last step that can fail, and the files are dropped with the
+            // module's data, before its text is freed.
             _stats: unsafe { stats::Files::new() }?,
         })
     }

@@ -122,7 +122,7 @@ impl Files {
     pub(crate) unsafe fn new() -> Result<Pin<KBox<Files>>> {
         KBox::pin_init(
             try_pin_init!(Files {
-                // SAFETY: The caller upholds the contract of `Scope::dir`.
+                // SAFETY: The caller guarantees what `Scope::dir()` requires of its result.
                 scope <- unsafe {
                     Scope::dir(View, c"rust_riscv_fault", |view, dir| {
                         dir.read_only_file(c"stats", view);

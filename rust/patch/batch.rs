@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A batch of edits of kernel text, which is committed as a whole or not at all.
+//! A batch of edits of kernel text, which is committed atomically: all of them, or none.
 
 use kernel::{
     alloc::KVVec,
@@ -41,8 +41,8 @@ pub use crate::{
 ///
 /// # Errors
 ///
-/// Every method that fails writes one line, rate-limited, to the kernel log, and leaves the text
-/// unchanged. The errors of adding an edit, which leave the batch unchanged, too:
+/// A method that fails leaves the text unchanged, and writes one line to the kernel log, which is
+/// rate-limited. The errors of adding an edit, which also leave the batch unchanged:
 ///
 /// | errno | when |
 /// |---|---|
@@ -57,7 +57,7 @@ pub use crate::{
 /// | `-ENOMEM` | no memory |
 ///
 /// In a kernel without compressed instructions, the address and the length of code must be
-/// multiples of 4, or the errors are those for odd ones.
+/// multiples of 4; otherwise the errors are those for odd ones.
 ///
 /// The errors of committing:
 ///
@@ -100,7 +100,7 @@ impl Default for Batch {
 }
 
 impl Batch {
-    /// Creates an empty batch. Allocates nothing.
+    /// Creates an empty batch. Does not allocate memory.
     pub const fn new() -> Batch {
         Batch {
             edits: KVVec::new(),
@@ -108,12 +108,12 @@ impl Batch {
         }
     }
 
-    /// The number of edits.
+    /// Returns the number of edits.
     pub fn len(&self) -> usize {
         self.edits.len()
     }
 
-    /// Whether there are no edits.
+    /// Returns whether the batch has no edits.
     pub fn is_empty(&self) -> bool {
         self.edits.is_empty()
     }
@@ -129,7 +129,7 @@ impl Batch {
 
     /// Adds an edit that replaces `old` at `addr` with `new`, in `phase`.
     ///
-    /// All edits of phase 0 are visible to every CPU before the first of phase 1 is made.
+    /// All edits of phase 0 are visible to every CPU before the first edit of phase 1 is written.
     ///
     /// # Errors
     ///
@@ -137,12 +137,12 @@ impl Batch {
     ///
     /// # Safety
     ///
-    /// The text after the edit, with and without the batch's other edits of the same phase, must be
-    /// valid code or, for [`Kind::Literal`], data that the code around it can use.
+    /// The text after the edit, with or without the batch's other edits of the same phase, must be
+    /// valid code or, for [`Kind::Literal`], data that the surrounding code can use.
     ///
-    /// An edit of several instructions must not be of code that runs while RCU is not watching:
-    /// `noinstr` code, cpuidle, and the entry from and exit to a trap. Nor may code elsewhere
-    /// branch or return into its middle. A task between such instructions is not waited for.
+    /// An edit of several instructions must not be in code that runs while RCU is not watching:
+    /// `noinstr` code, cpuidle, and trap entry and exit. No code elsewhere may branch or return
+    /// into its middle. Tasks that are between such instructions are not waited for.
     ///
     /// # Context
     ///
@@ -174,12 +174,11 @@ impl Batch {
         Ok(self.edits.push(edit, GFP_KERNEL)?)
     }
 
-    /// Adds an edit that replaces the instruction `old` at `addr` with `new`, which must have the
-    /// same length (`-EINVAL`).
+    /// Adds an edit that replaces the instruction `old` at `addr` with `new`.
     ///
     /// # Errors
     ///
-    /// See [`Batch`].
+    /// See [`Batch`]; `-EINVAL` if the instructions differ in length.
     ///
     /// # Safety
     ///
@@ -204,9 +203,9 @@ impl Batch {
         }
     }
 
-    /// Makes all edits, with the cheapest strategy that is safe for them, or none.
+    /// Writes all edits, with the cheapest strategy that is safe for them, or none.
     ///
-    /// When it returns without an error, every CPU executes the new text.
+    /// After it has returned without an error, every CPU executes the new text.
     ///
     /// # Errors
     ///
@@ -214,7 +213,7 @@ impl Batch {
     ///
     /// # Context
     ///
-    /// Sleeps. The caller must not hold `cpus_read_lock`. Allocates nothing.
+    /// Sleeps. The caller must not hold `cpus_read_lock`. Does not allocate memory.
     pub fn commit(self) -> Result<Report> {
         self.commit_with(Options {
             strategy: strategy::chosen(),
@@ -228,7 +227,7 @@ impl Batch {
     ///
     /// See [`Batch`].
     pub fn commit_with(mut self, options: Options) -> Result<Report> {
-        // `owners` keeps the text loaded until the commit has returned.
+        // `owners` keeps the modules loaded until the commit has returned.
         engine::commit(&mut self.edits, &self.owners, options).map_err(|failure| {
             refused("commit", failure);
             Error::from_errno(failure.errno)
@@ -236,7 +235,7 @@ impl Batch {
     }
 }
 
-/// Counts and logs that `action` was refused because of `failure`.
+/// Counts and logs that `action` was refused with `failure`.
 fn refused(action: &str, failure: Failure) {
     stats::STATS.count_error(failure.errno);
     if riscv::may_log() {

@@ -42,7 +42,7 @@ fn make_files<'data, 'dir>(view: &'data View, dir: &'dir ScopedDir<'data, 'dir>)
     );
 }
 
-/// The files in debugfs; removed when dropped.
+/// The files in debugfs. Dropping it removes the files.
 #[pin_data]
 pub(crate) struct Files {
     #[pin]
@@ -50,7 +50,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Makes `rust_riscv_patch/stats` and `rust_riscv_patch/strategy`.
+    /// Creates `rust_riscv_patch/stats` and `rust_riscv_patch/strategy`.
     ///
     /// # Safety
     ///

@@ -2,11 +2,12 @@
 
 //! The engine: commits batches, one at a time, with the cheapest strategy that is safe.
 //!
-//! Commits are serialised by the engine's lock, which nests inside the lock of kernel text. In a
-//! kernel without our hooks the latter is a no-op. There, the verification before each store
-//! detects that the kernel has written to the same place, and the commit fails.
+//! Commits are serialised by the engine's lock, which nests inside [`TextLock`]. In a kernel
+//! without our hooks the latter takes no lock, so the kernel may write text at the same time. If it
+//! has written to the same address, the verification before each store detects it, and the commit
+//! fails.
 //!
-//! How a batch is written is in [`riscv::text::commit`].
+//! The protocol that writes a batch is in [`riscv::text::commit`].
 
 use kernel::{
     bindings::{
@@ -55,23 +56,23 @@ use crate::{
 };
 
 kernel::sync::global_lock! {
-    // SAFETY: Initialised by `Registration::new`, before anything else uses it.
+    // SAFETY: `Reservation::new` initialises it, before anything else uses it.
     unsafe(uninit) static ENGINE: Mutex<Option<Window>> = None;
 }
 
-/// How edits of several instructions are handled in this kernel: guarded, if the kernel passes
-/// breakpoints on to us and can wait for all tasks.
+/// How edits of several instructions are handled in this kernel: guarded, if the kernel calls our
+/// breakpoint handler and can wait for all tasks.
 const PAIRS: Pairs = plan::pairs(
     cfg!(rust_riscv_text_hooks),
     cfg!(CONFIG_TASKS_RCU),
     cfg!(CONFIG_PREEMPTION),
 );
 
-/// The number of commits that are still to fail. Relaxed: no access depends on it.
+/// The number of commits that are still to fail. Accessed relaxed: no other access depends on it.
 static FAIL: Atomic<u32> = Atomic::new(0);
 
-/// Makes the next `commits` commits fail with `-EIO` before they write anything. For tests, and
-/// only in a kernel with KUnit.
+/// For tests: makes the next `commits` commits fail with `-EIO` before they write anything. Has no
+/// effect in a kernel without KUnit.
 pub fn fail_next(commits: u32) {
     FAIL.store(commits, Relaxed);
 }
@@ -99,7 +100,7 @@ impl Reservation {
     ///
     /// # Safety
     ///
-    /// Called once, before anything else here.
+    /// Called once, before any other function of this module.
     pub(crate) unsafe fn new(pages: usize) -> Result<Reservation> {
         // SAFETY: `init` must be called only once. The caller guarantees that this is.
         unsafe { ENGINE.init() };
@@ -125,8 +126,8 @@ pub struct Report {
     pub stopped_ns: u64,
 }
 
-/// What the way to write an edit depends on: how the harts fetch instructions, from the module
-/// parameter if it is set, else from their ISA strings; and whether the kernel has our hooks.
+/// Returns what determines how edits are written: whether instruction fetches are atomic, as the
+/// module parameter says if it is set, else the ISA strings; and whether the kernel has our hooks.
 pub(crate) fn machine() -> Machine {
     Machine {
         atomic_fetch: match parameter::<u8>(module_parameters::atomic_fetch.value()) {
@@ -138,7 +139,7 @@ pub(crate) fn machine() -> Machine {
     }
 }
 
-/// Commits `edits`, which `owners` has accepted: makes all of them, or none.
+/// Commits `edits`, which `owners` has accepted: writes all of them, or none.
 pub(crate) fn commit(
     edits: &mut [Edit],
     _owners: &Owners,
@@ -155,21 +156,22 @@ pub(crate) fn commit(
     let strategy = plan(edits, options.strategy, pairs).map_err(failure_of)?;
     let race_at = options.race_at.filter(|_| cfg!(CONFIG_KUNIT));
 
-    // SAFETY: `plan` and `owners` have accepted the edits, and `owners` outlives the batch. That
-    // the resulting code is valid was required of the callers of `Batch::edit`, and that it may be
-    // torn of the caller of `Torn::new`. `TextLock`, where the kernel has our hooks, and the
-    // engine's lock, under which `write` writes, exclude other writers and other guarded batches.
+    // SAFETY: `plan` and `owners` have accepted the edits, and `owners` outlives the batch. The
+    // callers of `Batch::edit` guarantee that the resulting code is valid, and the caller of
+    // `Torn::new` that it may be torn. Other guarded batches are excluded by the engine's lock,
+    // which `write` takes; other writers by `TextLock`, where the kernel has our hooks.
     let batch = unsafe { commit::PlannedBatch::new(edits, Origin::Module, strategy) };
 
-    // The `TextLock` is taken before the engine's own lock, since the kernel calls us with it held.
+    // `TextLock` is taken before the engine's lock, since the kernel calls the provider with it
+    // held.
     TextLock::with(|lock| write(batch, race_at, Some(lock)))
 }
 
-/// Commits `edits` of the kernel's own users: makes all of them, or none.
+/// Commits `edits` of the kernel's own users: writes all of them, or none.
 ///
 /// # Errors
 ///
-/// Those of [`crate::batch::Batch`]'s commit.
+/// Those of [`crate::batch::Batch::commit`].
 ///
 /// # Safety
 ///
@@ -180,8 +182,8 @@ pub(crate) unsafe fn commit_for_kernel(
     edits: &mut [Edit],
     lock: Option<&TextLock>,
 ) -> Result<Report, Failure> {
-    // The strategy that was set in debugfs, if it is safe here: `Guarded` and `Rendezvous` are not,
-    // unless CPU hotplug is excluded.
+    // The strategy that was set in debugfs, if it is safe here. `Guarded` and `Rendezvous` are safe
+    // only if CPU hotplug is excluded.
     let wanted = crate::strategy::chosen()
         .filter(|&wanted| lock.is_some() || matches!(wanted, Strategy::Live | Strategy::Phased));
     let strategy = match plan(edits, wanted, PAIRS) {
@@ -192,14 +194,14 @@ pub(crate) unsafe fn commit_for_kernel(
 
     // SAFETY: `plan` has accepted the edits, and found `strategy` safe. The caller guarantees that
     // their memory may be written and stays mapped, and that the resulting code is valid. It holds
-    // `text_mutex`, so that nobody else writes, and `write` takes the engine's lock, so that no
-    // other guarded batch is written.
+    // `text_mutex`, so nobody else writes, and `write` takes the engine's lock, so no other guarded
+    // batch is written.
     let batch = unsafe { commit::PlannedBatch::new(edits, Origin::Kernel, strategy) };
 
     write(batch, None, lock)
 }
 
-/// Writes `batch` and counts what became of it.
+/// Writes `batch`, and counts the result.
 fn write(
     batch: commit::PlannedBatch<'_>,
     race_at: Option<usize>,
@@ -240,7 +242,7 @@ pub(crate) fn with_window<R>(f: impl FnOnce(&mut Window) -> Result<R>) -> Result
     f(window)
 }
 
-/// Whether writes of code that harts execute are to be repeated: see [`commit::twice`].
+/// Returns whether writes of code that harts execute are repeated: see [`commit::twice`].
 pub(crate) fn write_twice() -> bool {
     parameter::<u8>(module_parameters::write_twice.value()) != 0
 }

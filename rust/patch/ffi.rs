@@ -24,7 +24,7 @@ use crate::batch::Batch;
 const PHASE_1: c_uint = 1 << 0;
 const LITERAL: c_uint = 1 << 1;
 
-/// Creates an empty batch; null without memory.
+/// Creates an empty batch. Returns null if there is no memory.
 #[no_mangle]
 pub extern "C" fn rust_riscv_patch_begin() -> *mut Batch {
     KBox::new(Batch::new(), GFP_KERNEL).map_or(core::ptr::null_mut(), KBox::into_raw)
@@ -34,8 +34,8 @@ pub extern "C" fn rust_riscv_patch_begin() -> *mut Batch {
 ///
 /// # Safety
 ///
-/// - `batch` is null or comes from [`rust_riscv_patch_begin`], and was neither committed nor
-///   dropped; nobody else uses it.
+/// - `batch` is null, or was returned by [`rust_riscv_patch_begin`] and has been neither committed
+///   nor dropped. Nobody else uses it.
 /// - `old` and `new` are null or point to `len` readable bytes.
 /// - The requirements of [`Batch::edit`].
 #[no_mangle]
@@ -55,10 +55,10 @@ pub unsafe extern "C" fn rust_riscv_patch_add(
         if old.is_null() || new.is_null() || flags & !(PHASE_1 | LITERAL) != 0 {
             return Err(EINVAL);
         }
-        // A longer edit is refused anyway, so do not read beyond what is needed for that.
+        // A longer edit is refused anyway, so read only as much as is needed for that.
         let len = len.min(MAX_LEN + 1);
-        // SAFETY: Neither is null, so the caller guarantees that the number of bytes that it passed
-        // are readable there; `len` is not more than that.
+        // SAFETY: Neither pointer is null, so the caller guarantees that as many bytes as it passed
+        // are readable there. `len` is at most that number.
         let (old, new) = unsafe {
             (
                 core::slice::from_raw_parts(old.cast::<u8>(), len),
@@ -81,16 +81,16 @@ pub unsafe extern "C" fn rust_riscv_patch_add(
 ///
 /// # Safety
 ///
-/// `batch` is null or comes from [`rust_riscv_patch_begin`], and was neither committed nor
-/// dropped; nobody else uses it.
+/// `batch` is null, or was returned by [`rust_riscv_patch_begin`] and has been neither committed
+/// nor dropped. Nobody else uses it.
 #[no_mangle]
 pub unsafe extern "C" fn rust_riscv_patch_commit(batch: *mut Batch) -> c_int {
     from_result(|| {
         if batch.is_null() {
             return Err(EINVAL);
         }
-        // SAFETY: `rust_riscv_patch_begin()` got the pointer from `KBox::into_raw`. The caller
-        // guarantees that it was not committed or dropped before, and that nobody else uses it.
+        // SAFETY: `rust_riscv_patch_begin()` got the pointer from `KBox::into_raw()`. The caller
+        // guarantees that the batch was not committed or dropped, and that nobody else uses it.
         let batch = unsafe { KBox::from_raw(batch) };
 
         KBox::into_inner(batch).commit()?;

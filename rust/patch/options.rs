@@ -9,26 +9,26 @@ use riscv::text::plan::Strategy;
 pub struct Options {
     /// The strategy to use instead of the cheapest one.
     pub strategy: Option<Strategy>,
-    /// The index, in the order of addresses, of an edit to treat as if somebody else wrote to it
-    /// after the batch was verified. Only in a kernel with KUnit; has no effect on a rendezvous,
-    /// during which nobody else can write.
+    /// The index, in the order of addresses, of an edit that is handled as if somebody else had
+    /// written to it after the batch was verified. Has no effect in a kernel without KUnit, nor on
+    /// a rendezvous, during which nobody else can write.
     pub race_at: Option<usize>,
-    /// Permits [`Strategy::Rendezvous`] for instructions that are replaced together. Only in a
-    /// kernel with KUnit.
+    /// Permits [`Strategy::Rendezvous`] for instructions that are replaced together. Has no effect
+    /// in a kernel without KUnit.
     pub torn: Option<Torn>,
 }
 
-/// The permission to tear instructions that are replaced together: a task that is between them
-/// resumes in the middle of the new ones.
+/// Permission to tear instructions that are replaced together: a task that is between them resumes
+/// in the middle of the new ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Torn(());
 
 impl Torn {
-    /// Creates the permission, for a test of that.
+    /// Creates the permission.
     ///
     /// # Safety
     ///
-    /// For every edit of the batch, the code that a task executes then is harmless.
+    /// For each edit of the batch, the code that such a task executes is harmless.
     pub const unsafe fn new() -> Torn {
         Torn(())
     }

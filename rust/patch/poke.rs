@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Writes of bytes for the kernel's own users, without protection against CPUs that execute the
-//! text meanwhile.
+//! Unsynchronised writes for the kernel's own users, which ensure that no CPU executes the text
+//! during the write.
 
 use core::ops::Range;
 
@@ -24,11 +24,11 @@ use crate::engine;
 ///
 /// # Errors
 ///
-/// `-EFAULT` if there is no memory. Some of the bytes may have been written then.
+/// `-EFAULT` if there is no memory at one of the addresses. Some bytes may have been written then.
 ///
 /// # Safety
 ///
-/// `bytes.len()` bytes at `addr` are memory that the caller may write, text or what becomes text.
+/// The caller may write `bytes.len()` bytes at `addr`, which are text or will become text.
 pub(crate) unsafe fn write(addr: usize, bytes: &[u8], everywhere: bool) -> Result {
     // SAFETY: The caller guarantees that all of the bytes may be written.
     let write = || unsafe {
@@ -67,8 +67,8 @@ fn for_all(write: impl FnMut() -> Result) -> Result {
     Ok(())
 }
 
-/// Opens the pages of a range one after the other, and calls `f` for each with the offset in the
-/// page and the part of the range that is there.
+/// Opens the pages of a range one after the other, and calls `f` for each, with the offset in the
+/// page and the part of the range that is in the page.
 ///
 /// # Safety
 ///
@@ -86,8 +86,8 @@ unsafe fn on_pages(
             let part = done..len.min(done + PAGE_SIZE - offset);
 
             done = part.end;
-            // SAFETY: The caller guarantees that the range is memory that may be written. The
-            // window is closed at the end of this iteration.
+            // SAFETY: The caller guarantees that the range may be written. `open` is dropped at the
+            // end of this iteration.
             let mut open = unsafe { window.open_here(addr + part.start - offset) }?;
             f(&mut open, offset, part)?;
         }

@@ -12,14 +12,14 @@ use riscv::{
     text::edit::Edit, //
 };
 
-/// A queue of edits that do not overlap, in memory that is reserved when it is created.
+/// A queue of edits that do not overlap. Its memory is allocated when it is created.
 ///
-/// The sites of ftrace and jump labels come in ascending order, except for those of modules, so
-/// that the queue consists of few runs of ascending edits.
+/// ftrace and jump labels queue their sites in ascending order, except for those of modules, so the
+/// queue consists of a few runs of ascending edits.
 pub(crate) struct Queue {
     edits: KVVec<Edit>,
     capacity: usize,
-    /// An upper bound of the number of pages that the edits are in; at most `max_pages`.
+    /// An upper bound for the number of pages that contain the edits; at most `max_pages`.
     pages: usize,
     max_pages: usize,
     /// The end address of the last edit.
@@ -29,10 +29,11 @@ pub(crate) struct Queue {
     runs: usize,
 }
 
-/// The maximum number of runs. Each edit is searched for in all runs except its own.
+/// The maximum number of runs. For each new edit, all runs except its own are searched for
+/// overlaps.
 const MAX_RUNS: usize = 32;
 
-/// The error of [`Queue::push`]: the queue has to be emptied before it can take the edit.
+/// The error of [`Queue::push`]: the queue must be emptied before the edit can be added.
 pub(crate) struct NoRoom;
 
 impl Queue {
@@ -53,10 +54,10 @@ impl Queue {
         })
     }
 
-    /// Adds `edit`. Allocates nothing.
+    /// Adds `edit`. Does not allocate memory.
     pub(crate) fn push(&mut self, edit: Edit) -> Result<(), NoRoom> {
         let page = |addr: usize| addr / PAGE_SIZE;
-        // An edit can span two pages, and the first of them can be that of the last edit.
+        // An edit can span two pages, and the first of them can be the page of the last edit.
         let pages = self.pages + page(edit.end() - 1) - page(edit.addr())
             + usize::from(self.edits.is_empty() || page(edit.addr()) != page(self.end - 1));
 
@@ -77,7 +78,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Whether `edit` overlaps a queued one.
+    /// Returns whether `edit` overlaps a queued one.
     fn overlaps(&self, edit: &Edit) -> bool {
         let mut rest = &self.edits[..];
 
@@ -91,8 +92,8 @@ impl Queue {
         })
     }
 
-    /// The edits, sorted by address if that is cheap: if each run fits as a whole before, after or
-    /// between edits that were queued earlier.
+    /// Returns the edits. They are sorted by address if that is cheap, that is, if each run as a
+    /// whole fits before, after or between edits that were queued earlier.
     pub(crate) fn edits(&mut self) -> &mut [Edit] {
         for run in 1..self.runs {
             let start = self.starts[run];

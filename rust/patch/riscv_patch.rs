@@ -6,7 +6,7 @@
 //! - `engine`: commits batches, one at a time, by the protocol in [`riscv::text::commit`];
 //! - `text_provider`, `queue`, `poke`: writes for the kernel's own users, in a kernel with our
 //!   hooks;
-//! - `trap`: the handler of the breakpoints that stand in for instructions meanwhile;
+//! - `trap`: the handler of the breakpoints that stand in for instructions while they are replaced;
 //! - `options`, `strategy`: overrides, for tests and measurements;
 //! - `stats`, `debugfs`: counters, and the files that show them.
 
@@ -57,8 +57,8 @@ module! {
 }
 
 struct RustRiscvPatch {
-    // Dropped in this order: first the kernel falls back to C, and the files that show the engine's
-    // counters are removed before the engine.
+    // Dropped in this order: first the provider, so that the kernel falls back to C, then the files
+    // that show the engine's state, then the engine.
     #[cfg(rust_riscv_text_hooks)]
     _provider: riscv::text::provider::Registration<text_provider::TextProvider>,
     _stats: Pin<KBox<debugfs::Files>>,
@@ -74,7 +74,8 @@ fn take_over(
     let provider = text_provider::TextProvider::new(edits, pages)
         .inspect_err(|_| pr_err!("cannot allocate a queue of {edits} edits\n"))?;
 
-    // SAFETY: Dropped with the module's data, or when `init` fails, before its text is freed.
+    // SAFETY: The registration is dropped with the module's data, or if `init` fails. Both are
+    // before the module's text is freed.
     unsafe { riscv::text::provider::Registration::new(provider) }
         .inspect_err(|_| pr_err!("another provider for kernel text is registered\n"))
         .inspect(|_| pr_info!("registered as the provider for kernel text\n"))
@@ -92,17 +93,17 @@ impl kernel::Module for RustRiscvPatch {
 
         let pages =
             riscv::compat::parameter::<u32>(module_parameters::window_pages.value()) as usize;
-        // SAFETY: Called once, when the module is loaded.
+        // SAFETY: `init` is called once, when the module is loaded, and nothing here runs before.
         let engine = unsafe { engine::Reservation::new(pages) }
             .inspect_err(|_| pr_err!("cannot reserve a window of {pages} pages\n"))?;
 
         Ok(RustRiscvPatch {
-            // Evaluated in this order, and dropped in reverse order if a later one fails.
+            // Evaluated in this order. If one fails, those before it are dropped in reverse order.
             _engine: engine,
             #[cfg(rust_riscv_text_hooks)]
             _provider: take_over(pages)?,
-            // SAFETY: The last step that can fail. Dropped with the module's data, before its text
-            // is freed.
+            // SAFETY: This is the last step that can fail, and the files are dropped with the
+            // module's data, before its text is freed.
             _stats: unsafe { debugfs::Files::new() }?,
         })
     }

@@ -2,7 +2,7 @@
 
 //! Counters of batches, errors and the time that CPUs were stopped.
 //!
-//! The file that shows them is in `debugfs.rs`.
+//! `debugfs.rs` creates the file that shows them.
 
 use kernel::{
     bindings,
@@ -19,8 +19,8 @@ use riscv::text::plan::Strategy;
 /// The counters of this module.
 pub(crate) static STATS: Stats = Stats::new();
 
-/// The number of buckets of the histogram. The upper bounds are powers of two, in microseconds; the
-/// last bucket has none.
+/// The number of buckets of the histogram. Their upper bounds are powers of two, in microseconds;
+/// the last bucket has no upper bound.
 const BUCKETS: usize = 20;
 
 const STRATEGIES: [(&str, Strategy); 4] = [
@@ -47,16 +47,16 @@ const ERRORS: [(&str, u32); 13] = [
     ("ENODEV", bindings::ENODEV),
 ];
 
-/// The calls of the provider by the kernel's own users.
+/// The calls that the kernel's own users make to the provider.
 #[derive(Clone, Copy)]
 pub enum Call {
-    /// A write without protection against CPUs that execute the text.
+    /// An unsynchronised write.
     Write,
-    /// A range that is filled with one byte.
+    /// A fill of a range with one byte.
     Set,
-    /// A write of which CPUs must not execute a mixture of old and new.
+    /// A write for which no CPU may execute a mixture of old and new bytes.
     Patch,
-    /// A write that is queued, to form a batch.
+    /// A write that is queued, to be part of a batch.
     Queue,
 }
 
@@ -84,7 +84,8 @@ impl PerStrategy {
     }
 }
 
-/// The counters. All are relaxed: they are independent, and no access depends on them.
+/// The counters. All accesses are relaxed: the counters are independent, and no other access
+/// depends on them.
 pub(crate) struct Stats {
     strategies: [PerStrategy; STRATEGIES.len()],
     calls: [Atomic<u64>; CALLS.len()],
@@ -151,8 +152,8 @@ impl Stats {
         counter.fetch_add(1, Relaxed);
     }
 
-    /// Counts one stop of the machine. The caller holds the engine's lock, so that updating the
-    /// minimum and maximum needs no loop.
+    /// Counts one stop of all CPUs. The caller holds the engine's lock, so the minimum and the
+    /// maximum can be updated without a compare-and-exchange loop.
     pub(crate) fn count_stop(&self, nanoseconds: u64) {
         let microseconds = nanoseconds / 1000;
         let bucket = (u64::BITS - microseconds.leading_zeros()) as usize;
@@ -169,12 +170,12 @@ impl Stats {
     }
 }
 
-/// The number of times that the kernel's own users have made `call`.
+/// Returns how often the kernel's own users have made `call`.
 pub fn calls(call: Call) -> u64 {
     STATS.calls[call as usize].load(Relaxed)
 }
 
-/// The number of writes that fell back to C.
+/// Returns the number of writes that fell back to C.
 pub fn fallbacks() -> u64 {
     STATS.fallbacks.load(Relaxed)
 }

@@ -22,15 +22,15 @@ const CHOICES: [(&str, Option<Strategy>); 5] = [
     ("guarded", Some(Strategy::Guarded)),
 ];
 
-/// The index of the current choice. Relaxed: no access depends on it.
+/// The index of the current choice. Accessed relaxed: no other access depends on it.
 static CHOSEN: Atomic<usize> = Atomic::new(0);
 
-/// The strategy of batches that do not request one themselves; `None` for the cheapest.
+/// Returns the strategy for batches that do not request one themselves; `None` is the cheapest.
 pub(crate) fn chosen() -> Option<Strategy> {
     CHOICES.get(CHOSEN.load(Relaxed))?.1
 }
 
-/// The name of that strategy, as the file shows it.
+/// Returns the name of that strategy, as the file shows it.
 pub(crate) fn name() -> &'static str {
     CHOICES
         .get(CHOSEN.load(Relaxed))

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The provider that writes for ftrace, kprobes, jump labels, BPF and alternatives.
+//! The provider that writes for ftrace, kprobes, jump labels, BPF and alternatives, in a kernel
+//! with our hooks.
 //!
-//! Only in a kernel with our hooks. Writes that it cannot do are declined, or passed to the C
-//! fallback, and counted. If the fallback cannot do them either, the next sync returns an error:
-//! the kernel warns once, and disables ftrace, as it does for any site that cannot be written.
+//! Writes that it cannot do are counted, and declined or passed to the C fallback. If the fallback
+//! fails too, the next sync returns the error. The kernel then warns once and disables ftrace, as
+//! it does for any site that cannot be written.
 
 use kernel::{
     bindings::pt_regs,
@@ -47,12 +48,12 @@ use crate::{
     trap, //
 };
 
-/// The one provider of this module.
+/// The provider of this module.
 pub(crate) struct TextProvider {
     queue: Queue,
     /// The error of a queued write that was lost, to be returned by the next sync.
     lost: Option<Error>,
-    /// [`engine::machine`], which is not evaluated for each site.
+    /// The result of [`engine::machine`], which is not evaluated again for each site.
     machine: Machine,
 }
 
@@ -70,7 +71,7 @@ impl TextProvider {
         })
     }
 
-    /// Writes all queued edits, by the C fallback if the engine fails.
+    /// Writes all queued edits, with the C fallback if the engine fails.
     fn drain(&mut self, kernel: Kernel<'_>) -> Synced {
         let edits = self.queue.edits();
 
@@ -78,9 +79,9 @@ impl TextProvider {
             return Synced::Empty;
         }
         STATS.count_calls(Call::Queue, edits.len());
-        // SAFETY: The edits in the queue do not overlap. The kernel's users queue edits only while
-        // their text cannot be unmapped, and are responsible for the code. `text_mutex` is held, as
-        // for every method of a provider.
+        // SAFETY: The kernel's users queue edits only while their text cannot be unmapped, and are
+        // responsible for the resulting code. `text_mutex` is held, as during every method of a
+        // provider.
         let synced = match unsafe { engine::commit_for_kernel(edits, None) } {
             Ok(_) => Synced::Everywhere,
             Err(failure) => hand_back(kernel, edits, failure),
@@ -89,7 +90,8 @@ impl TextProvider {
         synced
     }
 
-    /// Writes all queued edits before a write that is not followed by a sync.
+    /// Writes all queued edits and makes them visible to all CPUs, before a write that is not
+    /// queued.
     fn drain_first(&mut self, kernel: Kernel<'_>) {
         match self.drain(kernel) {
             Synced::Empty | Synced::Everywhere => return,
@@ -102,7 +104,7 @@ impl TextProvider {
 
 /// Passes edits, of which none was written, to the C fallback.
 fn hand_back(kernel: Kernel<'_>, edits: &[Edit], failure: Failure) -> Synced {
-    gave_up(Call::Queue, failure);
+    count_failure(Call::Queue, failure);
     let mut lost = None;
 
     for phase in 0..=riscv::text::edit::MAX_PHASE {
@@ -114,7 +116,7 @@ fn hand_back(kernel: Kernel<'_>, edits: &[Edit], failure: Failure) -> Synced {
             let bytes = edit.new_bytes().to_le_bytes();
 
             STATS.count_fallback();
-            // SAFETY: The kernel's users have these edits queued, of memory that they own.
+            // SAFETY: The kernel's users have queued these edits, of memory that they own.
             if let Err(error) = unsafe { kernel.write(edit.addr(), &bytes[..edit.len()]) } {
                 lost = Some(error);
             }
@@ -123,8 +125,8 @@ fn hand_back(kernel: Kernel<'_>, edits: &[Edit], failure: Failure) -> Synced {
     lost.map_or(Synced::Flush, Synced::Lost)
 }
 
-/// Counts and logs that a call falls back to C.
-fn gave_up(call: Call, failure: Failure) {
+/// Counts and logs the failure because of which a call falls back to C.
+fn count_failure(call: Call, failure: Failure) {
     STATS.count_error(failure.errno);
     if riscv::may_log() {
         pr_notice!("{}: falling back to C: {failure}\n", call.name());
@@ -133,7 +135,7 @@ fn gave_up(call: Call, failure: Failure) {
 
 fn declined(call: Call, failure: Failure) -> Declined {
     STATS.count_fallback();
-    gave_up(call, failure);
+    count_failure(call, failure);
     Declined
 }
 
@@ -144,18 +146,18 @@ fn at(error: Error, addr: usize) -> Failure {
     }
 }
 
-/// Creates an edit that replaces what is at `addr` now with `bytes`.
+/// Creates an edit that replaces the current bytes at `addr` with `bytes`.
 ///
 /// # Safety
 ///
-/// `bytes.len()` bytes at `addr` are memory that can be read.
+/// `bytes.len()` bytes at `addr` are readable.
 unsafe fn edit_of(machine: Machine, addr: usize, bytes: &[u8]) -> Result<Edit> {
     let len = bytes.len();
 
     if len > MAX_LEN || len % 2 != 0 || addr % 2 != 0 {
         return Err(EINVAL);
     }
-    // SAFETY: The caller guarantees that `len` bytes at `addr` can be read; `addr` and `len` are
+    // SAFETY: The caller guarantees that `len` bytes at `addr` are readable. `addr` and `len` are
     // even.
     let old = unsafe { riscv::text::read(addr, len) }.to_le_bytes();
 
@@ -163,9 +165,9 @@ unsafe fn edit_of(machine: Machine, addr: usize, bytes: &[u8]) -> Result<Edit> {
 }
 
 // SAFETY: The engine's functions write everything, or fail with nothing written. (Those of `poke`
-// could fail halfway only where no memory is mapped, but the kernel's users own all of it.) Then
-// the call is declined, or the queue is passed to the C fallback, whose errors `sync` returns.
-// `trap::handle`, which is inlined into `.kprobes.text`, returns `true` only for the
+// could fail halfway only where no memory is mapped, but the kernel's users own all of it.) In the
+// latter case the call is declined, or the queue is passed to the C fallback, whose errors `sync`
+// returns. `trap::handle`, which is inlined into `.kprobes.text`, returns `true` only for the
 // breakpoint of a published edit, whose old instructions it has emulated on `regs`.
 unsafe impl Provider for TextProvider {
     unsafe fn write(
@@ -177,7 +179,7 @@ unsafe impl Provider for TextProvider {
     ) -> Result<(), Declined> {
         self.drain_first(kernel);
         STATS.count_calls(Call::Write, 1);
-        // SAFETY: The kernel's user that the caller acts for owns the memory.
+        // SAFETY: The caller guarantees that the user for which it calls this owns the memory.
         unsafe { poke::write(addr, bytes, everywhere) }
             .map_err(|error| declined(Call::Write, at(error, addr)))
     }
@@ -209,12 +211,14 @@ unsafe impl Provider for TextProvider {
             .map_err(|error| declined(Call::Patch, at(error, addr)))?;
         let mut edits = [edit];
 
-        // SAFETY: One edit, of text that the kernel's user owns.
+        // SAFETY: The edit is of text that the kernel's user owns, so it stays mapped. The user is
+        // responsible for the resulting code. `lock` shows that both locks are held.
         let report = unsafe { engine::commit_for_kernel(&mut edits, Some(lock)) }
             .map_err(|failure| declined(Call::Patch, failure))?;
 
-        // C stops the machine, so that it returns only when every CPU has left the trap that the
-        // old text has caused. The engine waits for that where the edit itself can cause one.
+        // C stops all CPUs, so when it returns, every CPU has left any trap that the old text
+        // caused. The engine waits for that only if the edit itself adds or removes the cause of a
+        // trap.
         let live = matches!(report.strategy, Strategy::Live | Strategy::Phased);
         if live && !edits[0].may_trap() {
             flush::instructions_everywhere_after_traps();
@@ -236,18 +240,20 @@ unsafe impl Provider for TextProvider {
         };
 
         for _ in 0..2 {
-            // SAFETY: As in `write`; only called for a valid length and alignment.
+            // SAFETY: As in `write`. `Edit::aligned` calls this only for a length of 2, 4 or 8 and
+            // an aligned address.
             let old = || unsafe { riscv::text::read(addr, bytes.len()) };
             let edit =
                 Edit::aligned(self.machine, addr, old, bytes, phase, kind).ok_or(Declined)?;
 
-            // An edit that needs a stop cannot be queued: CPU hotplug is not excluded here.
+            // An edit for which CPUs are stopped cannot be queued: CPU hotplug is not excluded
+            // here.
             if edit.way() == Way::Stop {
                 return Err(Declined);
             }
             match self.queue.push(edit) {
                 Ok(()) => return Ok(()),
-                // Retry with the old bytes read again, since the queued edits have been written.
+                // Then retry, and read the old bytes again, since the queued edits were written.
                 Err(NoRoom) => self.drain_first(kernel),
             }
         }

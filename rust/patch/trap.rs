@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The handler of breakpoints that patching has set.
+//! The handler of breakpoints that text patching has written.
 //!
 //! It runs in any context, and the breakpoint may be at the first instruction of any function. So
-//! it calls none: all of it is inlined into a caller in `.kprobes.text`.
+//! it calls no functions: all of it is inlined into a caller in `.kprobes.text`.
 
 use kernel::bindings::pt_regs;
 
@@ -28,10 +28,10 @@ use riscv::{
 struct Trapped<'r>(&'r mut pt_regs);
 
 impl Trapped<'_> {
-    /// The address of `reg`: `struct pt_regs` begins with `epc`, followed by `x1` to `x31`.
+    /// Returns a pointer to `reg`: `struct pt_regs` begins with `epc`, followed by `x1` to `x31`.
     #[inline(always)]
-    fn place(&mut self, reg: Reg) -> *mut u64 {
-        // SAFETY: There are 32 words, and a register's number is less than that.
+    fn pointer_to(&mut self, reg: Reg) -> *mut u64 {
+        // SAFETY: `struct pt_regs` begins with 32 words, and a register's number is less than 32.
         unsafe {
             core::ptr::from_mut(self.0)
                 .cast::<u64>()
@@ -46,7 +46,8 @@ impl Registers for Trapped<'_> {
         if reg == Reg::ZERO {
             return 0;
         }
-        // SAFETY: As in `place`; `self.0` is ours to read.
+        // SAFETY: `struct pt_regs` begins with 32 words, and a register's number is less than 32.
+        // `self.0` is a valid reference.
         unsafe {
             core::ptr::from_ref(&*self.0)
                 .cast::<u64>()
@@ -58,14 +59,14 @@ impl Registers for Trapped<'_> {
     #[inline(always)]
     fn set(&mut self, reg: Reg, value: u64) {
         if reg != Reg::ZERO {
-            // SAFETY: `place` is within `self.0`, which is ours to write.
-            unsafe { self.place(reg).write(value) };
+            // SAFETY: `pointer_to()` returns a pointer into `self.0`, which is borrowed mutably.
+            unsafe { self.pointer_to(reg).write(value) };
         }
     }
 }
 
 /// Emulates the old instructions of the edit whose breakpoint was hit with `regs`. Returns whether
-/// there is one.
+/// there is such an edit.
 ///
 /// # Safety
 ///
@@ -74,8 +75,8 @@ impl Registers for Trapped<'_> {
 pub(crate) unsafe fn handle(regs: &mut pt_regs) -> bool {
     let at = regs.epc;
 
-    // SAFETY: The caller guarantees that interrupts are off since the trap, and they stay off until
-    // this function returns, after which the edits are not used.
+    // SAFETY: The caller guarantees that interrupts have been off since the trap. They stay off
+    // until this function returns, after which the edits are not used.
     let published = unsafe { breakpoints::published() };
 
     match find(published, at) {
@@ -92,7 +93,7 @@ pub(crate) unsafe fn handle(regs: &mut pt_regs) -> bool {
     }
 }
 
-/// Finds the edit at `addr` by binary search. That of `core` would be a call.
+/// Finds the edit at `addr` by binary search. That of `core` would be a function call.
 #[inline(always)]
 fn find(mut edits: &[Edit], addr: usize) -> Option<&Edit> {
     while let Some(edit) = edits.get(edits.len() / 2) {

@@ -72,13 +72,14 @@ impl kernel::Module for RustRiscvSbiIpi {
         }
         if !takeover::CAN_GIVE_BACK {
             pr_info!("this kernel has no hook to give the state back: the module is permanent\n");
-            // SAFETY: Called while the module is loaded, by itself.
+            // SAFETY: `__module_get()` requires that a reference to the module is held: the module
+            // loader holds one while `init` runs.
             unsafe { kernel::bindings::__module_get(module.as_ptr()) };
         }
         Ok(RustRiscvSbiIpi {
             _state: state,
-            // SAFETY: No later step can fail. Dropped with the module's data, before its text is
-            // freed.
+            // SAFETY: This is the last step, and it cannot fail. The files are dropped with the
+            // module's data, before its text is freed.
             _stats: unsafe { stats::Files::new(room) },
         })
     }

@@ -35,7 +35,8 @@ fn enable(here: &impl Here) {
     let entered = Ticks::now();
     let pending = sbi::ipi_is_pending(here);
 
-    // The enable is complete for every CPU that sees this CPU online. litmus: hotplug+online
+    // Any CPU that observes this CPU as online also observes the interrupt as enabled.
+    // litmus: hotplug+online
     //
     // As in the C code, the interrupt is never disabled: the IPI multiplexer masks the IPIs of a
     // CPU that goes offline.
@@ -59,8 +60,8 @@ impl State for Early {
     }
 }
 
-/// The state where the C code used to enable the IPI, to reproduce its bug in tests: after
-/// `workqueue:online`, and after the wake-up of the hotplug thread that runs the state.
+/// The state in which the C code used to enable the IPI: after `workqueue:online`, and after the
+/// wake-up of the hotplug thread that runs the state. For tests that reproduce the bug.
 pub(crate) struct Late;
 
 #[vtable]

@@ -30,15 +30,17 @@ use riscv::{
     timebase::Ticks, //
 };
 
-/// The counters of one CPU. All are relaxed: they are independent, and written by that CPU only.
+/// The counters of one CPU. All accesses are relaxed: the counters are independent, and only that
+/// CPU writes them.
 struct Cpu {
-    /// The number of times it came online.
+    /// How often it came online.
     onlined: Atomic<u64>,
-    /// The number of times an IPI was pending when it entered the state.
+    /// How often an IPI was pending when it entered the state.
     pending: Atomic<u64>,
     /// The time when it last entered the state, in ticks of the timebase.
     entered: Atomic<u64>,
-    /// The nanoseconds from then to the first IPI that it received; 0 if it has received none.
+    /// The time in nanoseconds from then to the first IPI that it received; 0 if it has received
+    /// none.
     first_ipi: Atomic<u64>,
     /// An IPI that the CPU sends to itself, so that it receives at least one.
     ipi: SelfIpi,
@@ -50,12 +52,13 @@ static CPUS: [Cpu; NR_CPUS as usize] = [const {
         pending: Atomic::new(0),
         entered: Atomic::new(0),
         first_ipi: Atomic::new(0),
-        // SAFETY: `wait` waits for it, and is called after the states that send it are removed.
+        // SAFETY: After the states that send the IPI have been removed, and before the module is
+        // unloaded, `wait` waits until it has been received.
         ipi: unsafe { SelfIpi::new(received) },
     }
 }; NR_CPUS as usize];
 
-/// Counts this CPU, which is in the state now.
+/// Counts this CPU, which has entered the state.
 pub(crate) fn count(here: &impl Here, entered: Ticks, pending: bool) {
     let cpu = &CPUS[here.cpu().as_u32() as usize];
 
@@ -68,8 +71,8 @@ pub(crate) fn count(here: &impl Here, entered: Ticks, pending: bool) {
     cpu.ipi.send(here);
 }
 
-/// The handler of the CPU's IPI to itself. It runs with the first IPI that the CPU receives, since
-/// all that are pending are handled at once.
+/// The handler of the IPI that a CPU sends to itself. It runs when the CPU receives its first IPI,
+/// since all pending ones are handled at once.
 fn received() {
     let cpu = &CPUS[CpuId::current().as_u32() as usize];
     let entered = Ticks::from_u64(cpu.entered.load(Relaxed));
@@ -79,7 +82,8 @@ fn received() {
     cpu.first_ipi.store(nanoseconds, Relaxed);
 }
 
-/// Waits until no CPU will call into this module any more. Sleeps. The states must be removed.
+/// Waits until no CPU executes [`received`] any more, nor will. The states must have been removed.
+/// Sleeps.
 pub(crate) fn wait() {
     for cpu in &CPUS {
         cpu.ipi.wait();
@@ -106,7 +110,7 @@ impl Writer for View {
     }
 }
 
-/// The file in debugfs; removed when dropped.
+/// The file in debugfs. Dropping it removes the file.
 #[pin_data]
 pub(crate) struct Files {
     #[pin]
@@ -114,15 +118,14 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Creates `rust_riscv_sbi_ipi/cpus`, in memory that was allocated before, so that it cannot
-    /// fail.
+    /// Creates `rust_riscv_sbi_ipi/cpus`. Cannot fail, since `room` was allocated before.
     ///
     /// # Safety
     ///
     /// Those of [`Scope::dir`].
     pub(crate) unsafe fn new(room: KBox<MaybeUninit<Files>>) -> Pin<KBox<Files>> {
         let Ok(files) = room.write_pin_init::<Infallible>(pin_init!(Files {
-            // SAFETY: The caller guarantees what `Scope::dir` requires of its result.
+            // SAFETY: The caller guarantees what `Scope::dir()` requires of its result.
             scope <- unsafe {
                 Scope::dir(View, c"rust_riscv_sbi_ipi", |view, dir| {
                     dir.read_only_file(c"cpus", view);

@@ -2,7 +2,8 @@
 
 //! The check of an access against the flags of its VMA: [`access_error`], as in C.
 //!
-//! Plain logic without kernel or hardware access: this file is also compiled and tested on the host.
+//! Plain logic without kernel or hardware access: this file is also compiled and tested on the
+//! host.
 
 /// The flags of a VMA: `vm_flags` in `struct vm_area_struct`.
 pub type VmFlags = usize;
@@ -14,7 +15,7 @@ pub const VM_WRITE: VmFlags = 1 << 1;
 /// Instructions may be fetched from the VMA.
 pub const VM_EXEC: VmFlags = 1 << 2;
 
-/// The cause of a page fault: one of the three page-fault exceptions in `scause`.
+/// The cause of a page fault: one of the three page-fault exceptions of `scause`.
 ///
 /// # Examples
 ///

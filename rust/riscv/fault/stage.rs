@@ -13,12 +13,14 @@
 //!   +--fall_back----------------------------------------------------------------> FaultOutcome
 //! ```
 //!
-//! A [`Handler`](super::user) has to return a [`FaultOutcome`], which only these methods create. A
-//! [`Fault`] stands for one trap, and contains its address space and address. So a handler that does
-//! not unlock the VMA, or that locks another one, does not compile: see `rust/tests/compile_fail/`.
-//! No method sends a signal: C does so after the handler has returned, when no lock is held.
+//! A [`Handler`](super::user) must return a [`FaultOutcome`], which only these methods create. A
+//! [`Fault`] represents one trap, and contains its address space and address. So a handler that
+//! does not unlock the VMA, or that locks another one, does not compile: see
+//! `rust/tests/compile_fail/`. No method sends a signal: C does so after the handler has returned,
+//! when no lock is held.
 //!
-//! Plain logic without kernel or hardware access: this file is also compiled and tested on the host.
+//! Plain logic without kernel or hardware access: this file is also compiled and tested on the
+//! host.
 
 use core::marker::PhantomData;
 
@@ -45,7 +47,7 @@ pub trait AddressSpace {
     fn lock_vma(&self, address: usize) -> Option<Self::Vma<'_>>;
 }
 
-/// The trap that a stage belongs to. Not `Send`: a fault is handled by the task that has it.
+/// The trap that a stage belongs to. Not `Send`: the task that took the trap handles the fault.
 #[derive(Debug)]
 struct Trap<'a, A> {
     cause: Cause,
@@ -131,7 +133,7 @@ impl<'a, A: AddressSpace + 'a> Fault<'a, A> {
     /// # Safety
     ///
     /// The current task has taken this trap, `space` is its address space, and this is called once
-    /// for the trap: if a locked VMA is returned, the caller provides a page at `address` for an
+    /// for the trap: if a handler returns a locked VMA, the caller maps a page at `address` for an
     /// access of this kind.
     #[inline(always)]
     pub const unsafe fn new(space: &'a A, address: usize, cause: Cause) -> Fault<'a, A> {
@@ -218,7 +220,7 @@ impl<'a, A: AddressSpace + 'a> ForbiddenAccess<'a, A> {
 }
 
 impl<'a, A: AddressSpace + 'a> Unlocked<'a, A> {
-    /// Has the fault path send the signal.
+    /// Lets the fault path send the signal.
     #[inline(always)]
     pub fn signal(self) -> FaultOutcome<'a, A> {
         FaultOutcome::new(Action::Signal(self.trap.cause))

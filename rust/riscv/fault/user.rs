@@ -92,29 +92,31 @@ mod hooked {
     ///
     /// # Safety
     ///
-    /// The functions are called in an RCU read-side critical section, for whose end unregistering
-    /// the handler waits. They must not sleep in it and must not end it: RCU may not wait for a task
-    /// that sleeps, and the module's text could be freed while the task is in it. (Waiting for a
-    /// spinlock is allowed, also where it sleeps, on `PREEMPT_RT`: RCU waits for such a reader.)
+    /// The functions are called in an RCU read-side critical section, and unregistering the handler
+    /// waits for an RCU grace period. The functions must neither sleep nor end the critical
+    /// section: RCU might not wait for them, and the module's text could be freed while a task
+    /// executes it. (They may wait for a spinlock, even on `PREEMPT_RT`, where that sleeps: RCU
+    /// waits for such a reader.)
     pub unsafe trait Handler {
         /// Handles a fault.
         ///
         /// # Context
         ///
-        /// The task that has the fault, interrupts on, in an RCU read-side critical section, no
-        /// lock held. Must not sleep.
+        /// The task that took the fault, with interrupts on and no lock held, in an RCU read-side
+        /// critical section. Must not sleep.
         fn handle(fault: Fault<'_, MmWithUser>) -> FaultOutcome<'_, MmWithUser>;
 
-        /// Records a trap whose cause is not a page fault; the fault path then falls back to C. Same
-        /// context as [`Handler::handle`].
+        /// Records a trap whose cause is not a page fault. The fault path then falls back to C.
+        ///
+        /// Context: that of [`Handler::handle`].
         fn unknown_cause(scause: usize, address: usize);
     }
 
-    /// Handles a fault whose cause is a constant at the call.
+    /// Handles a fault with this cause, which is a constant in each caller.
     ///
     /// # Safety
     ///
-    /// That of [`handle_user_fault`], with `mm` in place of the pointer; called once for each trap.
+    /// Those of [`handle_user_fault`], for `mm` and the pointer to it. Called once for each trap.
     #[inline(always)]
     unsafe fn handle_cause<H: Handler>(
         mm: &MmWithUser,
@@ -122,7 +124,8 @@ mod hooked {
         cause: Cause,
     ) -> *mut vm_area_struct {
         // SAFETY: The caller guarantees that the current task has taken this trap, that `mm` is its
-        // address space, and that this is called once for the trap. It provides the page.
+        // address space, and that this is called once for the trap. If a VMA is returned, the C
+        // fault path calls `handle_mm_fault()`, which maps the page.
         let fault = unsafe { Fault::new(mm, address, cause) };
 
         match H::handle(fault).into_action() {
@@ -134,9 +137,11 @@ mod hooked {
                 vma
             }
             Action::Signal(cause) => {
-                // In C since `task_struct.thread` has a wrong offset in the kernel crate's bindings.
+                // In C since `task_struct.thread` has a wrong offset in the kernel crate's
+                // bindings.
+                //
                 // SAFETY: The helper increments a per-CPU counter and writes a field of the current
-                // task, which any task may do: this is process context.
+                // task, which is allowed in process context, where this is called.
                 unsafe { bindings::rust_riscv_note_forbidden(cause.scause()) };
                 FORBIDDEN
             }
@@ -144,15 +149,16 @@ mod hooked {
         }
     }
 
-    /// Handles an instruction fetch, the rarest cause: out of line, so that it is tested for last.
+    /// Handles an instruction fetch, the rarest cause. Out of line and cold, so that the generated
+    /// code tests for it last.
     ///
     /// # Safety
     ///
-    /// That of [`handle_cause`].
+    /// Those of [`handle_cause`].
     #[cold]
     #[inline(never)]
     unsafe fn handle_fetch<H: Handler>(mm: &MmWithUser, address: usize) -> *mut vm_area_struct {
-        // SAFETY: The caller upholds the same contract.
+        // SAFETY: The caller guarantees what `handle_cause()` requires.
         unsafe { handle_cause::<H>(mm, address, Cause::Fetch) }
     }
 
@@ -169,13 +175,15 @@ mod hooked {
         address: c_ulong,
         scause: c_ulong,
     ) -> *mut vm_area_struct {
-        // SAFETY: The caller passes the `mm` of the current task, which is a user of it until after
-        // this returns; or a test's, which has users.
+        // SAFETY: `MmWithUser::from_raw()` requires that `mm_users` is not zero during the call.
+        // The caller guarantees that `mm` is that of the current task, which is a user of it, or
+        // one that has users.
         let mm = unsafe { MmWithUser::from_raw(mm) };
 
-        // One copy of the code for each cause, so that the cause takes up no register.
+        // The code is instantiated for each cause, so that the cause needs no register.
         match Cause::from_scause(scause) {
-            // SAFETY: The caller upholds the same contract, and one of the three is called.
+            // SAFETY: The caller guarantees what `handle_cause()` requires of `mm` and the trap.
+            // Only one of the three calls is made.
             Some(Cause::Load) => unsafe { handle_cause::<H>(mm, address, Cause::Load) },
             // SAFETY: As above.
             Some(Cause::Store) => unsafe { handle_cause::<H>(mm, address, Cause::Store) },
@@ -207,8 +215,8 @@ mod hooked {
         ///
         /// # Safety
         ///
-        /// The result is dropped before the module with the code of `H` is unloaded: it must not be
-        /// leaked, as by `mem::forget()`, or the kernel would call code that was freed.
+        /// The result is dropped before the module with the code of `H` is unloaded. If it were
+        /// leaked, as by `mem::forget()`, the kernel would call code that was freed.
         ///
         /// # Context
         ///
@@ -216,8 +224,9 @@ mod hooked {
         pub unsafe fn new() -> Result<Self> {
             let provider = &Self::PROVIDER;
 
-            // SAFETY: The provider is static, and the caller guarantees that it is unregistered
-            // before the module that contains it is unloaded.
+            // SAFETY: `riscv_fault_provider_register()` requires that the provider and its
+            // functions are valid until it is unregistered. The provider is static, and the caller
+            // guarantees that it is unregistered before the module that contains it is unloaded.
             to_result(unsafe { bindings::riscv_fault_provider_register(provider) })?;
             Ok(HandlerRegistration {
                 provider,
@@ -227,10 +236,11 @@ mod hooked {
     }
 
     impl<H: Handler> Drop for HandlerRegistration<H> {
-        /// Unregisters `H`. When it returns, no task is in `H`: each call is an RCU read-side
-        /// critical section, and an RCU grace period has ended. Sleeps.
+        /// Unregisters `H`, and waits for an RCU grace period, so that no task executes `H` any
+        /// more. Sleeps.
         fn drop(&mut self) {
-            // SAFETY: `new()` registered this provider.
+            // SAFETY: `riscv_fault_provider_unregister()` requires a registered provider: `new()`
+            // registered this one.
             unsafe { bindings::riscv_fault_provider_unregister(self.provider) };
         }
     }
