@@ -2,15 +2,15 @@
 #
 # From a fresh machine to live kernel text patched by Rust; see "make help".
 
-# Only what is set: cargo and others run what an empty RUSTC names.
+# Export only variables that are set: cargo and others would run an empty RUSTC.
 settings := SMP AIA FLAVOUR HOOKS JOBS CACHE KERNEL_SRC ONLY TOGGLES APPEND INSTALL TESTS DURATION \
 	SEED LLVM RUSTC CARGO BINDGEN QEMU HERD7 OPENSBI BUSYBOX GUEST_BASH DEBIAN_MIRROR
 $(foreach v,$(settings),$(if $($(v)),$(eval export $(v)),$(eval unexport $(v))))
 
-# Whatever the locale: all that is read and written here is UTF-8.
+# All files that are read and written here are UTF-8, regardless of the locale.
 export PYTHONUTF8 := 1
 
-# Python comes from here on a machine that has none.
+# Installs Python on a machine that has none.
 bootstrap := scripts/bootstrap.sh build/toolchain
 
 .PHONY: run test test-full host-test selftests stress defects bench litmus shell modules \
@@ -48,7 +48,7 @@ bench:
 	@$(bootstrap)
 	@python3 scripts/bench.py
 
-# Memory-model tests, and what the barriers became in our objects.
+# Memory-model tests, and the barriers in our objects.
 litmus:
 	@$(bootstrap) cargo
 	@python3 scripts/litmus.py
@@ -61,7 +61,7 @@ kernel:
 	@$(bootstrap)
 	@python3 scripts/kernel.py build --flavour $(or $(FLAVOUR),ordinary)
 
-# Kbuild takes neither in M=; without KDIR we build where it does.
+# Kbuild accepts neither in M=. Without KDIR, the modules are built in a path that it accepts.
 plain = $(if $(filter-out 1,$(words $(CURDIR)) $(words $(KDIR)))$(findstring :,$(CURDIR)$(KDIR)), \
 	$(error Kbuild takes no spaces or colons in the path of modules or of a kernel: \
 	"$(CURDIR)" and "$(KDIR)". Name the folder otherwise, or build in a copy))

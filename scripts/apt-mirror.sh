@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Print the URI of the Debian mirror this machine's apt uses for its own
-# release; nothing where there is none (Ubuntu, other distributions).
+# release; nothing if there is none (Ubuntu, other distributions).
 #
 # The one whose suites name the release itself is the mirror with every suite;
-# "-security" and the like live elsewhere.
+# others only have suites such as "-security".
 
 set -eu
 

@@ -1,16 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The part of bare.sh that is root's: make the machine, run the command there,
-# and take the machine away. All of it ends when standard input does.
+# The part of bare.sh that needs root: create the machine, run the command there,
+# and remove the machine. Ends when standard input is closed.
 
 set -eu
 
 me=$(readlink -f "$0")
 here=$(dirname "$me")
 
-# A machine's folder is locked while it is in use: one that is not was left by
-# a run that was killed. Its mounts went with their namespace.
+# A machine's folder is locked while it is in use. One that is not locked is from a
+# run that was killed; its mounts ended with their namespace.
 new_folder() {
 	for d in "$tmp"/rust-riscv-bare.*; do
 		if [ ! -d "$d" ] || [ -L "$d" ] || [ "$(stat -c %u "$d")" != 0 ]; then
@@ -31,7 +31,7 @@ new_folder() {
 		dir=$(mktemp -d "$tmp/rust-riscv-bare.XXXXXX")
 		exec 9< "$dir"
 		flock 9
-		# Until it was locked, another run may have taken it for a left one.
+		# Before it was locked, another run may have removed it as unused.
 		[ ! -d "$dir" ] || break
 	done
 	export dir

@@ -2,19 +2,19 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Run a command on a bare machine: a new, minimal Debian that has git and make
-# and nothing more, in a clone of HEAD (of a tree that is no git checkout: in a
-# copy), with an empty home and cache. What a newcomer has.
+# and nothing else, in a clone of HEAD (or a copy, if the tree is not a git
+# checkout), with an empty home and cache, as a new user has.
 #
 # usage: bare.sh [--user] [--lang LANG] [--folder NAME] SUITE [--user] COMMAND...
 #        bare.sh --check
 #
-# --user is a user with sudo instead of root, LANG a locale that the machine
-# has and uses, NAME what the clone is called. The exit status is COMMAND's.
-# --check says why this machine cannot do it and fails, if that is so.
+# --user runs it as a user with sudo instead of root, LANG is the machine's
+# locale, NAME the name of the clone. The exit status is COMMAND's.
+# --check fails with a message if this machine cannot create bare machines.
 #
-# The machine is a folder in BARE_TMP (/var/tmp), which takes some GiB and goes
-# with the command. Its mounts and processes live in namespaces of their own,
-# which end when this script does, however it does.
+# The machine is a folder in BARE_TMP (/var/tmp), which takes some GiB and is
+# removed after the command. Its mounts and processes are in separate namespaces,
+# which end with this script, even if it is killed.
 
 set -eu
 
@@ -48,7 +48,7 @@ is_root() {
 	[ "$(id -u)" -eq 0 ] || sudo -n true 2> /dev/null || { [ -t 0 ] && sudo -v; }
 }
 
-# Print why it cannot be done here, if so.
+# Print why bare machines cannot be created here, if so.
 unable() {
 	if ! command -v apt-get > /dev/null; then
 		echo "no apt-get: this takes a machine with apt"
@@ -78,7 +78,7 @@ install_mmdebstrap() {
 	apt_install mmdebstrap
 }
 
-# What is not in a fresh clone is not in it: neither changes nor what was built.
+# The machine gets a fresh clone, without uncommitted changes and build output.
 take_tree() {
 	if [ ! -e "$top/.git" ]; then
 		mkdir "$stage/project"
@@ -93,14 +93,14 @@ take_tree() {
 		echo "bare: changes that are not committed are not in it"
 }
 
-# How this machine reaches the network: the bare one has to do the same.
+# How this machine accesses the network: the bare machine uses the same.
 take_environment() {
 	bundle=
 	for f in "${SSL_CERT_FILE:-}" "${CURL_CA_BUNDLE:-}" "${GIT_SSL_CAINFO:-}" "${PIP_CERT:-}" \
 		 "${REQUESTS_CA_BUNDLE:-}" "${CARGO_HTTP_CAINFO:-}"; do
 		[ -z "$bundle" ] && [ -r "$f" ] && bundle=$f
 	done
-	# An administrator's own authorities are in the machine's bundle.
+	# Certificates that an administrator has added are in the machine's bundle.
 	own=$(find /usr/local/share/ca-certificates -name '*.crt' 2> /dev/null || :)
 	if [ -z "$bundle" ] && [ -n "$own" ]; then
 		bundle=/etc/ssl/certs/ca-certificates.crt
@@ -173,7 +173,7 @@ mkdir -p "$top/build/logs" "$top/build/bare"
 exec 6> "$top/build/bare/$name.lock"
 flock -n 6 || { echo "bare: waiting for another run of $name in this tree"; flock 6; }
 
-# Of a run that was killed, maybe. There are no mounts in it.
+# Possibly from a run that was killed. There are no mounts in it.
 rm -rf "$stage"
 mkdir "$stage"
 trap 'rm -rf "$stage"' EXIT
@@ -190,7 +190,7 @@ take_environment
 # shellcheck disable=SC2016 # apt's own variables
 security=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 2> /dev/null |
 	   awk '$2 ~ /-security$/ { print $1; exit }')
-# When its other end is closed, by us or because we are gone, all of it ends.
+# When the other end is closed, by this script or because it was killed, it ends.
 mkfifo "$stage/alive"
 exec 8<> "$stage/alive"
 trap 'exec 8>&-' HUP INT TERM

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""C against Rust, in turn in the same boot: medians and ratios.
+"""Compare C and Rust, alternating in the same boot: medians and ratios.
 
-Prints "bench: NAME key=value ... ratio=R" a figure (ratio = C / Rust: above 1
-is better), and writes build/bench/results.json, results.md and results.svg. The
+Prints a line "bench: NAME key=value ... ratio=R" for each figure (ratio = C / Rust:
+above 1 is better), and writes build/bench/results.json, results.md and results.svg. The
 exit status is 0 only if every figure could be measured and reaches its minimum.
 """
 
@@ -32,7 +32,7 @@ OUT = paths.BUILD / "bench"
 
 
 def run(bench: matrix.Bench, tools: dict[str, str]) -> tuple[list[figures.Figure], list[str]]:
-    """Boot one guest: its figures, and what was wrong with it."""
+    """Boot one guest, and return its figures and problems."""
     k = kernel.build("ordinary", bench.hooked, tools)
     built = modules.build(k, tools)
     step = Step(f"{bench.name}: {bench.machine}")
@@ -60,7 +60,7 @@ def run(bench: matrix.Bench, tools: dict[str, str]) -> tuple[list[figures.Figure
 
 
 def show(figure: figures.Figure) -> bool:
-    """Print a figure; whether it falls short."""
+    """Print a figure, and return whether it is below its minimum."""
     print(figure.line() + (f"  # {figure.problem}" if figure.problem else ""), flush=True)
     return bool(figure.problem)
 

@@ -1,18 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Find the tools a Rust kernel for RISC-V needs, install what is missing, and
-# write where they are to OUT as KEY=value lines.
+# Find the tools to build a Rust kernel for RISC-V, install missing ones, and
+# write their paths to OUT as KEY=value lines.
 #
 # usage: bootstrap.sh OUT [cargo]
 #
-# cargo is looked for only by those who need it. INSTALL=0 installs nothing.
-# LLVM=-19 asks for one LLVM; RUSTC=, CARGO=, BINDGEN=, QEMU=, OPENSBI=, BUSYBOX=
-# and GUEST_BASH= name a tool of one's own.
+# cargo is searched for only if it is named. INSTALL=0 installs nothing.
+# LLVM=-19 selects a version of LLVM; RUSTC=, CARGO=, BINDGEN=, QEMU=, OPENSBI=, BUSYBOX=
+# and GUEST_BASH= name a tool to use instead.
 
 set -eu
 
-# What apt and others say is read here: in one language.
+# Output of apt and others is parsed, so it must not be translated.
 export LC_ALL=C
 
 out=${1:?usage: bootstrap.sh OUT [cargo]}
@@ -28,22 +28,22 @@ tools=$cache/tools
 # Names the packages whose installation has begun and not ended.
 installing=$cache/installing
 
-# The oldest that will do: Documentation/process/changes.rst, and what we saw work.
+# The minimum versions: from Documentation/process/changes.rst, or as tested.
 min_llvm=17
 min_rustc=1.85
 min_bindgen=0.71.1
 min_qemu=8.0
 min_opensbi=1.0
-# From here on it fetches aligned instructions at once, as a hart does.
+# From this version on, QEMU fetches aligned instructions atomically, as a hart does.
 good_qemu=10.1
-# What is installed where there is none.
+# The versions to install if there is none.
 new_llvm=-19
 new_bindgen=0.73.2
 
 # shellcheck source-path=SCRIPTDIR source=progress.sh
 . "$here/progress.sh"
 
-# The script's own output, where a step's goes to a log.
+# The script's own output, while that of steps goes to a log.
 exec 3>&1
 
 missing=
@@ -84,7 +84,7 @@ find_llvm() {
 	want llvm
 }
 
-# A kernel build compiles core from source: a rustc without it is of no use.
+# A kernel build compiles core from source, so rustc must come with it.
 find_rustc() {
 	rustc=
 	for r in ${RUSTC:+"$(command -v "$RUSTC" || :)"} /usr/bin/rustc \
@@ -123,7 +123,7 @@ find_cargo() {
 	for c in ${CARGO:+"$(command -v "$CARGO" || :)"} "$(command -v cargo || :)" \
 		 "$HOME/.cargo/bin/cargo" /usr/bin/cargo-1.[0-9]*; do
 		[ -x "$c" ] || continue
-		# rustup's says nothing where there is no toolchain.
+		# That of rustup prints nothing if there is no toolchain.
 		v=$("$c" --version 2> /dev/null | cut -d' ' -f2) || continue
 		at_least "$v" "$min_rustc" || continue
 		cargo=$c
@@ -159,10 +159,10 @@ find_rest() {
 	for t in make flex bison bc cpio rsync xz python3 patch perl; do
 		command -v "$t" > /dev/null || want "$t"
 	done
-	# depmod is in sbin, where a user's PATH does not look.
+	# depmod is in sbin, which may not be in a user's PATH.
 	[ -x /sbin/depmod ] || [ -x /usr/sbin/depmod ] || want depmod
 	if ! command -v cc > /dev/null; then
-		# Whether the headers are there, only a compiler can tell.
+		# Only a compiler can tell whether the headers are installed.
 		for t in cc libelf libssl; do want "$t"; done
 	else
 		for h in gelf.h:libelf openssl/opensslv.h:libssl stdio.h:libc; do
@@ -191,7 +191,7 @@ as_root() {
 	fi
 }
 
-# Run apt or dpkg as root, after whoever holds their locks, and say for whom it waits.
+# Run apt or dpkg as root. Waits for another process that holds their locks, and names it.
 patient() {
 	told=
 	while :; do
@@ -213,12 +213,12 @@ apt_update() {
 	patient apt-get -o Acquire::Retries=3 update
 }
 
-# Nothing of the user's is removed for our sake.
+# No installed package may be removed.
 apt_get() {
 	patient apt-get -o Acquire::Retries=3 install -y --no-install-recommends --no-remove "$@"
 }
 
-# What was interrupted before: "dpkg was interrupted, you must run ..."
+# An earlier interruption: "dpkg was interrupted, you must run ..."
 dpkg_is_broken() {
 	[ -n "$(as_root dpkg --audit 2> /dev/null)" ] ||
 		ls /var/lib/dpkg/updates/[0-9]* > /dev/null 2>&1
@@ -241,7 +241,7 @@ have_candidate() {
 	[ -n "$c" ] && at_least "$c" "$2"
 }
 
-# first MINIMUM PACKAGE...: the first of them that apt has so new
+# first MINIMUM PACKAGE...: the first package of which apt has this version or a newer one
 first() {
 	least=$1
 	shift
@@ -254,14 +254,14 @@ first() {
 	return 1
 }
 
-# Ubuntu's older releases have versions of Rust beside each other.
+# Older releases of Ubuntu have several versions of Rust.
 newer_rust() {
 	for n in 96 95 94 93 92 91 90 89 88 87 86 85; do
 		printf '%s%s ' "$1" "1.$n$2"
 	done
 }
 
-# The LLVM asked for, or the likeliest first.
+# The requested LLVM, or the candidates, the most likely first.
 apt_llvm() {
 	# shellcheck disable=SC2046 # a list
 	case ${LLVM:-} in
@@ -299,7 +299,7 @@ apt_bindgen() {
 	fi
 }
 
-# apt_name TOOL: the packages it comes in; none where apt has none that is new enough
+# apt_name TOOL: the packages that contain it; none if apt has none that is new enough
 apt_name() {
 	case $1 in
 	llvm)
@@ -369,21 +369,21 @@ apk_name() {
 	esac
 }
 
-# packages_for FAMILY: those that bring what is missing, each once
+# packages_for FAMILY: the packages that contain the missing tools, each once
 packages_for() {
 	for m in $missing; do
 		"$1_name" "$m"
 	done | tr ' ' '\n' | sed '/^$/d' | awk '!seen[$0]++' | tr '\n' ' '
 }
 
-# unpackaged FAMILY: what no package brings
+# unpackaged FAMILY: the missing tools that no package contains
 unpackaged() {
 	for m in $missing; do
 		[ -n "$("$1_name" "$m")" ] || echo "$m"
 	done
 }
 
-# Debian's backports may not be among the machine's sources: use them for this only.
+# Debian's backports may not be in the machine's sources: use them only here.
 backported_qemu() {
 	state=$(mktemp -d)
 	# By whoever made what is in it.
@@ -420,7 +420,7 @@ install_qemu() {
 }
 
 cargo_bindgen() {
-	# Beside where it goes: what is interrupted is gone on with, and no /tmp fills up.
+	# Next to its final path, so that an interrupted download resumes and /tmp does not fill up.
 	CARGO_TARGET_DIR=$tools/build "$cargo" install --locked --root "$tools" \
 		--version "$new_bindgen" bindgen-cli || return
 	rm -rf "$tools/build"
@@ -451,7 +451,7 @@ family() {
 	done
 }
 
-# One line to paste, and what it does not bring.
+# A command to paste, and the tools that it does not install.
 how_to_install() {
 	family=$(family)
 	[ -n "$family" ] || return 0
@@ -486,7 +486,7 @@ give_up() {
 	exit 1
 }
 
-# Where things go.
+# Paths of the cache.
 folders() {
 	df -Pk /usr /var/cache/apt /tmp "$cache" "$logs" 2> /dev/null | awk 'NR > 1 && !seen[$6]++'
 }
@@ -502,7 +502,7 @@ say_full() {
 	exit 1
 }
 
-# Whether what failed did for want of room; the log may have had none either.
+# Whether the disk was full. Then the log may be incomplete, too.
 is_full() {
 	grep -qiE 'no space left|not enough free space|quota exceeded' "$step_log" ||
 		[ -n "$(folders | awk '$4 < 10240')" ]
@@ -517,7 +517,7 @@ logged_step() {
 	return 1
 }
 
-# A step that leaves the machine's packages in pieces when it is stopped.
+# A step that must not be interrupted, or packages would be half installed.
 whole_step() {
 	step_unbroken=1
 	rc=0
@@ -539,7 +539,7 @@ install_packages() {
 	[ ! -r /etc/os-release ] || id=$(sed -n 's/^ID=//p' /etc/os-release)
 	[ "$id" = debian ] || give_up "This script installs them on Debian only; run it again after that."
 	ask_for_root
-	# Once it has begun it has to end, though all tools should seem to be there by then.
+	# Once begun, it must be completed, even if all tools are found by then.
 	[ -e "$installing" ] || : > "$installing" || say_full
 	if dpkg_is_broken; then
 		whole_step dpkg.log "ending an interrupted installation of packages" mend_dpkg || exit 1
@@ -568,7 +568,7 @@ install_packages() {
 
 install_all() {
 	[ "${INSTALL:-1}" != 0 ] || give_up "INSTALL=0 forbids installing them."
-	# With cargo there, bindgen takes no package.
+	# If cargo is installed, bindgen needs no package.
 	if [ "$missing" != " bindgen" ] || [ -z "$cargo" ] || [ -e "$installing" ]; then
 		install_packages
 	fi
@@ -581,7 +581,7 @@ install_all() {
 	[ -z "$missing" ] || give_up "Installing them did not help; the logs are in $logs."
 }
 
-# Kbuild takes none of these in the path of a kernel.
+# Kbuild does not accept these in the path of a kernel.
 case $cache in
 *[[:space:]]* | *[\#:\$%\&\;\(\)\<\>\|\*\?\'\"\`\\\[\]\{\}!=,]*)
 	echo "The cache cannot be in \"$cache\": make takes no spaces, colons and the like" >&2
@@ -589,7 +589,7 @@ case $cache in
 	exit 1 ;;
 esac
 
-# What sudo has left behind.
+# Files that a run with sudo has left.
 for d in "$cache" "$cache"/* "$(dirname "$out")" "$logs"; do
 	if [ -e "$d" ] && [ ! -w "$d" ]; then
 		echo "$d is not yours to write (after a run with sudo?). Give it back:" >&2
@@ -599,8 +599,8 @@ for d in "$cache" "$cache"/* "$(dirname "$out")" "$logs"; do
 done
 mkdir -p "$cache" "$logs" || say_full
 
-# lock -s|-x: wait for runs that install tools, and with -x be one. What is
-# started holds the lock, too: should we be killed and it not, it is still at work.
+# lock -s|-x: wait for runs that install tools; with -x, be such a run. Child processes
+# inherit the lock, since they may outlive this script if it is killed.
 lock() {
 	lock_file=$cache/bootstrap.lock
 	while :; do
@@ -610,7 +610,7 @@ lock() {
 				sed 's/^/: /' "$lock_file")"
 			flock "$1" 9
 		fi
-		# "make clean-cache" takes it away.
+		# "make clean-cache" removes it.
 		[ "$(stat -Lc %i /proc/self/fd/9)" != "$(stat -c %i "$lock_file" 2> /dev/null)" ] || break
 	done
 	[ "$1" = -s ] || echo "process $$ in $PWD" > "$lock_file" || :
@@ -632,7 +632,7 @@ if [ -n "$missing" ] || { [ -e "$installing" ] && [ "${INSTALL:-1}" != 0 ]; }; t
 	fi
 fi
 
-# rustc-1.85 has its rustdoc-1.85.
+# rustc-1.85 comes with rustdoc-1.85.
 rustdoc=${rustc%rustc*}rustdoc${rustc##*rustc}
 cat > "$out.$$" << END || say_full
 LLVM=${llvm:-1}

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Remove the cache, and only what is ours in it.
+# Remove the cache, but only files that our scripts have created.
 
 set -eu
 
@@ -11,7 +11,7 @@ if [ ! -e "$cache" ]; then
 	exit 0
 fi
 
-# Nothing is taken from under another run.
+# Not while another run uses it.
 for l in "$cache"/*.lock; do
 	[ -e "$l" ] || continue
 	if ! flock -n "$l" true; then
@@ -28,7 +28,7 @@ for d in src kernels busybox guest_bash herd7 libc headers tools checkouts apt-b
 		# Read-only folders of a source tree cannot be emptied.
 		chmod -R u+w "$f" 2> /dev/null || :
 		rm -rf "$f" 2> /dev/null || :
-		# Root's, since a run with sudo made them.
+		# Owned by root, if a run with sudo created them.
 		if [ -e "$f" ] && [ "$(id -u)" -ne 0 ] && command -v sudo > /dev/null; then
 			echo "some of $f is root's: removing it with sudo"
 			sudo rm -rf "$f" || :

@@ -4,7 +4,7 @@
 
 A defect is a patch rust/tests/defects/SUITE/NAME.patch that begins with
 
-    # suite: a KUnit suite, or "host", or "guest" for a check of the guest's, or
+    # suite: a KUnit suite, or "host", or "guest" for a check of the guest script, or
     #        "selftests" or "stress" for the guests of that name, or "litmus" for
     #        litmus tests on the guest's harts; or, without a guest, "models" for
     #        litmus tests and loom, "compiled" for barriers in objects, "compile_fail"
@@ -52,7 +52,7 @@ from harness.results import Result, Results
 FOLDER = paths.TOP / "rust/tests/defects"
 WORK = paths.BUILD / "defects"
 
-# The names of what failed, and where the log is.
+# The names of the failed tests, and the path of the log.
 Failed = tuple[list[str], Path | None]
 
 
@@ -69,12 +69,12 @@ class Defect:
 
     @property
     def name(self) -> str:
-        """SUITE/NAME: the patch's path in FOLDER, or its file name if it is elsewhere."""
+        """Return SUITE/NAME, the patch's path in FOLDER, or its file name if it is elsewhere."""
         return name_of(self.patch)
 
     @property
     def slug(self) -> str:
-        """The name as a part of a file name."""
+        """The name, for use as a part of a file name."""
         return self.name.replace("/", "-")
 
 
@@ -84,7 +84,7 @@ def name_of(patch: Path) -> str:
 
 
 def patches(only: str = "") -> list[Path]:
-    """The patches with this in their names, which may be NAME or SUITE/NAME."""
+    """The patches whose names contain this string, a part of NAME or SUITE/NAME."""
     return [p for p in sorted(FOLDER.rglob("*.patch")) if only in name_of(p)]
 
 
@@ -103,11 +103,11 @@ def read(patch: Path) -> Defect:
 
 
 def copy(defect: Defect, tree: Path) -> None:
-    """A copy of our tree with the defect in it.
+    """Create a copy of our tree with the defect in it.
 
-    What make built for the last defect stays. Only files whose content differs
-    are copied, and they are new to make: so it builds just what the last defect
-    and this one touch.
+    The objects of the previous defect are kept. Only files whose content differs are
+    copied, with new modification times, so make builds only what the previous defect
+    and this one change.
     """
     tree.mkdir(parents=True, exist_ok=True)
     progress.output(["rsync", "-rlp", "--checksum", "--delete", "--exclude=/.git",
@@ -120,14 +120,14 @@ def copy(defect: Defect, tree: Path) -> None:
 
 
 def with_suite(built: dict[str, Path], name: str) -> tuple[str, ...]:
-    """The KUnit modules that have the suite; all, if none is seen to."""
+    """The KUnit modules that contain the suite, or all if it is found in none."""
     kunit = suite.kunit_modules(built)
     found = tuple(m for m in kunit if name.encode() + b"\0" in built[m].read_bytes())
     return found or kunit
 
 
 def row_failed(defect: Defect, tools: dict[str, str], built: dict[str, Path]) -> Failed:
-    """What fails in a guest that has no suites of ours."""
+    """What fails in a guest that runs none of our suites."""
     machine, words = defect.machine, defect.parameters
     row: matrix.Row
     if defect.suite == "selftests":
@@ -150,13 +150,13 @@ def bare_row(defect: Defect) -> matrix.Bare:
 
 
 def beginnings(names: list[str]) -> list[str]:
-    """A name and what follows it, either of which may have a colon in it."""
+    """Split at each colon into a name and what follows: either may contain a colon."""
     return [": ".join(words[:n]) for words in (name.split(": ") for name in names)
             for n in range(1, len(words) + 1)]
 
 
 def failed(defect: Defect, tools: dict[str, str], step: Step) -> Failed:
-    """What fails with the defect in: names, and where the log is."""
+    """What fails with the defect: the names, and the path of the log."""
     tree = WORK / "tree"
     copy(defect, tree)
     if defect.suite == "host":
@@ -181,7 +181,7 @@ def failed(defect: Defect, tools: dict[str, str], step: Step) -> Failed:
     machine = defect.machine
     if defect.suite in ("selftests", "stress"):
         return row_failed(defect, tools, built)
-    # A check of the guest's is made after all suites have been at work.
+    # The guest's own checks run after all suites.
     kunit = suite.kunit_modules(built)
     litmus = defect.suite == "litmus"
     if litmus:
@@ -189,7 +189,7 @@ def failed(defect: Defect, tools: dict[str, str], step: Step) -> Failed:
     elif defect.suite != "guest":
         kunit = with_suite(built, defect.suite)
         test = defect.expect.split(".")[-1]
-        # Only the test in question, unless the machine's end is what is expected.
+        # Only the test that must fail, unless the guest is expected to die.
         glob = f"{defect.suite}.*" if test in ("guest", "kernel log") else f"{defect.suite}.{test}"
         machine.append = f"kunit.filter_glob={glob}"
     elif defect.script != "test":
@@ -204,7 +204,7 @@ def failed(defect: Defect, tools: dict[str, str], step: Step) -> Failed:
 
 
 def died_in(defect: Defect, boot: Boot) -> list[str]:
-    """The expected failure, if the guest died in its suite, of which nothing else ran."""
+    """The expected failure, if the guest died in its suite and only that test ran."""
     begun = any(line.endswith(f"# Subtest: {defect.suite}") for line in boot.lines)
     return [defect.expect] if boot.outcome == "died" and begun else []
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Barriers in compiled code: those of a page of the documentation, and of litmus tests.
+"""Check barriers in compiled code: those in the documentation's table, and those of litmus tests.
 
 Reads the table of barriers, functions and instructions in
 Documentation/choosing-a-barrier.rst, and compares it with what is in the kernel's Rust
-helpers and in our own modules ("..." stands for more that is not about order). Then
-looks, in these and in the kernel's own objects, for what the threads of the litmus tests
-order (harness/threads.py, harness/compiled.py). Ends with "N passed, N failed"; the exit status is 0
-only if nothing failed.
+helpers and in our own modules ("..." stands for instructions that do not order anything). Then
+checks that these and the kernel's own objects contain the accesses and barriers of the
+litmus tests' threads (harness/threads.py, harness/compiled.py). Ends with
+"N passed, N failed"; the exit status is 0 only if nothing failed.
 
 usage: disassembly.py [KERNEL-BUILD-FOLDER MODULES-FOLDER]
 
@@ -40,7 +40,7 @@ ROW = re.compile(r"^``(?P<barrier>[^`]+)`` +``(?P<function>[\w:]+)`` +``(?P<code
 FUNCTION = re.compile(r"^[0-9a-f]{8,} <(.+)>:$")
 INSTRUCTION = re.compile(r"^ +[0-9a-f]+: +\t?([a-z][\w.]*)\s*(.*)$")
 CALL = re.compile(r"R_RISCV_CALL_PLT\s+(\S+)")
-# What orders or is ordered; the stack is nobody else's.
+# Accesses and barriers. Accesses to the stack do not count: no other thread sees them.
 MEMORY = re.compile(r"^(l[bhwd]u?|s[bhwd]|(lr|sc)\.[wd].*|amo.*)$")
 STACK = re.compile(r"\(sp\)|-0x[0-9a-f]+\(s0\)")
 FENCE = re.compile(r"^s?fence")
@@ -52,7 +52,7 @@ def objdump(tools: dict[str, str], path: Path) -> str:
 
 
 def functions(text: str) -> dict[str, list[str]]:
-    """Of each function, what of it has to do with memory order, in order."""
+    """The accesses and barriers of each function, in order."""
     found: dict[str, list[str]] = {}
     code = None
     for line in text.splitlines():
@@ -67,7 +67,7 @@ def functions(text: str) -> dict[str, list[str]]:
         elif m := INSTRUCTION.match(line):
             name, operands = m.group(1), m.group(2).split("<")[0].strip()
             if FENCE.match(name):
-                # The assembler's short form.
+                # The short form of the assembler.
                 operands = operands or ("iorw, iorw" if name == "fence" else "")
                 code.append(f"{name} {operands.replace(', ', ',')}".strip())
             elif MEMORY.match(name) and not STACK.search(operands):
@@ -76,7 +76,7 @@ def functions(text: str) -> dict[str, list[str]]:
 
 
 class Objects:
-    """The code of functions, by the path of the kernel's source file, or of all modules: ""."""
+    """The code of functions, by the path of the kernel's source file; "" is all modules."""
 
     def __init__(self, tools: dict[str, str], obj: Path, built: list[Path]):
         self.tools, self.obj, self.built = tools, obj, built
@@ -101,7 +101,7 @@ def check(tools: dict[str, str], obj: Path, built: list[Path]) -> Results:
 
 
 def check_threads(objects: Objects) -> Results:
-    """What the threads of the litmus tests order, in the code of the functions they stand for."""
+    """Check the code of the functions that the threads of the litmus tests stand for."""
     results = Results()
     tree = hooked.Tree(source.get().tree)
     sources = Sources(tree)
@@ -143,7 +143,7 @@ def check_table(code: dict[str, list[str]]) -> Results:
 
 
 def check_ours() -> Results:
-    """The ordinary kernel of the cache and the modules for it, built if need be."""
+    """Check the ordinary kernel and the modules for it, which are built if they are not cached."""
     tools = toolchain.load()
     k = kernel.build("ordinary", kernel.hooks_wanted(), tools)
     return check(tools, k.obj, list(modules.build(k, tools).values()))

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Download one Debian package from any suite and architecture and unpack it,
-# without touching the machine's own package state.
+# without changing the machine's own package state.
 #
 # usage: fetch-deb.sh SUITE ARCH PACKAGE DIR
 #
-# apt checks the archive's signature and the package's checksum. DIR gets the
-# unpacked files and a file named VERSION. The mirror is the machine's own;
-# DEBIAN_MIRROR= names another. What is fetched goes to DIR.fetch, which is
-# removed at the end, or by the next one.
+# apt checks the archive's signature and the package's checksum. DIR contains the
+# unpacked files and a file named VERSION. The mirror is the machine's;
+# DEBIAN_MIRROR= names another one. Downloads go to DIR.fetch, which is removed
+# at the end, or by the next run.
 
 set -eu
 
@@ -42,8 +42,8 @@ if [ -z "$mirror" ]; then
 	exit 1
 fi
 
-# One state folder per suite and architecture: a broken index of one suite
-# must not spoil the others.
+# One state folder per suite and architecture, so that a broken index of one
+# suite does not affect the others.
 state=$dir.fetch
 rm -rf "$state"
 mkdir -p "$state"

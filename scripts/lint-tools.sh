@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Find the checkers of "make lint", install what is missing, and write where
-# they are to OUT as KEY=value lines.
+# Find the checkers of "make lint", install missing ones, and write their paths
+# to OUT as KEY=value lines.
 #
 # usage: lint-tools.sh OUT RUSTC
 #
-# clippy and rustfmt are those beside RUSTC: another clippy cannot read its
-# metadata. What comes from PyPI goes into a virtual environment in the cache,
-# in the versions of lint-requirements.txt. INSTALL=0 installs nothing.
+# clippy and rustfmt are those in the folder of RUSTC: another clippy cannot read
+# its metadata. Packages from PyPI are installed in a virtual environment in the
+# cache, in the versions of lint-requirements.txt. INSTALL=0 installs nothing.
 
 set -eu
 
@@ -19,13 +19,13 @@ cache=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rust-riscv}
 logs=$(dirname "$out")/logs
 bin=$(dirname "$rustc")
 pins=$here/lint-requirements.txt
-# By interpreter, too: a cache outlives an upgrade of the distribution.
+# One per interpreter: the distribution may be upgraded while the cache exists.
 venv=$cache/lint-$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
 # shellcheck source-path=SCRIPTDIR source=progress.sh
 . "$here/progress.sh"
 
-# Which commit, "(ac68faa20 2026-05-25)", is in rustc's version only.
+# The commit, "(ac68faa20 2026-05-25)", is only in the version of rustc.
 same_version() {
 	[ -x "$bin/clippy-driver" ] &&
 		[ "$("$bin/clippy-driver" --rustc --version)" = "$("$rustc" --version)" ]

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""All checkers, or those that are named; ends with "N passed, N failed"."""
+"""Run all checkers, or those that are named. Ends with "N passed, N failed"."""
 
 import argparse
 

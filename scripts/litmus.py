@@ -1,27 +1,26 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""The litmus tests: verdicts, mutations, and which ordering in the sources each is about.
+"""Run the litmus tests: their verdicts, their mutations, and their ties to the sources.
 
 Runs every test in Documentation/litmus-tests/ with herd7, under the kernel's
 memory model from the kernel's own tree or, in riscv/, under RISC-V's. A test's
-comment says, one a line:
+comment has, one per line:
 
-  Result: Never | Sometimes   what the model must say
-  Variant of: TEST            TEST with something changed; sources name TEST
-  Fixed: ORDERING ...         not mutated (ORDERING@P0: only there not)
-  Superfluous: ORDERING ...   mutated, and the verdict must stay
-  About: PATH                 sources name TEST once there is a PATH
+  Result: Never | Sometimes   the verdict of the model
+  Variant of: TEST            a changed copy of TEST; sources name TEST
+  Fixed: ORDERING ...         not mutated (ORDERING@P0: not in this thread)
+  Superfluous: ORDERING ...   mutated, and the verdict must not change
+  About: PATH                 sources must name the test if PATH exists
   P0: FUNCTION ...            the code that a thread stands for, see harness/threads.py
   Kernel: TEST ...            riscv/: the tests whose RISC-V code this is
-  Published: VERDICT HASH     riscv/: of the test of this name in litmus-tests-riscv,
-                              which this then is, or "no" if it is not there
+  Published: VERDICT HASH     riscv/: of the identical test in litmus-tests-riscv,
+                              or "no" if it is not published there
 
-What a thread does in a test, its functions must do in the sources, and, where they
-can be told apart there, in compiled code (disassembly.py).
+The functions that a thread stands for must do what the thread does, in the sources and,
+where they have symbols, in compiled code (disassembly.py).
 
-Then our concurrent types under loom (rust/tests/loom/), and the barriers in compiled
-code. Ends with "N passed, N failed"; the exit status is 0
-only if nothing failed.
+Then runs our concurrent types under loom (rust/tests/loom/), and checks the barriers in
+compiled code. Ends with "N passed, N failed"; the exit status is 0 only if nothing failed.
 """
 
 import argparse
@@ -45,8 +44,8 @@ TESTS = paths.TOP / "Documentation/litmus-tests"
 
 HEADER = re.compile(r"^ \* ([A-Z][\w ]*): (.+)$", re.MULTILINE)
 
-# What an ordering is weakened to. A fence is dropped as a whole: the bits that
-# a test has no access for could go unnoticed.
+# The weaker replacements of an ordering. A fence is removed as a whole: the effect of a single
+# bit is visible only if the test has such an access.
 WEAKER_C = (
     (re.compile(r"\b(smp_mb|smp_wmb|smp_rmb|barrier)\(\);"), ("",)),
     (re.compile(r"\b(smp_store_mb)\((\*\w+, \w+)\)"), (r"WRITE_ONCE(\2)",)),
@@ -68,7 +67,7 @@ WEAKER_RISCV = (
     (re.compile(r"\b(amo\w+\.[wd])\.(?:aq|rl)\b"), (r"\1",)),
 )
 
-# An ordering in code, comments and strings other than asm's aside.
+# An ordering in code from which comments and strings, except those of asm, were removed.
 ORDERING_RUST = re.compile(
     r"(?<!fn )\b(?:smp_mb|smp_store_mb|dma_mb|mb|barrier)\(\w*|\bsynchronize_rcu\w*\("
     r"|(?:^|[(,]) *(?:\w+::)*(?:Acquire|Release|Full)\b|\"fence[ .][^\"]*")
@@ -76,8 +75,8 @@ ORDERING_C = re.compile(
     r"\b(?!rust_riscv_)\w+_(?:acquire|release)\(|\b(?:(?:smp|dma)_)?(?:mb|rmb|wmb|store_mb)\("
     r"|\bRISCV_FENCE\([^)]*|\batomic\w*_(?:inc|dec|add|sub)_return\(|\bx?chg\("
     r"|\brcu_assign_pointer\(|\bsynchronize_rcu\w*\(|\bkick_all_cpus_sync\(")
-# The mutation, in a test that it names, that an ordering in the sources answers
-# for; the first of these that is in it. A full barrier may be either half.
+# For an ordering in the sources: the mutations of which one must be in a test that it names. The
+# first pattern that matches counts. A full barrier may be either half.
 FULL = r"smp_mb|smp_store_mb|atomic_\w+_return$|atomic_fetch_[a-z]+$|xchg$"
 ANSWERS = tuple((re.compile(a), re.compile(b)) for a, b in (
     (r"synchronize_rcu|kick_all_cpus_sync", "synchronize_rcu"),
@@ -91,10 +90,10 @@ ANSWERS = tuple((re.compile(a), re.compile(b)) for a, b in (
     (r"", FULL),
 ))
 NAMES = re.compile(r"litmus: *([\w+.-]+(?:, *[\w+.-]+)*)")
-# What is around the words of a comment's line.
+# The comment markers of a line.
 MARKS = re.compile(r"^\s*(?://[/!]?|/?\*+(?!/))|\*+/\s*$")
 
-# What herd7 says of the test in a file.
+# Runs herd7 on the test in a file.
 Run = Callable[[Path], herd.Verdict]
 
 
@@ -112,7 +111,7 @@ class Test:
         return self.header.get(key, "").split()
 
     def mutations(self) -> Iterator[tuple[str, str, str]]:
-        """Each ordering weakened in turn: which, where, and the whole new test."""
+        """Weaken one ordering at a time: its name, the change, and the text of the new test."""
         for pattern, weaker in WEAKER_RISCV if self.riscv else WEAKER_C:
             for m in pattern.finditer(self.text, self.code_at):
                 ordering = m.group(1)
@@ -127,7 +126,7 @@ class Test:
                     yield ordering, f"line {line}, {was} -> {new}", text
 
     def orderings(self) -> set[str]:
-        """Those that are weakened, and a compiler barrier, which no model knows."""
+        """The orderings that are weakened, and a compiler barrier, which no model has."""
         found = {ordering for ordering, _, _ in self.mutations()}
         return found | ({"barrier"} & set(self.words("Fixed")))
 
@@ -165,7 +164,7 @@ def check_verdict(t: Test, run: Run) -> Results:
 
 
 def check_mutations(t: Test, run: Run, folder: Path) -> Results:
-    """What is allowed anyway cannot get more so: only Never is mutated."""
+    """Mutate the tests whose result is Never: for others a mutation changes nothing."""
     results = Results()
     if t.result != "Never":
         return results
@@ -184,7 +183,7 @@ def check_mutations(t: Test, run: Run, folder: Path) -> Results:
 
 
 def check_models(found: list[Test], run: Run) -> Results:
-    """herd7 on every test and every mutation of it, on all processors."""
+    """Run herd7 on every test and every mutation of it, on all processors."""
     results = Results()
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(os.cpu_count()) as pool:
         folder = Path(name)
@@ -215,7 +214,7 @@ def code_lines(lines: list[str], suffix: str) -> Iterator[tuple[int, str]]:
 
 
 def added_lines(text: str) -> tuple[list[str], set[int]]:
-    """Of a patch, the code as it will be, and the numbers of the lines that it adds."""
+    """The code after a patch, and the numbers of the lines that it adds."""
     lines: list[str] = []
     added: set[int] = set()
     inside = False
@@ -230,13 +229,13 @@ def added_lines(text: str) -> tuple[list[str], set[int]]:
 
 
 def names_in(lines: list[str]) -> list[str]:
-    """The litmus tests that the comments in these lines name, which may go on in the next line."""
+    """The litmus tests that comments in these lines name. A list may span several lines."""
     text = " ".join(MARKS.sub("", line).strip() for line in lines)
     return [name for m in NAMES.finditer(text) for name in re.split(r", *", m.group(1).rstrip("."))]
 
 
 def named_above(lines: list[str], number: int) -> list[str]:
-    """The litmus tests that the comment at or above a line names: its paragraph."""
+    """The litmus tests that the comment at or above a line names, within its paragraph."""
     start = number
     while start > max(0, number - 20) and lines[start - 1].strip():
         start -= 1
@@ -244,7 +243,7 @@ def named_above(lines: list[str], number: int) -> list[str]:
 
 
 def paragraphs(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
-    """Lines without an empty one between them, and the number of the first."""
+    """Split into groups of lines without an empty line, with the number of the first line."""
     for has_text, group in itertools.groupby(enumerate(lines), lambda line: bool(line[1].strip())):
         if has_text:
             numbered = list(group)
@@ -252,7 +251,7 @@ def paragraphs(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
 
 
 def orderings(path: Path) -> tuple[list[str], list[tuple[int, str]]]:
-    """Each ordering in a file: its line's number, its text; and the file's lines."""
+    """Each ordering in a file, with the number and the text of its line; and the file's lines."""
     text = path.read_text()
     added = None
     if path.suffix == ".patch":
@@ -294,7 +293,7 @@ def check_sources(tests: dict[str, Test], results: Results) -> None:
 
 
 def function_at(where: str, lines: list[str], number: int, src: Sources) -> Function | None:
-    """The function that a line is in, or that begins in its paragraph."""
+    """The function that contains a line, or that begins in its paragraph."""
     while number < len(lines) and lines[number].strip():
         if found := src.around(where, number):
             return found
@@ -303,7 +302,7 @@ def function_at(where: str, lines: list[str], number: int, src: Sources) -> Func
 
 
 def functions_named(where: str, path: Path, src: Sources) -> Iterator[tuple[str, Function]]:
-    """Each litmus test that a comment in a file names, and the function that the comment is in."""
+    """Each litmus test that a comment names, and the function that contains the comment."""
     if path.suffix != ".patch":
         lines = path.read_text().splitlines()
         for number, line in enumerate(lines):
@@ -322,7 +321,7 @@ def functions_named(where: str, path: Path, src: Sources) -> Iterator[tuple[str,
 
 
 def check_code(tests: dict[str, Test], src: Sources) -> Results:
-    """Whether the threads of the tests are what the code does, and the code's names are theirs."""
+    """Check that the code does what the threads do, and that its comments name the right tests."""
     results = Results()
     tied: set[tuple[str, str, str]] = set()
     for path in sorted(t.path for t in tests.values()):
@@ -349,7 +348,7 @@ def check_code(tests: dict[str, Test], src: Sources) -> Results:
 
 
 def run_all(tools: dict[str, str], compiled: bool = True) -> Results:
-    """Everything, as steps; compiled: our objects, too, for which a kernel is built."""
+    """Run all steps; with compiled, also check our objects, for which a kernel is built."""
     kernel = Path(os.environ["LKMM"]) if os.environ.get("LKMM") else source.get().tree
     if not (kernel / "tools/memory-model/linux-kernel.cfg").exists():
         raise progress.StepFailed(f"{kernel} has no tools/memory-model")
@@ -365,7 +364,7 @@ def run_all(tools: dict[str, str], compiled: bool = True) -> Results:
     try:
         command = herd.command()
     except progress.StepFailed as e:
-        # Nothing else here needs it.
+        # Only needed here.
         results.add("litmus", False, str(e))
         command = None
     # Its two halves of the time at the same time: loom runs what it builds in one thread.

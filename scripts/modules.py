@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Build the modules against a kernel of the cache and say where they are."""
+"""Build the modules against a kernel of the cache, and print their folder."""
 
 import os
 

@@ -4,13 +4,13 @@
 # Sourced: step LOG MESSAGE COMMAND... runs a long command, shows the elapsed
 # time, keeps its output in LOG and, when it fails, shows the end of it.
 #
-# A step that is interrupted ends all that it started; with step_unbroken=1 it
-# waits for it instead, since there is that which must not stop half way.
+# A step that is interrupted kills all processes that it has started. With
+# step_unbroken=1 it waits for them instead, for commands that must be completed.
 
 step_unbroken=
 step_pid=
 
-# started_by PID: it, and all that it has started.
+# started_by PID: the process, and all processes that it has started.
 started_by() {
 	echo "$1"
 	# shellcheck disable=SC2013 # words it is
@@ -20,7 +20,7 @@ started_by() {
 }
 
 step_interrupted() {
-	# A second signal is not argued with.
+	# A second signal is not handled.
 	trap - HUP INT TERM
 	[ -n "$step_pid" ] || exit 130
 	if [ -n "$step_unbroken" ]; then
@@ -29,7 +29,7 @@ step_interrupted() {
 		wait "$step_pid" || :
 	else
 		for step_child in $(started_by "$step_pid"); do
-			# What sudo started is root's.
+			# Processes that sudo started belong to root.
 			kill "$step_child" 2> /dev/null ||
 				sudo -n sh -c 'kill "$0"' "$step_child" 2> /dev/null || :
 		done
@@ -39,7 +39,7 @@ step_interrupted() {
 	exit 130
 }
 
-# A terminal gets one line that is rewritten, a log file one every half minute.
+# Rewrites one line on a terminal; writes one line each half minute to a log file.
 step() {
 	step_log=$1 step_message=$2
 	shift 2

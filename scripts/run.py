@@ -29,7 +29,7 @@ def machine() -> Machine:
 
 
 def ipis(lines: list[str]) -> str:
-    """How IPIs are delivered, in the kernel's own words."""
+    """How IPIs are delivered, from the kernel's log."""
     for line in lines:
         if m := re.search(r"\] (.*providing IPIs using .*)$", line):
             return m.group(1)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""The kernel's own tests of what patches text, with C and with Rust in one boot.
+"""Run the kernel's own tests of users of text patching, with C and with Rust in one boot.
 
-All of them; "make test" runs a part of ftracetest only. Ends with "N passed, N failed":
+Runs all of them; "make test" runs only a part of ftracetest. Ends with "N passed, N failed":
 a test passes if it ended the same way with both.
 """
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""An interactive guest with the modules loaded."""
+"""Run an interactive guest with the modules loaded."""
 
 import os
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Fetch and unpack the kernel source, and say where it is."""
+"""Fetch and unpack the kernel source, and print its path."""
 
 from harness import progress, source
 

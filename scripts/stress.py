@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Everything that patches text, all at once and at random.
+"""Run everything that patches text, at the same time and in random order.
 
-Function tracers, kprobes, static keys, BPF, modules, our own module coming and
-going, CPUs coming and going, and page faults: scripts/guest/stress.sh. What each
-of them does, and in which order, follows from a seed, which is printed. The time
-is shared by the guests. Ends with "N passed, N failed".
+Function tracers, kprobes, static keys, BPF, modules, loading and unloading of our module,
+CPU hotplug, and page faults: scripts/guest/stress.sh. A seed, which is printed, determines
+what each of them does, and in which order. The time is divided among
+the guests. Ends with "N passed, N failed".
 """
 
 import argparse

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""The test suite: host tests, checkers, litmus tests, guests with KUnit and their own checks.
+"""Run the test suite: host tests, checkers, litmus tests, and guests with KUnit and other checks.
 
 Ends with "N passed, N failed"; the exit status is 0 only if nothing failed.
 """
@@ -35,7 +35,7 @@ from harness.matrix import R
 from harness.progress import Step, StepFailed
 from harness.results import Results
 
-# By flavour and hooks: the kernel, and our modules for it.
+# The kernel and our modules for it, by flavour and hooks.
 Prepared = dict[tuple[str, bool], tuple[kernel.Kernel, dict[str, Path]]]
 
 
@@ -46,7 +46,7 @@ def show(name: str, results: Results) -> None:
 
 
 def guarded(name: str, function: Callable[[], Results]) -> Results:
-    """What a part of the suite came to; whatever breaks in it is a failure of it alone."""
+    """Run a part of the suite. Any exception in it is a failure of this part only."""
     try:
         results = function()
     except StepFailed as e:
@@ -61,7 +61,7 @@ def guarded(name: str, function: Callable[[], Results]) -> Results:
 
 
 def run_row(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Results:
-    """One guest: build what it needs, boot it, read it."""
+    """Build what a guest needs, boot it, and collect its results."""
     results = Results()
     key = (row.flavour, row.hooked)
     try:
@@ -86,7 +86,7 @@ def run_row(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Resul
                       litmus=bool(row.litmus),
                       parameters={**row.parameters, **row.litmus, **row.delays(seed)},
                       **suite.kind(row.script, k))
-    # Where IPIs are not SBI's, all there is to see is that the module says so.
+    # If the IPIs are not those of SBI, only the module's error message can be checked.
     ran = kunit if not hotplug or row.aia == "none" else ()
     results.extend(suite.results(k, boot, ran, litmus=bool(row.litmus), pages=not hotplug))
     step.done(results.short())
@@ -94,7 +94,7 @@ def run_row(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Resul
 
 
 def built_code(row: matrix.Row, tools: dict[str, str], built: dict[str, Path]) -> Results:
-    """Checks of the built modules; KASAN's calls are not of our making."""
+    """Check the built modules. Calls that KASAN adds do not count."""
     results = Results()
     if row.flavour == "ordinary":
         results.extend(compile_fail.on_kernel(built))
@@ -111,7 +111,7 @@ def main() -> int:
                         help="only guests with these words in their names")
     args = parser.parse_args()
     start = time.monotonic()
-    # A guest that is asked for needs no litmus tests; ONLY=litmus needs no guest.
+    # With ONLY, litmus tests run only if they are named.
     models = not args.host and all(w in "litmus" for w in args.only.split())
     tools = toolchain.load(*["cargo"] if models else [])
 

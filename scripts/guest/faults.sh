@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Programs that fault, with C and with Rust in one boot; the host compares what
-# they say.
+# Programs that cause page faults, with C and with Rust in one boot. The host
+# compares their output.
 
 # shellcheck source-path=SCRIPTDIR source=functions
 . /functions
@@ -10,7 +10,7 @@
 stats=/sys/kernel/debug/rust_riscv_fault/stats
 trace=/sys/kernel/tracing
 
-# run NAME COMMAND...: its output and its status
+# run NAME COMMAND...: run it, and report its output and its status
 run() {
 	name=$1
 	shift
@@ -66,14 +66,14 @@ side=rust
 before=$(counted signalled)
 all
 after=$(counted signalled)
-# Each round of the collectors is one.
+# Each round of the collectors counts as one.
 [ $((after - before)) -ge $((2 * GC)) ] || say "not ok signals: $before, then $after"
 check "stats allowed" [ "$(counted allowed)" -gt 0 ]
 check "stats no_vma" [ "$(counted no_vma)" -gt 0 ]
 check "stats retry" [ "$(counted retry)" -eq 0 ]
 send stats $stats
 
-# Coming and going while others fault.
+# Load and unload the module while programs fault.
 side=alternating
 /programs/faults gc "$GC" 4 > /tmp/alternating 2>&1 &
 i=0

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The SBI IPI state: taken over, given back, and put where it is too late; CPUs
-# that come and go meanwhile, and the kernel's own test of that.
+# The SBI IPI state: takeover, giving back, and the late variant; during CPU
+# hotplug, and with the kernel's own hotplug test.
 
 # shellcheck source-path=SCRIPTDIR source=functions
 . /functions
@@ -26,7 +26,7 @@ logged() {
 	dmesg | grep -q "$1"
 }
 
-# refused MODULE WORDS PARAMETERS...: loading fails, with these words
+# refused MODULE WORDS PARAMETERS...: check that loading fails with this message
 refused() {
 	module=$1 words=$2
 	shift 2
@@ -38,14 +38,14 @@ refused() {
 	grep -q "$words" /tmp/refused
 }
 
-# Every CPU that is online listens to the SBI IPI.
+# Check that the SBI IPI is enabled on each online CPU.
 all_listen() {
 	read -r listening < $meter/listening
 	echo "$listening of $(cat $cpu/online) listen"
 	[ "$listening" = "$(nproc)" ]
 }
 
-# A hart stops a little after its CPU is called off: until then it cannot start.
+# A hart stops shortly after its CPU is reported offline, and cannot be started before.
 online() {
 	until [ "$(cat "$cpu/cpu$1/online")" = 1 ]; do
 		echo 1 > "$cpu/cpu$1/online"
@@ -61,14 +61,14 @@ cycle_all() {
 	done
 }
 
-# selftest NAME: the kernel's own, on all CPUs. It starts a CPU as soon as it is
-# off, which fails if the hart has not stopped by then: not three times in a row.
+# selftest NAME: the kernel's own test, on all CPUs. It starts a CPU as soon as it is
+# offline, which fails if the hart has not stopped yet. It is tried three times.
 selftest() {
 	for _ in 1 2 3; do
 		UID=0 sh /programs/cpu-on-off-test.sh -a > "/tmp/selftest.$1" 2>&1
 		echo "status $?" >> "/tmp/selftest.$1"
 		grep -q "^status 0$" "/tmp/selftest.$1" && break
-		# What it could not start.
+		# Bring the CPUs online that it could not start.
 		n=1
 		while [ -d "$cpu/cpu$n" ]; do
 			online $n
@@ -80,8 +80,8 @@ selftest() {
 	grep -q "^status 0$" "/tmp/selftest.$1"
 }
 
-# The longest of the three answers, in milliseconds; the median of five tries,
-# since some other interrupt may wake a CPU that stalls.
+# The longest of the three response times in milliseconds; the median of five tries,
+# since another interrupt may wake up a CPU that stalls.
 stall() {
 	for _ in 1 2 3 4 5; do
 		awk '{ m = $2; if ($4 > m) m = $4; if ($6 > m) m = $6; print int(m / 1000000) }' \
@@ -89,7 +89,7 @@ stall() {
 	done | sort -n | sed -n 3p
 }
 
-# Until the hotplug thread of the CPU sleeps no more, or the watchdog looks.
+# A stall lasts until the CPU's hotplug thread wakes up, or the watchdog acts.
 stalls() {
 	ms=$(stall)
 	echo "answers after $ms ms"
@@ -102,7 +102,7 @@ answers() {
 	[ "$ms" -lt 300 ]
 }
 
-# counted CPU: what the module says about it after one more time online
+# counted CPU: the module's counters for the CPU after bringing it online once more
 counted() {
 	before=$(sed -n "s/^cpu $1: onlined=\([0-9]*\) .*/\1/p" $debugfs/rust_riscv_sbi_ipi/cpus)
 	echo 0 > "$cpu/cpu$1/online" && online "$1" || return 1
@@ -144,7 +144,7 @@ load rust_riscv_sbi_ipi || exit 1
 check "sbi_ipi.taken" holds $rust
 check "sbi_ipi.c_gone" holds_not $c
 check "sbi_ipi.cycle" cycle_all
-# A guest whose CPUs do not listen gets nowhere: say no more than that.
+# Without IPIs the guest cannot continue: report only this failure.
 check "sbi_ipi.all_listen" all_listen || exit 1
 check "sbi_ipi.answers" answers
 check "sbi_ipi.counted" counted 1
@@ -177,7 +177,7 @@ if [ "$HOOKED" = 1 ]; then
 	check "late.given_back" holds $c
 	check "late.c_answers" answers
 
-	# Somebody else takes the state, and keeps it.
+	# Another module takes the state over, and keeps it.
 	unload rust_riscv_cpuhp_meter
 	check "insmod taker" insmod /modules/rust_riscv_cpuhp_meter.ko take=1
 	check "sbi_ipi.busy" refused rust_riscv_sbi_ipi "resource busy"

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# "make run": toggle the sample's hot function from the first hart, while every
-# other hart calls it, and look at each answer. Then, with our hooks, switch the
-# function tracer on and off, by the kernel's C and by Rust in turn.
+# "make run": toggle the sample's function from the first hart, while all other
+# harts call it and check each return value. Then, with our hooks, switch the
+# function tracer on and off, with C and with Rust, alternating.
 
 # shellcheck source-path=SCRIPTDIR source=functions
 . /functions
@@ -11,7 +11,7 @@
 toggle=/sys/kernel/debug/rust_text_toggle
 stats=/sys/kernel/debug/rust_riscv_patch
 
-# A child per other hart reads without forking, so that it really calls often.
+# One child per other hart, which reads without forking, so that it calls often.
 reader() {
 	old=0 new=0 other=0
 	while [ ! -e /tmp/stop ]; do
@@ -25,7 +25,7 @@ reader() {
 	echo "$old $new $other" > "/tmp/reader.$1"
 }
 
-# trace SIDE: how long switching the tracer of all functions on and off takes
+# trace SIDE: measure switching the tracer of all functions on and off
 trace() {
 	trace_on=$(/programs/timed_write /sys/kernel/tracing/current_tracer function) &&
 		trace_off=$(/programs/timed_write /sys/kernel/tracing/current_tracer nop) &&
@@ -53,8 +53,8 @@ taskset -p 1 $$ > /dev/null
 i=0 wrong=0
 start=$(cut -d' ' -f1 /proc/uptime)
 while [ "$i" -lt "$TOGGLES" ]; do
-	# The last eighth with every other hart stopped, which this edit does not
-	# need: to see how long that takes.
+	# The last eighth stops all other harts, to measure how long that takes. This
+	# edit does not need it.
 	[ "$i" -eq $((TOGGLES * 7 / 8)) ] && echo rendezvous > "$stats/strategy"
 	echo $((i & 1)) > $toggle/on || wrong=$((wrong + 1))
 	read -r v < $toggle/value
@@ -81,14 +81,14 @@ send interrupts /proc/interrupts
 [ "$wrong" -eq 0 ] || exit 1
 
 if [ -n "$HOOKED" ]; then
-	# The sample uses the module that comes and goes here.
+	# The sample uses the module that is unloaded and loaded here.
 	# shellcheck disable=SC2086 # a list of modules
 	set -- $LOAD
 	shift $(($# - 1))
 	unload "$1" || exit 1
 	LOAD=${LOAD% *}
 	say "functions $(wc -l < /sys/kernel/tracing/available_filter_functions)"
-	# Grace periods that the tracer itself waits for are not patching.
+	# Grace periods that the tracer itself waits for do not count.
 	echo 1 > /sys/kernel/rcu_expedited
 	pair=0
 	while [ "$pair" -lt 3 ]; do

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The kernel's own tests of what patches text: with C, then with Rust in the same
-# boot. Says "result SIDE NAME: RESULT" for the host to compare.
+# The kernel's own tests of users of text patching: with C, then with Rust in the
+# same boot. Prints "result SIDE NAME: RESULT" for the host to compare.
 
 # shellcheck source-path=SCRIPTDIR source=functions
 . /functions
@@ -14,7 +14,7 @@ result() {
 	say "result $side $1: $2"
 }
 
-# status NAME COMMAND...: the exit status is the result
+# status NAME COMMAND...: report the exit status as the result
 status() {
 	status_name=$1
 	shift
@@ -22,7 +22,7 @@ status() {
 	result "$status_name" "status $?"
 }
 
-# since MARK: the kernel's log since then
+# since MARK: the kernel's log since this mark
 mark() {
 	mark=$((${mark:-0} + 1))
 	echo "mark $mark" > /dev/kmsg
@@ -32,7 +32,7 @@ since_mark() {
 }
 
 ftracetest() {
-	# Relative to where it is called: a folder, or tests.
+	# Relative to the current folder: a folder, or tests.
 	# shellcheck disable=SC2086 # a list of tests, or nothing
 	bash /selftests/ftrace/ftracetest -l "/tmp/ftrace-$side" $FTRACETESTS 2>&1 |
 	while read -r line; do
@@ -43,7 +43,7 @@ ftracetest() {
 			;;
 		esac
 	done
-	# What a test that failed saw; the host shows it where the sides differ.
+	# The log of a failed test; the host prints it if the sides differ.
 	for log in "/tmp/ftrace-$side"/*-log.*; do
 		[ -e "$log" ] || continue
 		tail -n 30 "$log" > /tmp/log
@@ -59,7 +59,7 @@ kunit() {
 		say "end kunit $side-$m"
 		status "rmmod $m" rmmod "$m"
 	done
-	# RISC-V's own is built in: as a module it has a relocation that the loader refuses.
+	# That of RISC-V is built in: as a module it has a relocation that the loader rejects.
 	suite=/sys/kernel/debug/kunit/kprobes_riscv
 	echo 1 > $suite/run
 	sed -n 's/^ *\(ok\|not ok\) [0-9]* \([^ ]*\).*/\2: \1/p' $suite/results > /tmp/output
@@ -77,8 +77,8 @@ static_keys() {
 	done
 }
 
-# The sample counts calls of its tracers itself. It always refuses to stay, which
-# busybox's insmod takes for a reason to try the other system call: there are two runs.
+# The sample counts calls of its tracers itself. Loading it always fails, so busybox's
+# insmod tries the other system call: it runs twice.
 ftrace_ops() {
 	for parameters in nr_ops_relevant=0 nr_ops_relevant=1 nr_ops_relevant=2 \
 		"nr_ops_irrelevant=1 nr_ops_relevant=0" nr_ops_irrelevant=1 \
@@ -96,7 +96,7 @@ ftrace_ops() {
 	done
 }
 
-# Nothing but reading /proc/version calls this.
+# Called only when /proc/version is read.
 function=version_proc_show
 
 read_version() {
@@ -125,8 +125,8 @@ kprobes() {
 		grep -o 'Missed probing .* instances' /tmp/log)"
 }
 
-# The counts of attached BPF programs. Nothing else runs the target where two instructions
-# are patched by stopping the machine.
+# The counters of attached BPF programs. Nothing else executes the target if two
+# instructions are patched by stopping all CPUs.
 bpf() {
 	runners=0
 	[ -n "$HOOKED" ] && runners=2

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# "make shell": the modules loaded, and a shell on the console.
+# "make shell": load the modules, and run a shell on the console.
 
 # shellcheck source-path=SCRIPTDIR source=functions
 . /functions

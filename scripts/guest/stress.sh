@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# "make stress": actors that each do one kind of thing that patches text, over
-# and over, all at once. What an actor does, and in which order, comes from SEED.
+# "make stress": actors, each of which repeats one kind of operation that patches
+# text, all at the same time. SEED determines what they do, and in which order.
 
 # shellcheck source-path=SCRIPTDIR source=functions
 . /functions
@@ -10,20 +10,20 @@
 tracing=/sys/kernel/tracing
 state=0
 
-# random LIMIT: a number below it, in $r
+# random LIMIT: set r to a random number below LIMIT
 random() {
 	state=$(((state * 1103515245 + 12345) & 0x7fffffff))
 	r=$(((state >> 8) % $1))
 }
 
-# one_of WORD...: one of them, in $one
+# one_of WORD...: set one to one of the words
 one_of() {
 	random $#
 	shift "$r"
 	one=$1
 }
 
-# must WHAT COMMAND...: a thing that must work
+# must WHAT COMMAND...: run a command that must succeed
 must() {
 	say "op $actor $steps $1"
 	must_what=$1
@@ -42,7 +42,7 @@ append() {
 	echo "$1" >> "$2"
 }
 
-# The provider stays as it is while this is held.
+# While this lock is held, the provider is not loaded or unloaded.
 hold() {
 	until mkdir /tmp/held 2> /dev/null; do
 		[ -e /tmp/stop ] && return 1
@@ -66,8 +66,8 @@ tracer() {
 		must "filter $one" put "$one" "$where/set_ftrace_filter"
 		;;
 	4)
-		# All functions; not for long, or the others get nowhere. With what the
-		# debug kernel checks, the graph of all takes longer than a timer tick.
+		# All functions, but only briefly, or the other actors make no progress. With the
+		# checks of the debug kernel, the graph of all takes longer than a timer tick.
 		if [ -n "$DEBUG" ]; then one=function; else one_of function function_graph; fi
 		must "nop" put nop "$where/current_tracer" &&
 			must "no filter" put "" "$where/set_ftrace_filter" &&
@@ -79,7 +79,7 @@ tracer() {
 	esac
 }
 
-# Hot and less hot functions, as far as this kernel has them.
+# Functions that are called often and less often, if this kernel has them.
 probed="vfs_read vfs_write vfs_open do_sys_openat2 kernel_clone do_exit handle_mm_fault
 	seq_read single_open version_proc_show unmap_region mmap_region free_pgtables
 	wake_up_new_task copy_process path_openat"
@@ -128,8 +128,8 @@ keys() {
 	must "events $one off" put 0 "$tracing/events/$one/enable"
 }
 
-# The program tells whether each run was counted. Without hooks, a process that runs what is
-# patched could resume between two instructions.
+# The program reports whether each run was counted. Without hooks, a process that executes
+# the patched code could resume between two instructions.
 bpf() {
 	random 3
 	[ -n "$HOOKED" ] || r=0
@@ -158,7 +158,7 @@ modules() {
 	2) module=kretprobe_example parameter=func=version_proc_show ;;
 	3)
 		say "op $actor $steps ftrace-ops"
-		# It counts calls, and always refuses to stay.
+		# It counts calls, and loading it always fails.
 		insmod /modules/ftrace-ops.ko check_count=1 nr_function_calls=2000 \
 			nr_ops_relevant=3 > /dev/null 2>&1
 		return
@@ -195,7 +195,7 @@ provider() {
 	usleep $((r * 1000))
 }
 
-# A hart stops a little after its CPU is called off: until then it cannot start.
+# A hart stops shortly after its CPU is reported offline, and cannot be started before.
 start_cpu() {
 	for _ in $(seq 1500); do
 		put 1 "$1/online" && return
@@ -211,7 +211,7 @@ hotplug() {
 	random 200
 	usleep $((r * 1000))
 	must "online ${cpu##*/}" start_cpu "$cpu"
-	# What patches waits for this, and must come to its turn.
+	# Text patching waits for this, and must make progress.
 	random 2000
 	usleep $((r * 1000))
 }
@@ -279,7 +279,7 @@ touch /tmp/stop
 wait
 progress $(($(uptime) - start))
 
-# All of it is off again; whatever an actor left, it left in the order it chose.
+# Everything is switched off again, whatever state the actors have left.
 echo nop > $tracing/current_tracer
 echo > $tracing/set_ftrace_filter
 check "stress.instance" rmdir $tracing/instances/stress

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# "make test": load everything, run each KUnit module, look at the page tables,
-# unload everything.
+# "make test": load all modules, run each KUnit module, dump the page tables,
+# unload all modules.
 
 # shellcheck source-path=SCRIPTDIR source=functions
 . /functions
@@ -11,31 +11,31 @@ for m in $LOAD; do
 	load "$m" || exit 1
 done
 
-# Let a test's own failures (fail-nth) reach allocations that may sleep, too,
-# and not print a stack for each.
+# Let the failures that a test injects (fail-nth) also apply to allocations that may
+# sleep, and do not print a stack for each.
 failslab=/sys/kernel/debug/failslab
 if [ -d $failslab ]; then
 	echo N > $failslab/ignore-gfp-wait
 	echo 0 > $failslab/verbose
-	# Pages fail by themselves where stacks are recorded, not where we ask.
+	# Page allocations would fail where stacks are recorded, not where a test injects it.
 	echo 20 > /sys/kernel/debug/fail_page_alloc/min-order
 fi
 
-# Each suite between marks of its own: one that crashes does not hide another.
+# Each suite has its own marks in the log, so that a crash does not hide another suite.
 for m in $KUNIT; do
 	say "begin kunit $m"
 	load "$m"
 	say "end kunit $m"
 done
 
-# Litmus tests on these harts: all pairs of neighbours.
+# Litmus tests on this guest's harts, on all pairs of neighbours.
 for m in $LITMUS; do
 	load "$m" || continue
 	send litmus "/sys/kernel/debug/$m/results"
 	unload "$m"
 done
 
-# How harts fetch: as the host says where that is known better, else as their ISA strings do.
+# Whether harts fetch atomically: from the host if it has set it, else from the ISA strings.
 fetch_is_known() {
 	# shellcheck disable=SC2154 # in /settings
 	case " $PARAMS_rust_riscv_patch " in
@@ -62,8 +62,8 @@ done
 
 dmesg > /tmp/dmesg
 
-# Where the kernel is must not be read from our modules' lines: symbols instead. Of the last page,
-# whose addresses are error pointers, the kernel prints any address as it is.
+# Log lines must contain symbols instead of kernel addresses. %p prints error pointers, the addresses
+# of the last page, as they are.
 names_text() {
 	if sed -E 's/f{13}[0-9a-f]{3}/LAST PAGE/g' /tmp/dmesg |
 	   grep -E 'rust_[a-z_]+: (.*[^0-9A-Za-z_])?(0x)?ff[0-9a-f]{14}'; then
@@ -75,7 +75,7 @@ names_text() {
 	fi
 }
 
-# What a suite cannot try: it runs while its module stays.
+# Not possible in a suite, which runs while its module is loaded.
 case " $KUNIT " in
 *" rust_riscv_kunit_engine "*)
 	check "coming" grep -q "coming: refused" /tmp/dmesg

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests on a bare machine, as a newcomer has it: commands that scripts/bare.sh runs."""
+"""Runs commands on a bare machine, one without our tools, with scripts/bare.sh."""
 
 import re
 import subprocess
@@ -33,7 +33,7 @@ def boot_row(row: matrix.Bare, tree: Path = paths.TOP) -> Results:
     except StepFailed as e:
         failed = str(e)
     output = log.read_text(errors="replace")
-    # Report only the first line that is missing: those after it depend on it.
+    # Report only the first missing line: later ones depend on it.
     for name, pattern in row.expected.items():
         found = re.search(pattern, output, re.MULTILINE) is not None
         results.add(name, found, failed or f"{log} has no line like {pattern}")

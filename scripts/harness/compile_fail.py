@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests of misuse of our types, which the compiler must refuse.
+"""Tests misuse of our types, which the compiler must reject.
 
-Each file in rust/tests/compile_fail/ compiles, but not with --cfg misuse: then there
-are exactly the errors of its lines "// expect: [CODE: ]BEGINNING OF THE MESSAGE", in
-this order. A file with a line "// needs: kernel" is compiled with the command by which
+Each file in rust/tests/compile_fail/ compiles, but not with --cfg misuse: then the errors
+are exactly those of its lines "// expect: [CODE: ]BEGINNING OF THE MESSAGE", in this
+order. A file with a line "// needs: kernel" is compiled with the command by which
 Kbuild compiled one of our modules, from its .cmd file; with "// needs: kernel with CFG"
 only if our crate was compiled with that --cfg, else it is skipped. All others are
 compiled for the host. Code that they share is in subfolders.
@@ -28,7 +28,7 @@ ERROR = re.compile(r"^error(?:\[(E\d+)\])?: (.*)$", re.MULTILINE)
 
 
 def kernel_command(out: Path) -> list[str]:
-    """The command line of rustc, to be run in out, without source and output."""
+    """The command line of rustc, without source and output, to be run in the folder out."""
     line = (out / LIKE).read_text().splitlines()[0].split(":=", 1)[1]
     words = shlex.split(line.split(";")[0])
     kept = []
@@ -44,7 +44,7 @@ def kernel_command(out: Path) -> list[str]:
 
 
 def errors(rustc: list[str], where: Path, source: Path, misuse: bool) -> list[tuple[str, str]]:
-    """The errors of the compiler: code and message."""
+    """The errors that the compiler reports: code and message."""
     with tempfile.TemporaryDirectory() as folder:
         r = subprocess.run([*rustc, *(["--cfg", "misuse"] if misuse else []), "--crate-name",
                             source.stem, f"--emit=metadata={folder}/{source.stem}.rmeta", source],

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Whether what a litmus test's thread orders is ordered in compiled code, too.
+"""Checks that compiled code contains the accesses and barriers of a litmus test's thread.
 
-What is found of a thread in the sources (harness.threads) is looked for in the machine code of
-the innermost function around it that has some of its own, in order: each access that
-orders, each barrier, and each access of an atomic.
+For each event that harness.threads has found in the sources, the machine code of the innermost
+function around it that is not inlined is searched, in order: for each access with an
+ordering, each barrier, and each access to an atomic.
 """
 
 import re
@@ -13,18 +13,18 @@ from harness.functions import Function
 from harness.sources import LINUX
 from harness.threads import Event, Tie, Wrong
 
-# What harness.disassembly's functions have: an instruction, or a call.
+# An element of a function of disassembly.py: an instruction, or a call.
 Token = str
 Test = Callable[[Token], bool]
 
 LOAD = re.compile(r"l[bhwd]u?$|lr\.[wd]")
 STORE = re.compile(r"s[bhwd]$|sc\.[wd]")
-# Calls of the kernel crate's helpers.
+# Calls of helpers of the kernel crate.
 HELPER = r"call rust_helper_"
 
 
 def is_fence(before: str, after: str) -> Test:
-    """A fence of at least these kinds of accesses."""
+    """Whether it is a fence of at least these kinds of accesses."""
     def test(token: Token) -> bool:
         m = re.fullmatch(r"fence (\w+),(\w+)", token)
         return bool(m and set(before) <= set(m[1]) and set(after) <= set(m[2]))
@@ -60,7 +60,7 @@ def fences(kind: str) -> list[list[Test]]:
 
 
 def words(word: str) -> list[list[Test]]:
-    """Of what a litmus test's primitive stands for in the code: the instruction, or the call."""
+    """The instruction or the call that a litmus test's primitive stands for."""
     if m := re.fullmatch(r"RISCV_FENCE\((\w+), (\w+)\)", word):
         return [[is_fence(*m.groups())]]
     if m := re.fullmatch(r"(?:dma_)?mb\((Full|Read|Write)\)", word):
@@ -80,7 +80,7 @@ def words(word: str) -> list[list[Test]]:
 
 
 def ways(e: Event) -> list[list[Test]]:
-    """What an event can be in machine code, instruction by instruction; none if it is nothing."""
+    """The instruction sequences that an event can be compiled to; empty if to none."""
     if e.kind == "word":
         return words(e.name)
     if e.kind == "fence":
@@ -96,12 +96,12 @@ def ways(e: Event) -> list[list[Test]]:
         released = [[is_fence("rw", "w"), store], [matches(HELPER + r"atomic\w*_set_release$")]]
         plain = [[store], [matches(HELPER + r"atomic\w*_set(?:_release)?$")]]
         return released if e.order == "release" else plain
-    # What is only mentioned may have become an address, or be in a register.
+    # A name that is only mentioned may be an address, or in a register.
     return []
 
 
 def end_of(way: list[Test], code: list[Token], start: int) -> int | None:
-    """Where the first such instructions end, or None."""
+    """The index after the first match of these instructions, or None."""
     at = start
     for test in way:
         while at < len(code) and not test(code[at]):
@@ -113,7 +113,7 @@ def end_of(way: list[Test], code: list[Token], start: int) -> int | None:
 
 
 def look(events: list[Event], code: list[Token], symbol: str) -> None:
-    """Finds the events in a function's code, in order; Wrong if one is not there."""
+    """Find the events in a function's code, in order. Raises Wrong if one is missing."""
     at = 0
     for e in events:
         if possible := ways(e):
@@ -124,7 +124,7 @@ def look(events: list[Event], code: list[Token], symbol: str) -> None:
 
 
 def symbol_of(f: Function, code: dict[str, list[Token]]) -> str | None:
-    """What a function is called in compiled code, if it has code of its own."""
+    """The symbol of a function, if it is not inlined everywhere."""
     if f.path.endswith(".c"):
         return f.name if f.name in code else None
     *of, name = f.name.split("::")
@@ -136,7 +136,7 @@ def symbol_of(f: Function, code: dict[str, list[Token]]) -> str | None:
 
 
 def check(tie: Tie, found: list[Event], code: Callable[[str], dict[str, list[Token]]]) -> None:
-    """Looks for what was found in the sources in the code of each source file; Wrong if not there."""
+    """Find the events of the sources in compiled code. Raises Wrong if one is missing."""
     places: dict[tuple[str, str], list[Event]] = {}
     by_name = {f.name: f for f in tie.functions}
     roots = [chain[0].name for chain in tie.chains]

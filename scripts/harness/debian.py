@@ -10,12 +10,12 @@ from harness.progress import StepFailed
 
 SUITES = ("trixie", "forky", "sid")
 
-# Bytes of a package, with apt's lists.
+# The size of a package in bytes, including apt's lists.
 SIZE = 150_000_000
 
 
 def program(name: str, package: str, binary: str) -> Path:
-    """The path of a program, which the package has as usr/bin/BINARY or bin/BINARY.
+    """Return the path of a program that the package contains as usr/bin/BINARY or bin/BINARY.
 
     The environment variable with its name can name another program to use instead.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs programs that fault, and compares what they see with C and with Rust."""
+"""Runs programs that cause page faults, and compares what they observe with C and with Rust."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from harness.results import Results
 SCRIPT = paths.SCRIPTS / "guest/faults.sh"
 PROGRAMS = ("table", "causes", "gc-1", "gc-8", "race")
 
-# What a program of the kernel's own says is in its KTAP; the rest has addresses and times in it.
+# Only the KTAP of the kernel's own programs is compared: the rest contains addresses and times.
 KTAP = re.compile(r"^ *(ok|not ok) (\d+)( .*)?$|^(?:# )?Totals:")
 
 
@@ -27,7 +27,7 @@ def statuses(boot: Boot, side: str) -> dict[str, int]:
 
 
 def compare(boot: Boot, name: str) -> tuple[bool, str]:
-    """Whether a program printed the same on both sides, and the first difference."""
+    """Return whether a program printed the same on both sides, and the first difference."""
     c, rust = (guest.sent(boot.lines, f"{side}-{name}") for side in ("c", "rust"))
     if not c or not rust:
         return False, "one of them said nothing"
@@ -60,7 +60,7 @@ def results(boot: Boot, selftests: tuple[str, ...], hooked: bool) -> Results:
 
 
 def boot_row(row: matrix.Faults, tools: dict[str, str]) -> Results:
-    """Boot a guest that runs everything twice."""
+    """Boot a guest that runs all programs twice, with C and with Rust."""
     found = Results()
     try:
         kernel = kernels.build(row.flavour, row.hooked, tools)

@@ -103,7 +103,7 @@ class Wanted:
 
 
 def missing(found: list[Figure], wanted: list[Wanted]) -> list[str]:
-    """Descriptions of the wanted figures that are missing."""
+    """Describe the wanted figures that are missing."""
     problems = []
     for w in wanted:
         fitting = [f for f in found if f.name == w.name and w.keys.items() <= f.keys.items()]
@@ -116,7 +116,7 @@ def missing(found: list[Figure], wanted: list[Wanted]) -> list[str]:
 
 
 def flatness(found: list[Figure], name: str, maximum: float) -> list[Figure]:
-    """The ratio of Rust's time for a figure on the most harts to that on one: lower is better."""
+    """The ratio of Rust's time on the most harts to that on one hart: lower is better."""
     result = []
     for few in (f for f in found if f.name == name and f.keys["harts"] == 1):
         more = [f for f in found if f.name == name and f.keys["ipi"] == few.keys["ipi"]

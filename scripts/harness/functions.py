@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The functions of a source file, in Rust or C."""
+"""Finds the functions of a source file, in Rust or C."""
 
 import re
 from bisect import bisect_right
@@ -16,7 +16,7 @@ BLOCK = re.compile(r"^[ \t]*(?:(?:pub(?:\([^)]*\))?|unsafe)\s+)*(impl|trait)\b([
 
 @dataclass(frozen=True)
 class Function:
-    """A function: its signature and body, which begin in line first (from 0) of the file."""
+    """A function: its signature and body. first is the number of its first line, from 0."""
 
     path: str
     name: str  # of a method in Rust: Type::method
@@ -26,7 +26,7 @@ class Function:
 
 
 def blank(text: str, tokens: re.Pattern[str]) -> str:
-    """The text with comments and strings made spaces; but a string that is a fence stays."""
+    """Replace comments and strings with spaces, except for strings that are a fence."""
     def spaces(m: re.Match[str]) -> str:
         found = m.group(0)
         return found if re.match(r'"s?fence[ .]', found) else re.sub(r"[^\n]", " ", found)
@@ -34,7 +34,7 @@ def blank(text: str, tokens: re.Pattern[str]) -> str:
 
 
 def closing(text: str, start: int) -> int:
-    """Where what is opened at start is closed, or the end of the text."""
+    """The position of the bracket that closes the one at start, or the end of the text."""
     depth = 0
     for at in range(start, len(text)):
         depth += (text[at] in OPEN) - (text[at] in CLOSE)
@@ -44,7 +44,7 @@ def closing(text: str, start: int) -> int:
 
 
 def rust_blocks(code: str) -> list[tuple[int, int, str]]:
-    """Each impl and trait: where it begins and ends, and of which type it is."""
+    """Each impl and trait: where it begins and ends, and its type."""
     found = []
     for m in BLOCK.finditer(code):
         head = re.sub(r"\bwhere\b.*", "", m.group(2), flags=re.DOTALL)
@@ -67,7 +67,7 @@ def rust_spans(code: str) -> list[tuple[str, int, int]]:
     found = []
     for m in FN.finditer(code):
         at = m.end()
-        # The body is behind the signature's brackets; without one, it is a declaration.
+        # The body follows the signature; without a body, it is a declaration.
         while at < len(code) and code[at] not in "{;":
             at = closing(code, at) if code[at] in "([" else at
             at += 1
@@ -80,10 +80,10 @@ def rust_spans(code: str) -> list[tuple[str, int, int]]:
 
 
 def c_spans(code: str) -> list[tuple[str, int, int]]:
-    """By the kernel's style: a body's braces, and nothing else's, are alone in the first column."""
+    """In kernel style, the braces of a body, and no others, are alone in the first column."""
     found = []
     for m in re.finditer(r"^\{\n.*?^\}", code, re.MULTILINE | re.DOTALL):
-        # What is above, up to what cannot be a part of the signature.
+        # The lines above, up to one that cannot be a part of the signature.
         head = re.split(r"[;}]|\n\n|^#.*$", code[:m.start()], flags=re.MULTILINE)[-1]
         name = re.search(r"(\w+)\s*\(", head)
         if name:

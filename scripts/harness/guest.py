@@ -50,8 +50,8 @@ class Limits:
 
 @dataclass
 class Boot:
-    outcome: str = "died"  # exit (and powered off), died, silent, late
-    status: int = -1  # its script's; -1 if that did not end
+    outcome: str = "died"  # exit (the guest powered off), died, silent, late
+    status: int = -1  # the exit status of its script; -1 if it did not end
     elapsed: float = 0
     lines: list[str] = field(default_factory=list)
     log: Path = Path(os.devnull)
@@ -82,8 +82,8 @@ def command(kernel: Kernel, tools: dict[str, str], initramfs: Path,
             machine: Machine) -> list[object]:
     """The command line of QEMU."""
     debug = kernel.flavour == "debug"
-    # The default limits of the kernel's detectors are for real harts; these share two host CPUs or
-    # so. A CPU that is locked up is still detected.
+    # The default limits of the kernel's lockup detectors are for real harts, while these share
+    # few host CPUs. A CPU that is locked up is still detected.
     append = ["console=ttyS0", "panic=-1", "printk.devkmsg=on", "log_buf_len=8M",
               "watchdog_thresh=30", "softlockup_panic=1", "rcupdate.rcu_cpu_stall_timeout=60",
               "kunit.timeout=1200", machine.append]
@@ -98,7 +98,7 @@ def command(kernel: Kernel, tools: dict[str, str], initramfs: Path,
 
 
 def slowdown(harts: int) -> float:
-    """The factor by which a guest with so many harts is slower now than on an idle host."""
+    """The factor by which a guest with this many harts is slower now than on an idle host."""
     return max(1.0, os.getloadavg()[0] / max(os.cpu_count() or 1, harts))
 
 
@@ -107,7 +107,7 @@ def boot(args: Sequence[object], log: Path, limits: Limits, step: Step, harts: i
     result = Boot(log=log)
     log.parent.mkdir(parents=True, exist_ok=True)
     start = last = time.monotonic()
-    # Seconds of a host of its own.
+    # Seconds, as on an idle host.
     silent = total = 0.0
     process = subprocess.Popen([str(a) for a in args], stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -164,12 +164,12 @@ def boot(args: Sequence[object], log: Path, limits: Limits, step: Step, harts: i
 
 
 def said(lines: list[str]) -> list[str]:
-    """The lines that the guest's script printed for us, without their prefix."""
+    """The lines that the guest's script marked with this prefix, without it."""
     return [m.group(1) for line in lines if (m := re.search(r"\] guest: (.*)$", line))]
 
 
 def sent(lines: list[str], tag: str) -> list[str] | None:
-    """The lines of a file that the guest sent; None if it is incomplete."""
+    """The lines of a file that the guest printed; None if it is incomplete."""
     prefix = re.compile(rf"\] guest-{re.escape(tag)}: (.*)$")
     if f"end {tag}" not in said(lines):
         return None

@@ -13,10 +13,10 @@ from harness.lock import locked
 from harness.progress import StepFailed
 
 SUITE = "forky"
-# Its own libc and libgmp come along: the package is newer than many a machine.
+# Including libc and libgmp, since those of the host may be too old for it.
 PACKAGES = ("herdtools7", "libc6", "libgmp10")
 
-# Bytes of all of them, with apt's lists.
+# The size of all packages in bytes, including apt's lists.
 SIZE = 400_000_000
 
 HINT = "Set HERD7= to a herd7 of yours (opam install herdtools7)."
@@ -58,8 +58,8 @@ def command() -> list[str | Path]:
 class Verdict:
     """The result of herd7 for a test."""
 
-    says: str  # Never, Sometimes, Always; else what went wrong
-    digest: str = ""  # of the test itself, whatever it is called
+    says: str  # Never, Sometimes or Always; otherwise a message
+    digest: str = ""  # of the test itself, regardless of its name
 
 
 def run(herd: list[str | Path], kernel: Path, test: Path) -> Verdict:

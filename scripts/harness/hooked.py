@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Files of a kernel tree as our hook series leaves them, without a copy of the tree."""
+"""Reads files of a kernel tree as they are with our hook series, without copying the tree."""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ def series(hooks: Path = paths.PATCHES) -> list[Path]:
 
 
 def apply(hooks: Path, tree: Path, to: str) -> None:
-    """Apply the series to a tree, which messages call "to"."""
+    """Apply the series to a tree. to is the tree's name in messages."""
     for patch in series(hooks):
         with patch.open() as text:
             r = subprocess.run(["patch", "-p1", "--no-backup-if-mismatch", "-f", "-d", tree],
@@ -28,7 +28,7 @@ def apply(hooks: Path, tree: Path, to: str) -> None:
 
 
 class Tree:
-    """The files of a kernel, hooked."""
+    """The files of a kernel tree, with our hook series applied."""
 
     def __init__(self, kernel: Path, hooks: Path = paths.PATCHES):
         self.kernel = kernel
@@ -44,7 +44,7 @@ class Tree:
                 path: (folder / path).read_text() for path in sorted(touched)}
 
     def read(self, path: str) -> str:
-        """The text of a file; none if it is not there."""
+        """The text of a file; empty if it does not exist."""
         if path in self.patched:
             return self.patched[path]
         file = self.kernel / path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs the tests that need no kernel on the host: of the plain logic, and of these scripts."""
+"""Runs the tests that need no kernel, on the host: of the plain logic, and of these scripts."""
 
 import re
 import subprocess

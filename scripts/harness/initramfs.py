@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Writes a guest's initramfs: busybox, our modules, a script.
 
-The cpio archive is written here, since then device nodes need neither root nor a tool.
+The cpio archive is written here, so that device nodes need neither root nor another tool.
 """
 
 import gzip

@@ -23,16 +23,16 @@ FLAVOURS = {
     "debug": ("ordinary.config", "debug.config"),
 }
 
-# Bytes that each takes, its source not counted, which is links.
+# The size of each kernel in bytes, without its source, which is hard links.
 SIZES = {"ordinary": 1_500_000_000, "debug": 3_000_000_000}
 
-# In a tree that others may be built from a copy of.
+# A file in a tree that may be copied to build other kernels.
 KIN = ".kin"
 
 # Seconds a kernel stays in the cache unused.
 KEEP = 14 * 24 * 3600
 
-# Counts up when the way of building changes what comes out.
+# Increment when a change of this script changes the output of a build.
 RECIPE = 2
 
 
@@ -43,8 +43,8 @@ class Kernel:
     hooked: bool
     version: str
     origin: str
-    name: str  # differs for any two kernels
-    kin: str  # the same for kernels that differ by options or hooks only
+    name: str  # unique for each kernel
+    kin: str  # equal for kernels that differ in options or hooks only
 
     @property
     def obj(self) -> Path:
@@ -87,7 +87,7 @@ def configure(tools: dict[str, str], tree: Path, flavour: str) -> None:
     progress.run(f"configuring the {flavour} kernel",
                  make(tools, tree, f"KCONFIG_ALLCONFIG={frag}", "allnoconfig"),
                  paths.LOGS / f"config-{flavour}.log", env=toolchain.environment())
-    # Kconfig drops what it does not know or cannot have, without a word.
+    # Kconfig silently drops options that are unknown or whose dependencies are missing.
     wanted = {}
     for line in frag.read_text().splitlines():
         if line.startswith("CONFIG_"):
@@ -107,7 +107,7 @@ def configure(tools: dict[str, str], tree: Path, flavour: str) -> None:
 def copy_source(src: source.Source, tree: Path) -> None:
     log = paths.LOGS / "copy.log"
     if src.private:
-        # Links cost neither time nor space; patch and Kbuild replace, never write into.
+        # Hard links are safe: patch and Kbuild replace files instead of writing into them.
         progress.run("preparing the source", ["cp", "-al", f"{src.tree}/.", tree], log)
         (tree / store.MARK).unlink()
         return
@@ -137,14 +137,14 @@ def compile_kernel(kernel: Kernel, tools: dict[str, str], tree: Path) -> None:
 
 
 def seed_of(kernel: Kernel) -> Path | None:
-    """The tree of the newest kernel that can be the seed of this one."""
+    """The tree of the newest kernel that this one can be built from."""
     found = [mark for mark in (paths.cache() / "kernels").glob(f"*/{store.MARK}")
              if (mark.parent / KIN).exists() and (mark.parent / KIN).read_text() == kernel.kin]
     return max(found, key=lambda mark: mark.stat().st_mtime).parent if found else None
 
 
 def prune() -> None:
-    """Remove kernels that have not been used for long, as of old configurations."""
+    """Remove kernels that have not been used for long, such as those of old configurations."""
     for mark in (paths.cache() / "kernels").glob(f"*/{store.MARK}"):
         if time.time() - mark.stat().st_mtime > KEEP:
             store.remove(mark.parent)
@@ -172,14 +172,14 @@ def install(kernel: Kernel, work: Path) -> None:
         store.remove(kernel.tree)
     os.sync()
     work.rename(kernel.tree)
-    # For those who run make in the build folder, as one does with a KDIR.
+    # For users who run make in the build folder, as with any KDIR.
     (kernel.obj / "Makefile").write_text(
         f"export KBUILD_OUTPUT = {kernel.obj}\ninclude {kernel.tree}/Makefile\n")
     store.mark(kernel.tree)
 
 
 def build(flavour: str, hooked: bool, tools: dict[str, str]) -> Kernel:
-    """The kernel of this flavour, which is built if it is not in the cache."""
+    """Return the kernel of this flavour. Builds it if it is not in the cache."""
     src = source.get()
     kernel = describe(src, flavour, hooked, tools)
     if store.complete(kernel.tree):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Finds complaints of the kernel in its log.
+"""Finds warnings and errors in the kernel's log.
 
-There is no list of exceptions, and none must be added: a test must not provoke warnings.
+There is no list of exceptions, and none must be added: a test must not cause warnings.
 """
 
 import re
@@ -9,7 +9,7 @@ import re
 COMPLAINTS = (
     r"\bWARNING: ",
     r"\bBUG: ",
-    # SLUB's.
+    # Of SLUB.
     r"\bBUG [\w-]+ \(",
     r"[Kk]ernel BUG\b",
     r"\bOops\b",
@@ -50,7 +50,7 @@ COMPLAINTS = (
     # Memory and references.
     r"page allocation failure|Double-freed",
     r"unregister_netdevice: waiting|kobject_add_internal failed",
-    # A log with holes in it proves nothing.
+    # Lost messages may have been warnings.
     r"messages dropped",
 )
 COMPLAINT = re.compile("|".join(COMPLAINTS))
@@ -60,7 +60,7 @@ DATA = re.compile(r"\] guest-[\w-]+: ")
 
 
 def complaints(lines: list[str]) -> list[int]:
-    """The indices of the lines with a complaint."""
+    """The indices of the lines with a warning or an error."""
     return [i for i, line in enumerate(lines)
             if COMPLAINT.search(line) and not DATA.search(line)]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Reads the results of KUnit with the parser of the kernel that ran the tests."""
+"""Parses the results of KUnit, with the parser from the tree of the kernel that ran the tests."""
 
 import re
 import sys
@@ -28,7 +28,7 @@ def parser(kernel: Kernel) -> tuple[Any, Any]:
 
 
 def leaves(test: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """All tests that have no subtests."""
+    """All tests without subtests."""
     if not test.subtests:
         yield path, test
     for sub in test.subtests:
@@ -48,7 +48,7 @@ def unreported(lines: list[str]) -> Results:
 
 
 def parse(kernel: Kernel, lines: list[str], module: str) -> Results:
-    """The results of one KUnit module, between its marks in the log."""
+    """The results of one KUnit module, between its markers in the log."""
     kunit, printer = parser(kernel)
     results = Results()
     begin = [i for i, line in enumerate(lines) if line.endswith(f"guest: begin kunit {module}")]
@@ -64,7 +64,7 @@ def parse(kernel: Kernel, lines: list[str], module: str) -> Results:
     status = kunit.TestStatus
     found = 0
     for path, test in leaves(root):
-        # A test the guest died in has told no name.
+        # The name of the test in which the guest died is unknown.
         name = ".".join(part or "(died)" for part in path) or module
         if test.status == status.SUCCESS:
             results.add(name, True)
@@ -73,7 +73,7 @@ def parse(kernel: Kernel, lines: list[str], module: str) -> Results:
             results.all.append(Result(name, "skip"))
             found += 1
         else:
-            # The diagnostics after a failing test's expectations say what was seen.
+            # The diagnostics of a failed test say what was observed.
             log = "; ".join(line.strip() for line in test.log if line.strip())
             results.add(name, False, f"{test.status.name.lower()} {log}"[:600])
     results.extend(unreported(part))

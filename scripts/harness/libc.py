@@ -14,7 +14,7 @@ SUITE = "trixie"
 PACKAGES = ("libc6-dev-riscv64-cross", "libc6-riscv64-cross", "linux-libc-dev-riscv64-cross",
             "libgcc-14-dev-riscv64-cross")
 
-# Bytes of all of them, with apt's lists.
+# The size of all packages in bytes, including apt's lists.
 SIZE = 300_000_000
 
 MM = ("mm/vm_util.c", "mm/hugepage_settings.c")

@@ -94,7 +94,7 @@ def rustfmt(c: Checker) -> bool:
 def checkpatch(c: Checker) -> bool:
     script = c.kernel(False).tree / "scripts/checkpatch.pl"
     command: list[str | Path] = ["perl", script, "--no-tree", "--strict", "--terse", "--no-summary"]
-    # What loom takes for the kernel's headers is made of macros, and runs on the host.
+    # Loom's replacement for the kernel's headers consists of macros, and runs on the host.
     ours = [f for f in files("rust samples include", "*.[ch]")
             if not f.is_relative_to(paths.TOP / "rust/tests/loom")]
     clean = c.run([*command, "--file", *ours], cwd=paths.TOP)
@@ -123,7 +123,7 @@ def mypy(c: Checker) -> bool:
 
 
 def saved_command(obj: Path) -> list[str]:
-    """The command that make ran for an object, from its .cmd file."""
+    """The command with which make built an object, from its .cmd file."""
     text = obj.with_name(f".{obj.name}.cmd").read_text()
     return shlex.split(text.splitlines()[0].split(":=", 1)[1].partition(";")[0])
 

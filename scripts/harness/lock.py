@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A lock between concurrent runs: the second one waits, and prints for which process."""
+"""A lock between concurrent runs: the second one waits, and prints which process it waits for."""
 
 import fcntl
 import os
@@ -24,7 +24,7 @@ def open_lock(path: Path) -> int:
 
 
 def is_at(fd: int, path: Path) -> bool:
-    """Whether path is still the file that was opened: "make clean-cache" removes it."""
+    """Whether path is still the opened file: "make clean-cache" may have removed it."""
     try:
         return os.path.samestat(os.fstat(fd), path.stat())
     except FileNotFoundError:
@@ -32,7 +32,7 @@ def is_at(fd: int, path: Path) -> bool:
 
 
 def holder(fd: int) -> str:
-    """The process that holds the lock, if known."""
+    """Describe the process that holds the lock, if it is known."""
     text = os.pread(fd, 200, 0).decode(errors="replace").strip()
     return f" ({text})" if text else ""
 
@@ -59,7 +59,7 @@ def wait(fd: int, what: str) -> None:
 
 @contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
-    """Hold an exclusive lock, which the kernel releases however we and our commands end."""
+    """Hold an exclusive lock. The kernel releases it when we and our commands have ended."""
     fd = open_lock(path)
     try:
         wait(fd, what)
@@ -67,7 +67,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
             os.close(fd)
             fd = open_lock(path)
             wait(fd, what)
-        # For runs that wait. A full disk is not an error here.
+        # For the message of runs that wait. A full disk is not an error here.
         with suppress(OSError):
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"process {os.getpid()} in {os.getcwd()}".encode(), 0)

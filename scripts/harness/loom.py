@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Our concurrent types under loom: rust/tests/loom/, with C of the hooked kernel."""
+"""Runs our concurrent types under loom: rust/tests/loom/, with C code of the hooked kernel."""
 
 import re
 import subprocess
@@ -16,7 +16,7 @@ TEST = re.compile(r"^test models::(\S+) \.\.\. (ok|FAILED)$", re.MULTILINE)
 
 PATCH = "arch/riscv/kernel/patch.c"
 PATCH_HEADER = "arch/riscv/include/asm/text-patching.h"
-# What there is between a provider's being registered and its being called.
+# The code between the registration of a provider and the calls of it.
 PATCH_FUNCTIONS = (
     "get_patch_provider", "patch_insn_write", "patch_text_nosync", "patch_text_queue",
     "patch_provider_sync", "patch_text_drain", "patch_text_sync", "patch_text_breakpoint",
@@ -27,7 +27,7 @@ FAULT_HEADER = "arch/riscv/include/asm/fault_provider.h"
 FAULT_FUNCTIONS = ("riscv_fault_provider_register", "riscv_fault_provider_unregister",
                    "has_fault_provider", "provided_vma")
 
-# What the kernel has elsewhere, and what the models call.
+# Declarations from elsewhere in the kernel, and functions that the models call.
 PATCH_MORE = """
 static DEFINE_MUTEX(text_mutex);
 
@@ -59,7 +59,7 @@ const size_t loom_patch_provider[] = {
 	sizeof(struct riscv_patch_provider),
 };
 """
-# The first lines of what handle_page_fault() does with a fault of user mode.
+# The beginning of handle_page_fault(), for a fault in user mode.
 FAULT_CALLS = """
 struct vm_area_struct *loom_user_fault(struct mm_struct *mm, unsigned long addr,
 				       unsigned long cause)
@@ -70,7 +70,7 @@ struct vm_area_struct *loom_user_fault(struct mm_struct *mm, unsigned long addr,
 
 
 def some_functions(tree: Tree, path: str, names: tuple[str, ...]) -> str:
-    """Functions of a file of the kernel's, as they are there."""
+    """Copy functions from a file of the kernel."""
     lines = tree.read(path).splitlines()
     found: dict[str, str] = {}
     for f in functions.find(path, tree.read(path)):
@@ -81,7 +81,7 @@ def some_functions(tree: Tree, path: str, names: tuple[str, ...]) -> str:
 
 
 def piece(tree: Tree, path: str, pattern: str) -> str:
-    """The one part of a file of the kernel's that matches."""
+    """The only part of a file of the kernel that matches."""
     m = re.search(pattern, tree.read(path), re.MULTILINE | re.DOTALL)
     if not m:
         raise StepFailed(f"{path} of the kernel has no {pattern}")
@@ -89,7 +89,7 @@ def piece(tree: Tree, path: str, pattern: str) -> str:
 
 
 def c_sources(tree: Tree) -> dict[str, str]:
-    """The hooks' C that the models run."""
+    """The C code of the hooks that the models run."""
     head = '#include "linux.h"\n\nstruct pt_regs;\nstruct mm_struct;\nstruct vm_area_struct;\n\n'
     variables = piece(tree, FAULT, r"^static DEFINE_STATIC_KEY_FALSE\(fault_provider_key\);.*?"
                                    r"^static struct vm_area_struct \*\(\*user_fault\)\([^;]*;")
@@ -102,11 +102,11 @@ def c_sources(tree: Tree) -> dict[str, str]:
 
 
 def prepare(tree: Tree, folder: Path) -> None:
-    """Put the hooks' C where the crate is to find it."""
+    """Write the C code of the hooks to where the crate's build script reads it."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in c_sources(tree).items():
         path = folder / name
-        # What has not changed is not compiled again.
+        # Unchanged files are not written, so that they are not compiled again.
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
 

@@ -9,14 +9,14 @@ from typing import Any, Protocol, TypeVar
 from harness.figures import Wanted
 from harness.guest import Limits, Machine
 
-# In the order they are loaded.
+# In the order in which they are loaded.
 MODULES = ("rust_riscv", "rust_riscv_patch", "rust_riscv_fault")
 SAMPLE = "rust_text_toggle"
 KUNIT_PREFIX = "rust_riscv_kunit_"
 
-# Each module is passed those parameters that it has. The full numbers are for two harts,
-# one for each CPU of a small host: with more, each flush waits until the host schedules
-# harts that only call the patched function.
+# Each module is passed the parameters that it has. The full numbers are for two harts, one
+# for each CPU of a small host: with more, each flush waits until the host schedules harts
+# that only call the patched function.
 FULL = {"tearing_live": 100_000, "tearing_rendezvous": 2_000, "count_rounds": 20,
         "hotplug_cycles": 10}
 SHORT = {"tearing_live": 500, "tearing_rendezvous": 200, "count_rounds": 8, "hotplug_cycles": 3}
@@ -67,7 +67,7 @@ class Row:
     litmus: dict[str, int] = field(default_factory=dict)
     # scripts/guest/SCRIPT.sh
     script: str = "test"
-    # Whether critical points are delayed at random.
+    # Whether to add random delays at critical points.
     adversary: bool = False
 
     def delays(self, seed: int) -> dict[str, int]:
@@ -119,7 +119,7 @@ class Faults(Row):
 
 
 TEST = (
-    # The unmodified kernel. One of the two with the full numbers commits less.
+    # The unmodified kernel. One of the two rows with the full numbers commits less.
     Row("ordinary", 2, "none", {**FULL, "tearing_live": 20_000}, SLOW, litmus=LITMUS),
     Row("ordinary", 4, "imsic", SHORT),
     Row("debug", 2, "none", SHORT, SLOW, litmus=LITMUS_DEBUG),
@@ -153,7 +153,7 @@ TEST_FULL = tuple(
 
 SELFTESTS = (Selftests("ordinary", 2, "none", limits=SELFTEST, hooked=True),)
 
-# Of ftracetest: all; and for "make test", what patches most text in a third of the time.
+# The tests of ftracetest: all; and for "make test", those that patch the most text.
 FTRACETEST = ("test.d",)
 FTRACETEST_SHORT = (
     "test.d/kprobe", "test.d/dynevent", "test.d/direct",
@@ -205,7 +205,7 @@ MACHINE = {"machine": r"making a minimal \S+: done", "packages": r"installing \d
 SOURCE = {"kernel source": r"^kernel source: \d+\.\d+\S*, .*, in /"}
 RUN = {"patched": r"^ +[1-9]\d* times in \S+ s; 0 wrong answers",
        "kernel log": r"^Kernel log  clean"}
-# bindgen is built where Debian's is too old.
+# bindgen is built from source where Debian's is too old.
 BINDGEN = {"bindgen": r"building bindgen \S+: done"}
 
 
@@ -232,7 +232,7 @@ class Bare:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """Of bare.sh: a user who is not the one we are."""
+        """The options of bare.sh for a user other than the current one."""
         if not self.user:
             return ()
         return ("--user", "--lang", "de_DE.UTF-8", "--folder", "my project")
@@ -294,9 +294,9 @@ class Bench:
     machine: Machine
     load: tuple[str, ...] = MODULES
     parameters: dict[str, Any] = field(default_factory=dict)
-    # What its script finds in its environment.
+    # The environment of its script.
     settings: dict[str, Any] = field(default_factory=dict)
-    # What is in /modules beyond what is loaded.
+    # Further modules in /modules, which are not loaded at the start.
     modules: tuple[str, ...] = ()
     hooked: bool = True
     pairs: int = 5
@@ -312,7 +312,7 @@ def patch_benches() -> Iterator[Bench]:
     """Benchmarks of text patching: all with 4 harts, some also with 1 and 8."""
     # The first time after insmod, QEMU translates what it has not seen before.
     few, many = "all all all", "10 100 1000 all all all"
-    # Both sides write as on a hart: mainline's patching does nothing for QEMU either.
+    # Without workarounds for QEMU on both sides: mainline's patching has none.
     hart = {"write_twice": 0, "atomic_fetch": 1}
     for smp in (1, 4, 8):
         for aia in ("none", "imsic"):
@@ -329,7 +329,7 @@ FAULT = ("rust_riscv", "rust_riscv_fault")
 BENCH = (
     *patch_benches(),
     Bench("barrier", Machine(smp=2), BARRIERS, {"pairs": 9}),
-    # Two harts that take turns do not meet.
+    # Two harts that share a host CPU do not run at the same time.
     Bench("barrier", Machine(smp=1, icount=True), BARRIERS, {"loops": 20_000, "rounds": 0}),
     Bench("faults-counted", Machine(smp=1, icount=True), load=FAULT),
     Bench("faults", Machine(smp=2, icount=True), load=FAULT, pairs=7),
@@ -344,7 +344,7 @@ def figures_of(bench: Bench) -> list[Wanted]:
 
     found = []
     if bench.name == "patch":
-        # The same more than once is as many samples more.
+        # A figure that is listed n times needs n times as many samples.
         for sites, times in Counter(bench.settings["SITES"].split()).items():
             keys = {"all": "yes"} if sites == "all" else {"sites": sites}
             found += wanted("ftrace-enable", "ftrace-disable", times=times, **keys)
@@ -379,7 +379,7 @@ def figures_of(bench: Bench) -> list[Wanted]:
     return found
 
 
-# What a figure has to reach: its name, keys it must have, the ratio.
+# The minimum ratio of a figure: its name, the keys that it must have, the ratio.
 MINIMA: tuple[tuple[str, dict[str, Any], float], ...] = (
     ("ftrace-enable", {"harts": 1, "all": "yes"}, 4),
     ("ftrace-disable", {"harts": 1, "all": "yes"}, 4),

@@ -25,7 +25,7 @@ def plain(path: Path) -> bool:
 
 
 def places(top: Path, out: Path) -> tuple[Path, Path]:
-    """The folders to build from and in: ours, or in the cache if make does not accept those."""
+    """The source and build folders: ours, or copies in the cache if make rejects the path."""
     if plain(top) and plain(out):
         return top, out
     name = hashlib.sha256(f"{top}\0{out}".encode()).hexdigest()[:12]
@@ -71,11 +71,11 @@ def build(kernel: Kernel, tools: dict[str, str], top: Path = paths.TOP, out: Pat
                               toolchain.jobs(), *extra, "modules"],
                              log, env=toolchain.environment())
             except StepFailed:
-                # make itself removes files that it did not finish.
+                # make itself removes incomplete files.
                 stamp.write_text(kernel.name)
                 raise
             stamp.write_text(kernel.name)
-    # A module that is no longer built leaves its file behind.
+    # The file of a module that is no longer built remains.
     listed = (out / "modules.order").read_text().split()
     found = {}
     for name in listed:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Checks that no page is writable and executable, and that no text has a writable alias.
 
-Reads /sys/kernel/debug/kernel_page_tables. Each line stands for a run of pages that are
+Reads /sys/kernel/debug/kernel_page_tables. Each line describes a range of pages that are
 contiguous in the virtual address space. In the linear mapping and for huge pages they
 are also contiguous in memory; in the vmalloc area only the physical address of the first
 page is known, and only this page is checked.
@@ -67,7 +67,7 @@ def writable_executable(mappings: list[Mapping]) -> list[str]:
 
 def writable_aliases(mappings: list[Mapping]) -> list[str]:
     """Descriptions of writable mappings of kernel or module text."""
-    # The vmalloc area has the kernel's slots for probed instructions, whose pages remain
+    # The vmalloc area contains the kernel's copies of probed instructions, whose pages remain
     # writable in the linear mapping. Text is elsewhere.
     text = [m for m in mappings
             if m.executable and "U" not in m.flags and "vmalloc" not in m.area]

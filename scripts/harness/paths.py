@@ -13,7 +13,7 @@ TOOLCHAIN = BUILD / "toolchain"
 
 
 def cache() -> Path:
-    """The cache, which outlives a checkout: kernel sources, kernels, busybox."""
+    """The cache of kernel sources, kernels and tools, which is independent of a checkout."""
     if os.environ.get("CACHE"):
         return Path(os.environ["CACHE"]).absolute()
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")

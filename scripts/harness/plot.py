@@ -15,7 +15,7 @@ COLOURS = {"c": "#c0392b", "rust": "#2471a3"}
 
 
 def lines(found: list[Figure], name: str, key: str, **having: object) -> Lines:
-    """The points (value of the key, median) of each side, of the figures with these keys."""
+    """The points (value of the key, median) of each side, from the figures with these keys."""
     result: Lines = {}
     for f in found:
         if f.name != name or any(str(f.keys.get(k)) != str(v) for k, v in having.items()):

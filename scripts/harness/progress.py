@@ -46,7 +46,7 @@ class Step:
         return time.monotonic() - self.start
 
     def update(self, detail: str = "") -> None:
-        # A log file gets a line each half minute, a terminal the current state.
+        # Prints a line each half minute to a log file, or the current state to a terminal.
         if self.tty:
             line = f"{clock(self.elapsed())} {self.message} {detail}"[:100]
             print(f"\r\x1b[K{line}", end="", flush=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The results of tests, and their sum, which is the last line of a run."""
+"""The results of tests, and their summary, the last line of a run."""
 
 from dataclasses import dataclass, field
 
@@ -34,7 +34,7 @@ class Results:
         return text
 
     def report(self) -> int:
-        """Print the sum, and return the exit status."""
+        """Print the summary, and return the exit status."""
         print(self.short(), flush=True)
-        # A run in which nothing ran has not passed.
+        # A run without tests is a failure.
         return 0 if self.count("pass") and not self.count("fail") else 1

@@ -93,7 +93,7 @@ def outcomes(kernel: Kernel, boot: Boot, side: str) -> dict[str, str]:
 
 
 def log_of(boot: Boot, side: str, name: str) -> str:
-    """The end of the log of a failed ftrace test."""
+    """The end of the log of an ftrace test that failed."""
     m = re.match(r"ftracetest (\d+) ", name)
     lines = (guest.sent(boot.lines, f"{side}-{m.group(1)}") if m else None) or []
     return "".join(f"\n    {side}: {line}" for line in lines[-12:])
@@ -118,7 +118,7 @@ def tests_in(top: Path, wanted: tuple[str, ...]) -> int:
 
 
 def whole(kernel: Kernel, found: dict[str, str], wanted: tuple[str, ...], side: str) -> Results:
-    """Whether all tests have run, since two empty lists would be identical, too."""
+    """Check that all tests have run, since two empty lists would be identical, too."""
     results = Results()
     tests = tests_in(kernel.tree / FTRACE, wanted)
     ran = len([n for n in found if n.startswith("ftracetest ") and "(instance)" not in n])
@@ -131,7 +131,7 @@ def whole(kernel: Kernel, found: dict[str, str], wanted: tuple[str, ...], side: 
 
 
 def calls(boot: Boot, when: str) -> dict[str, int]:
-    """The calls of our module by the kernel's users, from its counters."""
+    """The number of calls of our module by the kernel's users, from its counters."""
     for line in guest.sent(boot.lines, f"stats-{when}") or []:
         if line.startswith("provider:"):
             return {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", line)}
@@ -139,7 +139,7 @@ def calls(boot: Boot, when: str) -> dict[str, int]:
 
 
 def at_work(boot: Boot) -> Results:
-    """Whether Rust has patched: without hooks, both sides are C."""
+    """Check that Rust has patched: without the hooks, both sides would be C."""
     results = Results()
     before, after = calls(boot, "before"), calls(boot, "after")
     made = {kind: n - before.get(kind, 0) for kind, n in after.items()}
@@ -160,7 +160,7 @@ def summary(c: dict[str, str]) -> str:
 
 def boot_row(row: matrix.Selftests, tools: dict[str, str], tests: tuple[str, ...],
              built: dict[str, Path] | None = None) -> Results:
-    """Boot a guest that runs everything twice; of ftracetest, these folders and files."""
+    """Boot a guest that runs all tests twice; of ftracetest, those in these folders and files."""
     results = Results()
     try:
         kernel = kernels.build(row.flavour, row.hooked, tools)

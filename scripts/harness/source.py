@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Fetches the kernel source: the user's own, Debian's package, or kernel.org's tarball."""
+"""Fetches the kernel source: the user's own, Debian's package, or a tarball of kernel.org."""
 
 import hashlib
 import os
@@ -13,14 +13,14 @@ from harness import kernel_org, paths, progress, store
 from harness.lock import locked
 from harness.progress import StepFailed
 
-# The suites that may have a version, the likeliest first.
+# The suites that may contain a version, the most likely first.
 DEBIAN = (
     ("linux-source-7.3", ("trixie-backports", "forky", "sid")),
     ("linux-source-7.2", ("forky", "trixie-backports", "sid")),
 )
 
 
-# Bytes of an unpacked tree, and of that with the packages it comes in.
+# The size in bytes of an unpacked tree, and of a tree with its packages.
 TREE = 2_000_000_000
 FETCHED = 2_500_000_000
 
@@ -30,9 +30,9 @@ class Source:
     """A kernel tree, which is never written to."""
 
     tree: Path
-    identity: str  # differs when the content does
-    origin: str  # for people
-    private: bool  # ours: may be hard-linked
+    identity: str  # differs if the content differs
+    origin: str  # for messages
+    private: bool  # created by us, so it may be hard-linked
 
     @property
     def version(self) -> str:
@@ -148,7 +148,7 @@ def get() -> Source:
     given = os.environ.get("KERNEL_SRC")
     if given:
         return from_user(Path(given))
-    # One folder: once fetched it stays, so that a run needs no network and a
+    # A single folder, which is kept once fetched, so that a run needs no network and a
     # new upload does not start a rebuild on its own.
     folder = paths.cache() / "src" / "default"
     if not store.complete(folder):

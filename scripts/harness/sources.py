@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Our sources whose orderings litmus tests are about, and the kernel's that these rest on."""
+"""Our sources that litmus tests are about, and the kernel's sources that they depend on."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -13,7 +13,7 @@ FOLDERS = ("include", "rust", "samples/rust", "patches")
 # Tests order as the code they test, except these; generated and host code is none.
 SKIPPED = ("rust/tests/", "rust/bindings/")
 LITMUS = "rust/tests/litmus/"
-# What a path begins with if it is the kernel's.
+# The prefix of paths in the kernel.
 LINUX = "linux/"
 
 
@@ -28,7 +28,7 @@ def files() -> Iterator[tuple[str, Path]]:
 
 
 class Sources:
-    """All functions of ours, and those of a kernel with our hooks."""
+    """All our functions, and those of a kernel with our hooks."""
 
     def __init__(self, kernel: Tree):
         self.kernel = kernel
@@ -40,18 +40,18 @@ class Sources:
                 for f in functions.find(where, path.read_text())]
 
     def kernels(self, path: str) -> list[Function]:
-        """Those of a file of the kernel's, whose path begins with linux/."""
+        """The functions of a file of the kernel, whose path begins with linux/."""
         if path not in self.read:
             self.read[path] = functions.find(path, self.kernel.read(path.removeprefix(LINUX)))
         return self.read[path]
 
     def functions(self, name: str, path: str) -> list[Function]:
-        """Those of this name: the kernel's in a file linux/..., or ours in one that ends so."""
+        """The functions of this name, in the kernel file linux/..., or our file of this path."""
         if path.startswith(LINUX):
             return [f for f in self.kernels(path) if f.name == name]
         return [f for f in self.ours if f.path.endswith(path) and f.name == name]
 
     def around(self, where: str, line: int) -> Function | None:
-        """Ours that a line of a file (from 0) is in."""
+        """Our functions that contain a line (from 0) of a file."""
         inside = [f for f in self.ours if f.path == where and f.first <= line <= f.last]
         return inside[-1] if inside else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Checks that code which runs while the machine is stopped cannot be traced or probed.
+"""Checks that code that runs while all CPUs are stopped cannot be traced or probed.
 
 The code is in .kprobes.text, and so must be everything that it calls: a call that leaves
 the section may execute the text that is being patched.
@@ -37,7 +37,7 @@ def calls(tools: dict[str, str], module: Path) -> set[str]:
 
 
 def problems(tools: dict[str, str], modules: list[Path]) -> list[str]:
-    """Calls that leave the section, or that the section is missing."""
+    """Describe calls that leave the section, or that the section is missing."""
     allowed = set().union(*(inside(tools, m) for m in modules))
     if not any(inside(tools, m) for m in modules):
         return [f"no module has a function in {SECTION}"]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Folders in the cache that are either complete or do not exist.
 
-A folder is filled beside its final place, renamed, and then marked. A folder without a
-mark was interrupted, and is removed by the next run.
+A folder is filled next to its final path, renamed, and then marked as complete. A folder
+without the mark is from an interrupted run, and the next run removes it.
 """
 
 import errno
@@ -18,7 +18,7 @@ from harness.progress import StepFailed
 
 MARK = ".complete"
 
-# A disk with less than this is what made a step fail.
+# If less is free, a failed step is blamed on the full disk.
 FULL = 32 << 20
 
 
@@ -37,9 +37,9 @@ def no_room(folder: Path, what: str, needed: int) -> str:
 
 @contextmanager
 def room(folder: Path, what: str, needed: int) -> Iterator[None]:
-    """Run code that writes so many bytes below folder, with a message if they do not fit.
+    """Run code that writes this many bytes below folder, with a message if they do not fit.
 
-    Others may write to the disk, too, so that it can be full although there was room.
+    Others may write to the disk, too, so it can become full during the run.
     """
     if free(folder) < needed:
         raise StepFailed(no_room(folder, what, needed))
@@ -62,7 +62,7 @@ def complete(folder: Path) -> bool:
 def start(folder: Path) -> Path:
     """Create an empty folder to fill. The caller holds a lock."""
     partial = folder.with_name(folder.name + ".partial")
-    # What fetch-deb.sh and the sources put beside it goes, too.
+    # Also removes what fetch-deb.sh and the sources write next to it.
     for stale in (partial, folder, *folder.parent.glob(f"{folder.name}.*.fetch")):
         if stale.exists():
             remove(stale)

@@ -19,8 +19,8 @@ def operations(boot: Boot) -> int:
 def at_work(boot: Boot) -> Results:
     """Whether our module has patched for the kernel since it was last loaded.
 
-    Any of the calls that C would answer with a stop or with a flush per site: in a short run
-    not every actor has had its turn since.
+    Any call counts for which C would stop all CPUs, or flush once per site: in a short run not
+    every actor has run since.
     """
     results = Results()
     made = selftests.calls(boot, "after")
@@ -30,14 +30,14 @@ def at_work(boot: Boot) -> Results:
 
 
 def last_operations(boot: Boot) -> str:
-    """The last operations of the actors, for finding the cause of a failure."""
+    """The last operations of the actors, to find the cause of a failure."""
     found = [line for line in guest.said(boot.lines) if line.startswith("op ")]
     return "".join(f"\n    {line}" for line in found[-12:])
 
 
 def boot_row(row: matrix.Stress, tools: dict[str, str], seed: int, seconds: int,
              built: dict[str, Path] | None = None) -> Results:
-    """Boot a guest that runs the stress test for so many seconds, in an order set by seed."""
+    """Boot a guest that runs the stress test for this many seconds, in an order given by seed."""
     results = Results()
     try:
         kernel = kernels.build(row.flavour, row.hooked, tools)
@@ -50,7 +50,7 @@ def boot_row(row: matrix.Stress, tools: dict[str, str], seed: int, seconds: int,
     step = Step(f"stress, seed {seed}, {seconds} s, {row.title}")
     settings = {"SEED": seed, "DURATION": seconds, "HOOKED": "1" if kernel.hooked else "",
                 "DEBUG": "1" if kernel.flavour == "debug" else ""}
-    # Operations that are under way at the end are completed.
+    # Operations that have started are completed at the end.
     limits = Limits(silence=row.limits.silence, total=row.limits.total + 2 * seconds)
     boot = suite.boot(kernel, tools, built, row.name, row.machine, limits, step,
                       script=SCRIPT, parameters=row.delays(seed), settings=settings, files=files)

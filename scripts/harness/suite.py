@@ -16,7 +16,7 @@ SCRIPT = paths.SCRIPTS / "guest/test.sh"
 
 def module_parameters(tools: dict[str, str], built: dict[str, Path], names: tuple[str, ...],
                       parameters: dict[str, Any]) -> dict[str, Any]:
-    """The parameters that the guest passes to each module: those for QEMU, and those it has."""
+    """The parameters that the guest passes to each module: those for QEMU, and its own."""
     wanted = {**matrix.emulated(tools["QEMU_VERSION"]), **parameters}
     return {f"PARAMS_{name}": " ".join(f"{k}={v}" for k, v in wanted.items()
                                        if k in modules.parameters(built[name]))
@@ -48,10 +48,10 @@ def kunit_modules(built: dict[str, Path]) -> tuple[str, ...]:
 
 
 def ending(boot: Boot) -> Results:
-    """Results for how the guest ended, and whether its kernel complained."""
+    """Results for how the guest ended, and for warnings in its kernel's log."""
     results = Results()
     if not boot.ok:
-        # Under another name if we killed it, which may have other reasons than a defect.
+        # Another name if we killed it, which may have reasons other than a defect.
         results.add("guest ended in time" if boot.hung else "guest", False,
                     f"{boot.ended}; the end of {boot.log}:\n{tail(boot.log)}")
     else:
@@ -89,7 +89,7 @@ def page_checks(boot: Boot) -> Results:
                            ("writable_alias", pagetables.writable_aliases(mappings))):
         results.add(f"page tables.{name}", not problems, "\n    ".join(problems[:10]))
     verdict = [line for line in boot.lines if re.search(r"Checked W\+X mappings: passed", line)]
-    # Once at boot, once after our modules have been at work.
+    # Once after boot, and once after our modules have run.
     results.add("W+X check", len(verdict) >= 2, f"passed {len(verdict)} times of 2")
     return results
 
@@ -124,7 +124,7 @@ def kind(script: str, kernel: Kernel) -> dict[str, Any]:
 
 def results(kernel: Kernel, boot: Boot, kunit: tuple[str, ...], litmus: bool = False,
             pages: bool = True) -> Results:
-    """All results of a boot of test.sh, or of a script that dumps no page tables."""
+    """All results of a guest that ran test.sh, or a script that does not dump page tables."""
     all_results = Results()
     if pages and not kunit and not litmus:
         all_results.add("KUnit", False, "there are no KUnit modules")

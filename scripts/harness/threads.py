@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a litmus test's thread does, and whether a function of ours does the same.
+"""Checks that our functions do what the threads of litmus tests do.
 
-Which functions a thread stands for, its test says in its comment, one a line; a longer
-line goes on in one that is indented by 4 more:
+The comment of a test names the functions that each thread stands for, one per line; a
+continuation line is indented by 4 more:
 
   P0: FUNCTION > CALLEE ... + FUNCTION ... as SYMBOL; NAME is WORD, ...
-  P1: no code: who that is
+  P1: no code: DESCRIPTION
 
-The thread's accesses and barriers must be found in the function, in this order: a callee's
-where it is called, those of several functions (+) one after the other. NAME, a variable
-or a primitive of the test, is in the code
+The thread's accesses and barriers must be in the function, in the same order: those of a
+callee where it is called, those of several functions (+) one after the other. NAME is a
+variable or a primitive of the test, for which the code has
 
-  the variable WORD           (a variable that is not mentioned: of the same name)
-  WORD()                      a call: all that follows each other in it is found by one
-  any other text              without regard to spaces
-  elsewhere                   or is not in these functions
+  WORD                        a variable (by default, one of the same name)
+  WORD()                      a call: one call matches successive events
+  any other text              spaces are ignored
+  elsewhere                   nothing: it is not in these functions
 
-A function is named as in harness.functions, preceded by FILE: if that is not clear, or by
-linux/FILE: if it is the kernel's, with our hooks in it. In compiled code it is SYMBOL; if
-that is not given, each function in C is itself, and "none" is nowhere.
+A function is named as in harness.functions. FILE: in front of it makes it unique, and
+linux/FILE: is a file of the kernel with our hooks. SYMBOL is its name in compiled code; by
+default that of the function if it is in C. With "none" compiled code is not checked.
 """
 
 import re
@@ -34,7 +34,7 @@ LINE = re.compile(r"^ \* P(\d+): (.+(?:\n \*     .+)*)", re.MULTILINE)
 THREAD = re.compile(r"^P(\d+)\([^)]*\)\n\{(.*?)^\}", re.MULTILINE | re.DOTALL)
 NO_CODE = "no code: "
 
-# What an ordering is at least as strong as, itself included.
+# The orderings that each ordering is at least as strong as.
 AS_STRONG = {
     "": ("",),
     "dependency": ("", "dependency"),
@@ -49,14 +49,14 @@ AS_STRONG = {
 class Event:
     """An access or a barrier."""
 
-    kind: str  # load, store, rmw; access, if it could be any; fence; word
-    name: str  # the variable; of a word, the word
-    order: str = ""  # of an access, or which fence
+    kind: str  # load, store, rmw, access (any of these), fence, word
+    name: str  # the variable, or the word
+    order: str = ""  # the ordering of an access, or the kind of fence
     at: int = 0
-    path: tuple[str, ...] = ()  # the functions it is in, the innermost last
+    path: tuple[str, ...] = ()  # the functions that contain it, the innermost last
 
     def does(self, wanted: "Event") -> bool:
-        """Whether this is what is wanted, or more."""
+        """Whether this event is at least as strong as the wanted one."""
         if self.kind == "fence" or wanted.kind == "fence" or wanted.kind == "word":
             same = (self.kind, self.name) == (wanted.kind, wanted.name)
         else:
@@ -72,12 +72,12 @@ class Event:
 
 
 class Wrong(Exception):
-    """What is wrong with a line, or with the code that it is about."""
+    """A problem of a line, or of the code that it names."""
 
 
-# Primitives in C: how many there are of a name is told by the pattern. Of each: what it is.
+# Primitives in C: a pattern for their names, and what they are.
 FENCES = {"smp_mb": "mb", "smp_rmb": "rmb", "smp_wmb": "wmb", "barrier": "barrier"}
-# Those of a litmus test that no access is tied to.
+# Primitives of litmus tests that are not an access.
 WORDS = ("synchronize_rcu", "rcu_read_lock", "rcu_read_unlock", "spin_lock", "spin_unlock")
 ACCESS_C = re.compile(
     r"\b(READ_ONCE|WRITE_ONCE|smp_store_release|smp_load_acquire|smp_store_mb|RCU_INIT_POINTER"
@@ -92,7 +92,7 @@ ORDER_RUST = re.compile(r"\b(Relaxed|Acquire|Release|Full)\b")
 
 
 def access_c(name: str) -> tuple[str, str]:
-    """Kind and order of a primitive."""
+    """The kind and the ordering of a primitive."""
     exact = {"READ_ONCE": ("load", ""), "WRITE_ONCE": ("store", ""),
              "RCU_INIT_POINTER": ("store", ""), "smp_store_mb": ("store", "mb"),
              "smp_store_release": ("store", "release"), "rcu_assign_pointer": ("store", "release"),
@@ -105,13 +105,13 @@ def access_c(name: str) -> tuple[str, str]:
     order = suffix.group(1).replace("relaxed", "") if suffix else None
     if re.match(r"atomic_(read|set)\b|atomic_(read|set)_", name):
         return "load" if "read" in name else "store", order or ""
-    # Only those that return a value order anything.
+    # Only operations that return a value have an ordering.
     returns = re.search(r"xchg|_return|_fetch_|fetch_|_and_test|_unless|_inc_not_zero", name)
     return "rmw", order if order is not None else ("full" if returns else "")
 
 
 def last_identifier(text: str) -> str:
-    """The field or variable that an expression is about: of "&self.0.x", x."""
+    """The field or variable at the end of an expression: x for "&self.0.x"."""
     found = re.findall(r"[A-Za-z_]\w*", text)
     return found[-1] if found else ""
 
@@ -126,13 +126,13 @@ def first_argument(code: str, start: int, end: int) -> str:
 
 
 def calls(code: str, pattern: str) -> Iterator[tuple[int, int]]:
-    """Each call of what the pattern matches: where it begins and ends."""
+    """Where each call of a function that the pattern matches begins and ends."""
     for m in re.finditer(rf"(?<!fn ){pattern}\s*(?:::<[^()]*>)?\s*\(", code):
         yield m.start(), functions.closing(code, m.end() - 1)
 
 
 def call_pattern(name: str) -> str:
-    """How a function is called: one of a type by that, or as a method."""
+    """A pattern for calls of a function: as Type::name, or as a method."""
     *of, last = name.split("::")
     if of and of[-1][:1].isupper():
         return rf"(?:\b(?:{of[-1]}(?:::<[^()]*>)?|Self)::|\.\s*){last}\b"
@@ -140,7 +140,7 @@ def call_pattern(name: str) -> str:
 
 
 def primitives(f: Function, expanded: set[str]) -> Iterator[Event]:
-    """What the code of a function says about order by itself. A call counts where it ends."""
+    """The events of a function's own code. A call counts where it ends."""
     code = f.text
     if not f.path.endswith(".rs"):
         for m in ACCESS_C.finditer(code):
@@ -167,7 +167,7 @@ def primitives(f: Function, expanded: set[str]) -> Iterator[Event]:
 
 
 def store_mb(kind: str, name: str, order: str, at: int) -> Iterator[Event]:
-    """An access; with the barrier behind it that smp_store_mb() has, two events."""
+    """The events of an access: two for smp_store_mb(), which contains a barrier."""
     yield Event(kind, name, "" if order == "mb" else order, at)
     if order == "mb":
         yield Event("fence", "", "mb", at)
@@ -190,14 +190,14 @@ def is_variable(word: str) -> bool:
 
 @dataclass
 class Tie:
-    """A line: which code a thread stands for."""
+    """A line that names the code that a thread stands for."""
 
     thread: int
     chains: list[list[Function]] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     symbol: str | None = None
     no_code: str = ""
-    wrong: str = ""  # if it cannot be read
+    wrong: str = ""  # if it cannot be parsed
 
     @property
     def functions(self) -> list[Function]:
@@ -207,7 +207,7 @@ class Tie:
         return " + ".join(chain[0].name for chain in self.chains)
 
     def events(self, wanted: set[Event]) -> list[Event]:
-        """What the functions do, in order: what orders, and what of this is wanted."""
+        """The events of the functions, in order: those with an ordering, and wanted ones."""
         return [e for chain in self.chains
                 for e in self.events_of(chain[0], chain[1:], wanted, (), set())]
 
@@ -236,13 +236,13 @@ class Tie:
 
 
 def mention(code: str, start: int, end: int) -> int:
-    """Where a name that is mentioned counts: if it is called, behind its arguments."""
+    """The position at which a mentioned name counts: after the arguments if it is called."""
     m = re.match(r"[\s)]*\(", code[end:])
     return functions.closing(code, end + m.end() - 1) if m else start
 
 
 def thread_events(code: str, names: dict[str, str], plain: set[str]) -> list[Event]:
-    """Those of a litmus test's thread, as they must be in the code. An ordering in plain need not."""
+    """The events of a litmus test's thread that must be in the code, without orderings in plain."""
     found: list[Event] = []
     pattern = re.compile(rf"{ACCESS_C.pattern}|{FENCE_C.pattern}"
                          rf"|\b({'|'.join(WORDS)})\s*\(\s*(\w*)\s*\)")
@@ -267,14 +267,14 @@ def thread_events(code: str, names: dict[str, str], plain: set[str]) -> list[Eve
                 e = Event("word", word)
             elif e.kind not in ("fence", "word"):
                 e = Event(e.kind, word, e.order)
-            # What is all in one call is found by it.
+            # One call matches successive events.
             if not (found and e.kind == "word" and found[-1] == e):
                 found.append(e)
     return found
 
 
 def match(wanted: list[Event], have: list[Event]) -> list[Event]:
-    """Those in have that do what is wanted, in order; Wrong if there is one too few."""
+    """The events in have that match the wanted ones, in order. Raises Wrong if one is missing."""
     found: list[Event] = []
     at = 0
     for w in wanted:
@@ -318,12 +318,12 @@ def read_function(text: str, sources: Sources) -> Function:
         raise Wrong(f"there is no function {text}")
     if len({f.path for f in found}) > 1:
         raise Wrong(f"{text} is in {', '.join(sorted({f.path for f in found}))}: say which")
-    # Of a file's: C can have another one behind #else.
+    # The first one of a file: C may have another one after #else.
     return found[0]
 
 
 def read_ties(text: str, sources: Sources) -> list[Tie]:
-    """All lines of a test."""
+    """All such lines of a test."""
     found = []
     for thread, line in LINE.findall(text):
         try:
@@ -343,12 +343,12 @@ class Tied:
     ties: list[Tie]
 
     def check(self, tie: Tie) -> list[Event]:
-        """The events of the code that a thread stands for; Wrong if one is not there."""
+        """The events of the code that a thread stands for. Raises Wrong if one is missing."""
         return check(tie, self.code.get(tie.thread, ""), self.plain)
 
 
 def read(path: Path, sources: Sources) -> Tied | None:
-    """A test; None if it is a variant of another or RISC-V's, which stand for no code."""
+    """Read a test; None for variants and RISC-V tests, which do not stand for code."""
     text = path.read_text()
     if text.startswith("RISCV") or re.search(r"^ \* Variant of: ", text, re.MULTILINE):
         return None
@@ -358,7 +358,7 @@ def read(path: Path, sources: Sources) -> Tied | None:
 
 
 def check(tie: Tie, code: str, plain: set[str]) -> list[Event]:
-    """The events of the code that the thread stands for; Wrong if one is not there."""
+    """The events of the code that the thread stands for. Raises Wrong if one is missing."""
     if tie.wrong:
         raise Wrong(tie.wrong)
     wanted = thread_events(code, tie.names, plain)

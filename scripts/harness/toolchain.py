@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The tools that bootstrap.sh has found."""
+"""The tools that bootstrap.sh finds."""
 
 import os
 import subprocess
@@ -9,8 +9,8 @@ from harness.progress import StepFailed
 
 
 def load(*more: str) -> dict[str, str]:
-    """Find the tools, and those in more, installing what is missing. Fast if all are there."""
-    # A file of our own, since another run in this folder may use other tools.
+    """Find the tools, and those in more, and install missing ones. Fast if none is missing."""
+    # A separate file, since another run in this folder may use other tools.
     found = paths.TOOLCHAIN.with_name(f"toolchain.{os.getpid()}")
     rc = subprocess.call([paths.SCRIPTS / "bootstrap.sh", found, *more])
     if rc:

@@ -33,7 +33,7 @@ def shell(top: Path) -> Results:
 
 
 def run(top: Path = paths.TOP) -> Results:
-    """Run the unit tests of the tree top in a process of their own, since it may not be ours."""
+    """Run the unit tests of the tree top in a separate process, since it may be another tree."""
     results = Results()
     scripts = top / "scripts"
     r = subprocess.run([sys.executable, "-B", "-m", "unittest", "discover", "-v", "-b",

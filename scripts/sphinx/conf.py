@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""How Sphinx builds Documentation/: as the kernel does, without what only its tree has.
+"""Sphinx configuration for Documentation/: the kernel's, without what needs the kernel tree.
 
 The kernel's own conf.py reads MAINTAINERS and the ABI files above the folder it builds.
 srctree names the kernel tree whose extension marks up function names.

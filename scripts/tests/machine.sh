@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests of the shell scripts that prepare a machine: no root, no network, some
-# seconds. Prints "test NAME ... ok" or "... FAILED", and ends with
+# Tests of the shell scripts that prepare a machine. They need neither root nor
+# network, and take some seconds. Prints "test NAME ... ok" or "... FAILED", and ends with
 # "N passed, N failed".
 
 set -u
@@ -24,7 +24,7 @@ report() {
 	fi
 }
 
-# bootstrap VARIABLE=VALUE...: what it says, in $work/log
+# bootstrap VARIABLE=VALUE...: its output is in $work/log
 bootstrap() {
 	env CACHE="$work/cache" INSTALL=0 "$@" "$scripts/bootstrap.sh" "$work/out/toolchain" \
 		> "$work/log" 2>&1
@@ -54,7 +54,7 @@ what_sudo_left_is_named() {
 	mkdir -p "$work/cache/tools"
 	chmod a-w "$work/cache/tools"
 	if [ "$(id -u)" -eq 0 ]; then
-		# Root may write anywhere: as somebody else.
+		# Root may write anywhere, so run it as another user.
 		chmod 755 "$work"
 		mkdir -p "$work/out"
 		cp -r "$scripts" "$work/scripts"
@@ -70,13 +70,13 @@ what_sudo_left_is_named() {
 	[ "$rc" -ne 0 ] && says 'is not yours to write'
 }
 
-# Whoever installs is waited for, and is named.
+# A run waits for another one that installs packages, and names it.
 second_run_waits() {
 	mkdir -p "$work/cache"
 	echo "process 1234 in /somewhere" > "$work/cache/bootstrap.lock"
 	exec 8>> "$work/cache/bootstrap.lock"
 	flock 8
-	# Without the lock of ours.
+	# Without our lock.
 	{ exec 8>&-; bootstrap; } &
 	pid=$!
 	rc=0
@@ -87,7 +87,7 @@ second_run_waits() {
 	return "$rc"
 }
 
-# An interrupted step leaves nothing behind that goes on.
+# An interrupted step leaves no running processes.
 interrupted_step_ends_all() {
 	cat > "$work/script" << END
 . "$scripts/progress.sh"
@@ -103,12 +103,12 @@ END
 	[ $? -eq 130 ] && until_true 10 dead "$(cat "$work/pid")"
 }
 
-# Also one that its parent, a container's first process say, never waits for.
+# Also if the parent, such as a container's first process, never waits for it.
 dead() {
 	! kill -0 "$1" 2> /dev/null || grep -qs '^State:.*zombie' "/proc/$1/status"
 }
 
-# One that must not stop half way is waited for.
+# A step that must be completed is waited for.
 unbroken_step_ends_by_itself() {
 	cat > "$work/script" << END
 . "$scripts/progress.sh"

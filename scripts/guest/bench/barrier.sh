@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# What barriers cost: the module measures as it is loaded.
+# "make bench": the cost of barriers. The module measures when it is loaded.
 
 # shellcheck source-path=SCRIPTDIR/.. source=functions
 . /functions

@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# "make bench": instructions that a fault takes, counted by QEMU, without and
-# with the module. One hart, one instruction a nanosecond.
+# "make bench": instructions per fault, counted by QEMU, without and with the
+# module. One hart, one instruction per nanosecond.
 
 # shellcheck source-path=SCRIPTDIR source=../functions
 . /functions
 
-# per_fault ARGUMENT...: of bad_access; ns becomes the nanoseconds a fault. Not for $( ), of which
-# exit ends no more than a subshell.
+# per_fault ARGUMENT...: runs bad_access, and sets ns to the nanoseconds per fault. Not to be used
+# in $( ), where exit would end only the subshell.
 per_fault() {
 	/programs/bad_access "$@" > /tmp/out || exit 1
 	ns=$(awk '{ printf "%.1f", $1 / $2 }' /tmp/out)
@@ -26,7 +26,7 @@ samples() {
 }
 
 insmod /modules/rust_riscv.ko || exit 1
-# The first faults fill caches and the page allocator's lists.
+# Warm-up: the first faults fill caches and the page allocator's lists.
 per_fault minor 10240
 
 i=0

@@ -1,25 +1,25 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# "make bench": the time that a fault takes: without the module, with it, and
-# with the older way, which looked the VMA up again under mmap_lock. Forbidden
-# accesses in 1, 4 and 8 threads, alone and beside a thread that holds mmap_lock
-# for writing in a loop. Time is instructions of all harts here, too: on a host
-# with few CPUs, spinning on a lock whose holder does not run is all else.
+# "make bench": the time per fault: without the module, with it, and with the older
+# behaviour, which looked up the VMA again under mmap_lock. Forbidden accesses in
+# 1, 4 and 8 threads, alone and together with a thread that takes mmap_lock for
+# writing in a loop. Time is the number of instructions of all harts here, too: on a
+# host with few CPUs, real time is dominated by spinning on locks of preempted holders.
 
 # shellcheck source-path=SCRIPTDIR source=../functions
 . /functions
 
-# per_fault ARGUMENT...: of bad_access; ns becomes the nanoseconds a fault. Not for $( ), of which
-# exit ends no more than a subshell.
+# per_fault ARGUMENT...: runs bad_access, and sets ns to the nanoseconds per fault. Not to be used
+# in $( ), where exit would end only the subshell.
 per_fault() {
 	/programs/bad_access "$@" > /tmp/out || exit 1
 	ns=$(awk '{ printf "%.1f", $1 / $2 }' /tmp/out)
 }
 
-# bad SIDE: keys first, as they name the figure
+# bad SIDE: measures forbidden accesses; the keys come first, as they are part of the figure's name
 bad() {
-	# What insmod and rmmod leave to be done is done.
+	# Wait for deferred work of insmod and rmmod.
 	per_fault bad 20000
 	for threads in 1 4 8; do
 		for writer in no yes; do

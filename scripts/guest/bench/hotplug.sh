@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# "make bench": CPUs that come online, with the SBI IPI state in C, in Rust, and
-# where it is too late. A sample of a first IPI is the median of some, one of a
-# cycle the shortest way off and the shortest way back of some: most of both is
-# waiting for ticks and grace periods, and how many a CPU just misses is chance.
+# "make bench": bringing CPUs online, with the SBI IPI state in C, in Rust, and too
+# late. A sample of the first IPI is the median of several. A sample of a cycle is
+# the shortest offlining plus the shortest onlining of several: most of both is
+# waiting for ticks and grace periods, whose number is random.
 
 # shellcheck source-path=SCRIPTDIR source=../functions
 . /functions
@@ -12,7 +12,7 @@
 meter=/sys/kernel/debug/rust_riscv_cpuhp_meter
 state=/sys/devices/system/cpu/hotplug/states
 
-# measure FILE TIMES: that many, the shortest first
+# measure FILE TIMES: this many measurements, the shortest first
 measure() {
 	i=0
 	while [ $i -lt "$2" ]; do
@@ -25,7 +25,7 @@ measure() {
 	done | sort -n
 }
 
-# cycle TIMES: the shortest way off and the shortest way back
+# cycle TIMES: the shortest offlining plus the shortest onlining
 cycle() {
 	measure cycle "$1" | awk 'NR == 1 || $1 < down { down = $1 } NR == 1 || $2 < up { up = $2 }
 		END { printf "%d\n", down + up }'
@@ -35,7 +35,7 @@ median() {
 	measure "$@" | sed -n "$((($2 + 1) / 2))p"
 }
 
-# holds NAME: or the numbers are of something else
+# holds NAME: check that the state has this name, so that the right side is measured
 holds() {
 	grep -q ": $1$" $state || { say "not ok state: $1 is not there"; exit 1; }
 }

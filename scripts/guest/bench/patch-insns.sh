@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# "make bench": instructions a site takes, by the kernel and by Rust. Here a
-# nanosecond is an instruction.
+# "make bench": instructions per site, with C and with Rust. Here an instruction
+# takes one nanosecond.
 
 # shellcheck source-path=SCRIPTDIR source=../functions
 . /functions
@@ -24,7 +24,7 @@ all=$(wc -l < $t/available_filter_functions)
 pair=0
 while [ "$pair" -lt "$PAIRS" ]; do
 	for side in c rust; do
-		# On one hart nothing is written twice.
+		# With one hart, writes are not repeated.
 		[ "$side" = rust ] && { insmod /modules/rust_riscv_patch.ko || exit 1; }
 		count ftrace-enable-insns function
 		count ftrace-disable-insns nop

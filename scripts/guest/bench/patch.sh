@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# "make bench": text patching by the kernel and by Rust, in turn.
+# "make bench": text patching with C and with Rust, alternating.
 
 # shellcheck source-path=SCRIPTDIR source=../functions
 . /functions
@@ -10,7 +10,7 @@ t=/sys/kernel/tracing
 bench=/sys/kernel/debug/rust_riscv_bench_patch
 stats=/sys/kernel/debug/rust_riscv_patch
 
-# sample NAME KEYS... NANOSECONDS: for the side that patches now
+# sample NAME KEYS... NANOSECONDS: a sample of the side that currently patches
 sample() {
 	sample_what=
 	while [ $# -gt 1 ]; do
@@ -36,7 +36,7 @@ timed() {
 	sample $timed_what "$timed_ns"
 }
 
-# A file of debugfs that measures and answers with nanoseconds.
+# A debugfs file that measures, and returns nanoseconds when read.
 measured() {
 	measured_ns=$(cat "$bench/$2") || exit 1
 	# shellcheck disable=SC2086 # a list of words
@@ -53,8 +53,8 @@ use() {
 	fi
 }
 
-# What a tracer costs is not what patching costs: clearing its buffer, and the
-# grace periods that it waits for each time, 50 ms in all with 8 harts idle.
+# The tracer's own cost is not that of patching: clearing its buffer, and the grace
+# periods that it waits for each time, 50 ms in total with 8 idle harts.
 echo 64 > $t/buffer_size_kb
 rcu=/sys/kernel/rcu_expedited
 
@@ -96,7 +96,7 @@ while [ "$pair" -lt "$PAIRS" ]; do
 		done
 		echo > $t/set_ftrace_filter
 		echo 0 > $rcu
-		# The same with these.
+		# The same, for these.
 		timed ftrace-enable-waiting "sites=$all" -- $t/current_tracer function
 		timed ftrace-disable-waiting "sites=$all" -- $t/current_tracer nop
 		if [ -n "$PROBES" ]; then
@@ -115,7 +115,7 @@ while [ "$pair" -lt "$PAIRS" ]; do
 	pair=$((pair + 1))
 done
 
-# Last: the kernel goes on freeing BPF programs for seconds.
+# Last, since the kernel continues to free BPF programs for seconds.
 pair=0
 while [ -n "$PROBES" ] && [ "$pair" -lt "$PAIRS" ]; do
 	for s in c rust; do
