@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn dynamic_places_differ_and_are_free_again() -> Result {
+    fn dynamic_slots_differ_and_are_free_again() -> Result {
         let new = || held::<AtOnline>(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly);
         let (first, second) = (new()?, new()?);
         let dynamic = cpuhp_state_CPUHP_AP_ONLINE_DYN..=cpuhp_state_CPUHP_AP_ONLINE_DYN_END;

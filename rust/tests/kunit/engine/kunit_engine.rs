@@ -29,6 +29,7 @@ mod window;
 mod bindings;
 mod flip;
 mod hammer;
+mod hotplug;
 #[path = "../support/support.rs"]
 mod support;
 mod targets;
