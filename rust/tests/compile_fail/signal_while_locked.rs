@@ -7,17 +7,13 @@ mod common;
 
 use common::*;
 
-pub fn handle(fault: Fault<'_, Mm>) -> FaultOutcome<'_, Mm> {
-    let locked = match fault.lock() {
-        Ok(locked) => locked,
-        Err(fault) => return fault.fall_back(),
-    };
-
-    match locked.check_access() {
-        CheckedAccess::Allowed(allowed) => allowed.keep_locked(),
-        #[cfg(not(misuse))]
-        CheckedAccess::Forbidden(forbidden) => forbidden.unlock().signal(),
-        #[cfg(misuse)]
-        CheckedAccess::Forbidden(forbidden) => forbidden.signal(),
+pub fn handle(forbidden: ForbiddenAccess<'_, Mm>) -> FaultOutcome<'_, Mm> {
+    #[cfg(not(misuse))]
+    {
+        forbidden.unlock().signal()
+    }
+    #[cfg(misuse)]
+    {
+        forbidden.signal()
     }
 }

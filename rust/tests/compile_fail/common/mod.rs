@@ -25,6 +25,7 @@ pub use fault::{
         CheckedAccess,
         Fault,
         FaultOutcome,
+        ForbiddenAccess,
         LockedVma,
         Unlocked, //
     }, //
