@@ -25,7 +25,7 @@ module! {
     params: {
         retry_under_mmap_lock: u8 {
             default: 0,
-            description: "For measurements: look the VMA of a forbidden access up again under mmap_lock, as kernels before 6.12 did",
+            description: "For measurements: look up VMAs again under mmap_lock, as before 6.12",
         },
     },
 }

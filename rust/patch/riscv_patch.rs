@@ -51,7 +51,7 @@ module! {
         },
         atomic_fetch: u8 {
             default: 2,
-            description: "Harts fetch 4 aligned bytes atomically: 0 no (QEMU before 10.1), 1 yes, 2 if their ISA string has Ziccif",
+            description: "Atomic fetch of 4 bytes: 0 no (QEMU < 10.1), 1 yes, 2 as ISA strings say",
         },
     },
 }

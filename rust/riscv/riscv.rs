@@ -69,7 +69,7 @@ module! {
     params: {
         adversary_us: u32 {
             default: 0,
-            description: "For tests, in a kernel with KUnit: delay critical points by up to this many microseconds",
+            description: "For tests, needs KUnit: longest random delay at critical points, in us",
         },
         adversary_seed: u64 {
             default: 0,
