@@ -64,7 +64,7 @@ const CALLS: [&str; 4] = ["write", "set", "patch", "queue"];
 
 impl Call {
     /// The name in debugfs and in the log.
-    #[cfg_attr(not(rust_riscv_text_hooks), expect(dead_code, reason = "nobody calls"))]
+    #[cfg_attr(not(rust_riscv_text_hooks), expect(dead_code, reason = "hooks only"))]
     pub(crate) const fn name(self) -> &'static str {
         CALLS[self as usize]
     }
@@ -126,13 +126,13 @@ impl Stats {
     }
 
     /// Counts `number` calls of the kernel's own users.
-    #[cfg_attr(not(rust_riscv_text_hooks), expect(dead_code, reason = "nobody calls"))]
+    #[cfg_attr(not(rust_riscv_text_hooks), expect(dead_code, reason = "hooks only"))]
     pub(crate) fn count_calls(&self, call: Call, number: usize) {
         self.calls[call as usize].fetch_add(number as u64, Relaxed);
     }
 
     /// Counts a write that fell back to C.
-    #[cfg_attr(not(rust_riscv_text_hooks), expect(dead_code, reason = "nobody calls"))]
+    #[cfg_attr(not(rust_riscv_text_hooks), expect(dead_code, reason = "hooks only"))]
     pub(crate) fn count_fallback(&self) {
         self.fallbacks.fetch_add(1, Relaxed);
     }
