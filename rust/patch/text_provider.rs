@@ -16,6 +16,7 @@ use riscv::{
     text::{
         commit::Failure,
         edit::{
+            is_aligned,
             Edit,
             Kind,
             Machine,
@@ -28,7 +29,8 @@ use riscv::{
             Declined,
             Kernel,
             Provider,
-            Synced, //
+            Synced,
+            Text, //
         }, //
     }, //
 };
@@ -36,10 +38,7 @@ use riscv::{
 use crate::{
     engine,
     poke,
-    queue::{
-        NoRoom,
-        Queue, //
-    },
+    queue::Queue,
     stats::{
         Call,
         STATS, //
@@ -162,6 +161,50 @@ unsafe fn edit_of(machine: Machine, addr: usize, bytes: &[u8]) -> Result<Edit> {
     Edit::new(machine, addr, &old[..len], bytes, 0, Kind::Code).map_err(|_| EINVAL)
 }
 
+/// How many texts are read before the first of them is queued. They are in different cache lines,
+/// and the misses of reads that follow each other immediately overlap.
+const AHEAD: usize = 16;
+
+/// The bytes that are now where `text` will be written; 0 if it cannot be queued.
+///
+/// # Safety
+///
+/// The bytes are memory that can be read.
+#[inline(always)]
+unsafe fn old_bytes(text: &Text) -> u64 {
+    if is_aligned(text.addr(), text.len()) {
+        // SAFETY: The caller guarantees that the bytes can be read. They are 2, 4 or 8, aligned.
+        unsafe { riscv::text::read(text.addr(), text.len()) }
+    } else {
+        0
+    }
+}
+
+/// Creates an edit that replaces `old`, the bytes where it is, with `text`.
+///
+/// `None` if it cannot be queued: if it is not 2, 4 or 8 aligned bytes, or needs a stop, since CPU
+/// hotplug is not excluded here.
+#[inline(always)]
+fn edit_of_text(machine: Machine, text: &Text, old: u64) -> Option<Edit> {
+    let phase = u8::from(!text.is_first());
+    let kind = if text.is_literal() {
+        Kind::Literal
+    } else {
+        Kind::Code
+    };
+
+    Edit::aligned(
+        machine,
+        text.addr(),
+        old,
+        text.bytes(),
+        text.len(),
+        phase,
+        kind,
+    )
+    .filter(|edit| edit.way() != Way::Stop)
+}
+
 // SAFETY: The engine's functions write everything, or fail with nothing written. (Those of `poke`
 // could fail halfway only where no memory is mapped, but the kernel's users own all of it.) Then
 // the call is declined, or the queue is passed to the C fallback, whose errors `sync` returns.
@@ -222,36 +265,39 @@ unsafe impl Provider for TextProvider {
         Ok(())
     }
 
-    unsafe fn queue(
-        &mut self,
-        kernel: Kernel<'_>,
-        addr: usize,
-        bytes: &[u8],
-        first: bool,
-    ) -> Result<(), Declined> {
-        let (phase, kind) = if first {
-            (0, Kind::Literal)
-        } else {
-            (1, Kind::Code)
-        };
+    unsafe fn queue(&mut self, kernel: Kernel<'_>, texts: &[Text]) -> usize {
+        let mut rest = texts;
+        let mut has_drained = false;
 
-        for _ in 0..2 {
-            // SAFETY: As in `write`; only called for a valid length and alignment.
-            let old = || unsafe { riscv::text::read(addr, bytes.len()) };
-            let edit =
-                Edit::aligned(self.machine, addr, old, bytes, phase, kind).ok_or(Declined)?;
+        while !rest.is_empty() {
+            let (some, _) = rest.split_at(rest.len().min(AHEAD));
+            let mut old = [0; AHEAD];
 
-            // An edit that needs a stop cannot be queued: CPU hotplug is not excluded here.
-            if edit.way() == Way::Stop {
-                return Err(Declined);
+            for (old, text) in old.iter_mut().zip(some) {
+                // SAFETY: The kernel's user that the caller acts for owns the memory.
+                *old = unsafe { old_bytes(text) };
             }
-            match self.queue.push(edit) {
-                Ok(()) => return Ok(()),
-                // Retry with the old bytes read again, since the queued edits have been written.
-                Err(NoRoom) => self.drain_first(kernel),
+            let mut queued = 0;
+            for (text, &old) in some.iter().zip(&old) {
+                let Some(edit) = edit_of_text(self.machine, text, old) else {
+                    return texts.len() - rest.len() + queued;
+                };
+                if self.queue.push(edit).is_err() {
+                    break;
+                }
+                queued += 1;
             }
+            if queued == 0 {
+                if has_drained {
+                    break;
+                }
+                // What was read may be what is queued: read again after that.
+                self.drain_first(kernel);
+            }
+            has_drained = queued == 0;
+            rest = rest.split_at(queued).1;
         }
-        Err(Declined)
+        texts.len() - rest.len()
     }
 
     fn sync(&mut self, kernel: Kernel<'_>) -> Synced {

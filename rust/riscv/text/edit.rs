@@ -192,37 +192,35 @@ impl Edit {
         }
     }
 
-    /// Creates an edit that replaces the 2, 4 or 8 naturally aligned bytes at `addr`, the lowest
-    /// ones of `old`, with `new`.
+    /// Creates an edit that replaces the `len` naturally aligned bytes at `addr`, the lowest ones of
+    /// `old`, with the lowest ones of `new`.
     ///
-    /// Returns `None` for another length, another alignment or a phase above [`MAX_PHASE`], and for
-    /// code that is shorter than the shortest instruction.
+    /// Returns `None` for a length other than 2, 4 or 8, another alignment or a phase above
+    /// [`MAX_PHASE`], and for code that is shorter than the shortest instruction.
     #[inline(always)]
     pub fn aligned(
         machine: Machine,
         addr: usize,
-        old: impl FnOnce() -> u64,
-        new: &[u8],
+        old: u64,
+        new: u64,
+        len: usize,
         phase: u8,
         kind: Kind,
     ) -> Option<Edit> {
-        if phase > MAX_PHASE {
+        if phase > MAX_PHASE || len < align(kind) || !is_aligned(addr, len) {
             return None;
         }
-        // A constant `len` makes the compiled code faster.
-        let edit = |len: usize, new| {
-            (addr % len == 0).then(|| {
-                let old = old() & u64::MAX >> (u64::BITS as usize - 8 * len);
-                Edit::of_words(machine, addr, old, new, len, phase, kind)
-            })
-        };
-        match *new {
-            _ if new.len() < align(kind) => None,
-            [a, b] => edit(2, u64::from(u16::from_le_bytes([a, b]))),
-            [a, b, c, d] => edit(4, u64::from(u32::from_le_bytes([a, b, c, d]))),
-            [a, b, c, d, e, f, g, h] => edit(8, u64::from_le_bytes([a, b, c, d, e, f, g, h])),
-            _ => None,
-        }
+        let low = u64::MAX >> (u64::BITS as usize - 8 * len);
+
+        Some(Edit::of_words(
+            machine,
+            addr,
+            old & low,
+            new & low,
+            len,
+            phase,
+            kind,
+        ))
     }
 
     /// The address of the first byte.
@@ -369,6 +367,12 @@ fn changes_access(old: u64, new: u64) -> bool {
     (accesses_memory(old) | accesses_memory(new)) && !emulate_alike(old, new)
 }
 
+/// Whether the `len` bytes at `addr` are naturally aligned, and 2, 4 or 8: what one store writes.
+#[inline(always)]
+pub fn is_aligned(addr: usize, len: usize) -> bool {
+    matches!(len, 2 | 4 | 8) && addr & (len - 1) == 0
+}
+
 /// The alignment in bytes of addresses and lengths.
 #[inline(always)]
 fn align(kind: Kind) -> usize {
@@ -390,7 +394,7 @@ fn by_parcels(old: u64, new: u64) -> Way {
 
 #[inline(always)]
 fn way(machine: Machine, addr: usize, old: u64, new: u64, len: usize, kind: Kind) -> Way {
-    let single_store = len.is_power_of_two() && addr % len == 0;
+    let single_store = is_aligned(addr, len);
 
     if kind == Kind::Literal {
         return if single_store { Way::Store } else { Way::Stop };

@@ -198,16 +198,42 @@ fn bytes_beyond_the_length_are_zero() {
     }
 }
 
-/// More bytes may be read for an edit than it replaces.
+/// The words of an edit may have more bytes than it replaces.
 #[test]
-fn old_bytes_beyond_the_length_are_zero() {
-    let ones = [0xff; MAX_LEN];
-
+fn words_are_cut_to_the_length() {
     for len in [2, 4, 8] {
-        let edit = Edit::aligned(MACHINE, AT, || u64::MAX, &ones[..len], 0, Kind::Literal).unwrap();
+        let edit = Edit::aligned(MACHINE, AT, u64::MAX, u64::MAX, len, 0, Kind::Literal).unwrap();
+        let mask = u64::MAX >> (64 - 8 * len);
 
-        assert_eq!(edit.old(), u64::MAX >> (64 - 8 * len));
+        assert_eq!((edit.old(), edit.new_bytes()), (mask, mask));
     }
+}
+
+#[test]
+fn one_store_writes_2_4_or_8_aligned_bytes() {
+    for (addr, len) in [
+        (0, 0),
+        (0, 1),
+        (0, 3),
+        (0, 6),
+        (0, 16),
+        (1, 2),
+        (2, 4),
+        (4, 8),
+        (0, 1 << 63),
+    ] {
+        assert!(
+            Edit::aligned(MACHINE, addr, 0, 0, len, 0, Kind::Literal).is_none(),
+            "{addr} {len}"
+        );
+    }
+    for (addr, len) in [(2, 2), (4, 4), (8, 8)] {
+        assert!(
+            Edit::aligned(MACHINE, addr, 0, 0, len, 0, Kind::Literal).is_some(),
+            "{addr} {len}"
+        );
+    }
+    assert!(Edit::aligned(MACHINE, AT, 0, 0, 4, 2, Kind::Code).is_none());
 }
 
 #[test]
