@@ -17,6 +17,7 @@ use riscv::{
         commit::Failure,
         edit::{
             is_aligned,
+            Contents,
             Edit,
             Kind,
             Machine,
@@ -259,7 +260,7 @@ unsafe impl Provider for TextProvider {
         // C stops the machine, so that it returns only when every CPU has left the trap that the
         // old text has caused. The engine waits for that where the edit itself can cause one.
         let live = matches!(report.strategy, Strategy::Live | Strategy::Phased);
-        if live && !edits[0].may_trap() {
+        if live && !edits[0].contents().has(Contents::TRAP) {
             flush::instructions_everywhere_after_traps();
         }
         Ok(())

@@ -41,8 +41,8 @@ use crate::{
         self,
         breakpoints,
         edit::{
+            Contents,
             Edit,
-            Kind,
             Way,
             MAX_PHASE, //
         },
@@ -187,37 +187,8 @@ pub struct Batch<'e> {
     edits: &'e [Edit],
     origin: Origin,
     strategy: Strategy,
-    phases: [Phase; MAX_PHASE as usize + 1],
-}
-
-/// Which kinds of edits a phase of a batch contains.
-#[derive(Clone, Copy, Default)]
-struct Phase {
-    any: bool,
-    code: bool,
-    /// Edits that are written in several steps, with a stand-in for the head.
-    stand_ins: bool,
-    /// Edits for which a hart can be in a trap that the old text caused.
-    traps: bool,
-    /// Edits for which it matters what the handler of a misaligned access finds.
-    accesses: bool,
-}
-
-impl Phase {
-    fn all_of(edits: &[Edit]) -> [Phase; MAX_PHASE as usize + 1] {
-        let mut phases = [Phase::default(); MAX_PHASE as usize + 1];
-
-        for edit in edits {
-            let phase = &mut phases[usize::from(edit.phase())];
-
-            phase.any = true;
-            phase.code |= edit.kind() == Kind::Code;
-            phase.stand_ins |= edit.way() != Way::Store;
-            phase.traps |= edit.may_trap();
-            phase.accesses |= edit.has_access();
-        }
-        phases
-    }
+    /// What the edits of each phase contain.
+    phases: [Contents; MAX_PHASE as usize + 1],
 }
 
 /// Whether edits are applied or reverted.
@@ -259,6 +230,13 @@ impl<'e> Batch<'e> {
     /// - The text is valid code at every point in between: after any subset of the edits of phase
     ///   0, and after all of phase 0 and any subset of phase 1.
     pub unsafe fn new(edits: &'e [Edit], origin: Origin, strategy: Strategy) -> Batch<'e> {
+        let mut phases = [Contents::default(); MAX_PHASE as usize + 1];
+
+        for edit in edits {
+            if let Some(phase) = phases.get_mut(usize::from(edit.phase())) {
+                phase.add(edit.contents());
+            }
+        }
         // INVARIANT: The caller guarantees that `plan` has sorted the edits, checked that they do
         // not overlap and chosen `strategy`, and that `Owners::pin` or the caller itself has
         // checked their addresses.
@@ -266,7 +244,7 @@ impl<'e> Batch<'e> {
             edits,
             origin,
             strategy,
-            phases: Phase::all_of(edits),
+            phases,
         }
     }
 
@@ -354,7 +332,7 @@ impl<'e> Batch<'e> {
         };
 
         for phase in 0..=MAX_PHASE {
-            if !self.phase(phase).any {
+            if !self.phase(phase).has(Contents::EDIT) {
                 continue;
             }
             if phase > 0 {
@@ -369,9 +347,10 @@ impl<'e> Batch<'e> {
                     .and(Err(failure));
                 break;
             }
-            outcome.result = again(live.write_twice && self.phase(phase).code, || {
-                self.begin_unchecked(&open, phase, Direction::Apply)
-            })
+            outcome.result = again(
+                live.write_twice && self.phase(phase).has(Contents::CODE),
+                || self.begin_unchecked(&open, phase, Direction::Apply),
+            )
             // 3. to 6.
             .and_then(|()| self.finish(&mut open, phase, Direction::Apply, live));
             if outcome.result.is_err() {
@@ -380,7 +359,7 @@ impl<'e> Batch<'e> {
         }
 
         // 7.
-        open.close(self.phases.iter().any(|phase| phase.traps));
+        open.close(self.has(Contents::TRAP));
         outcome
     }
 
@@ -421,11 +400,17 @@ impl<'e> Batch<'e> {
         }
     }
 
-    fn phase(&self, phase: u8) -> Phase {
+    /// What the edits of `phase` contain.
+    fn phase(&self, phase: u8) -> Contents {
         self.phases
             .get(usize::from(phase))
             .copied()
             .unwrap_or_default()
+    }
+
+    /// Whether any edit contains any of `contents`.
+    fn has(&self, contents: Contents) -> bool {
+        self.phases.iter().any(|phase| phase.has(contents))
     }
 
     /// The edits of `phase`.
@@ -484,7 +469,7 @@ impl<'e> Batch<'e> {
         direction: Direction,
         live: Live,
     ) -> Result<(), Failure> {
-        if !self.phase(phase).stand_ins {
+        if !self.phase(phase).has(Contents::STAND_IN) {
             return Ok(());
         }
         // 3. No hart may see the new tail after the old head. litmus: batch+phases
@@ -504,7 +489,7 @@ impl<'e> Batch<'e> {
     /// Step 3: waits until no hart executes the instructions behind the stand-ins of `phase`, and
     /// no task is between them.
     fn synchronise_before_tails(&self, open: &mut Open<'_>, phase: u8) {
-        if self.edits.iter().any(Edit::is_splittable) {
+        if self.has(Contents::SPLITTABLE) {
             open.closed_while(breakpoints::wait_for_tasks);
         } else {
             self.synchronise_accesses(open, phase);
@@ -543,7 +528,7 @@ impl<'e> Batch<'e> {
     /// instruction again, parcel by parcel: it could combine an old head with a new tail, or find
     /// the stand-in and then the access again.
     fn synchronise_accesses(&self, open: &Open<'_>, phase: u8) {
-        if self.phase(phase).accesses {
+        if self.phase(phase).has(Contents::ACCESS) {
             open.synchronise_after_traps();
         } else {
             open.synchronise();
@@ -580,7 +565,10 @@ impl<'e> Batch<'e> {
         phase: u8,
         write: impl FnMut() -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        twice(live.write_twice && self.phase(phase).code, write)
+        twice(
+            live.write_twice && self.phase(phase).has(Contents::CODE),
+            write,
+        )
     }
 
     /// Reverts the first step of the edits of `phase` whose indices are below `end`.

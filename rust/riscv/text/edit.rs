@@ -75,6 +75,50 @@ pub struct Machine {
     pub reruns_accesses: bool,
 }
 
+/// What edits contain: a set. That of several edits is the union of theirs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Contents(u8);
+
+impl Contents {
+    /// An edit.
+    pub const EDIT: Contents = Contents(1 << 0);
+    /// Instructions.
+    pub const CODE: Contents = Contents(1 << 1);
+    /// An edit that is written in several steps, with a stand-in for the head.
+    pub const STAND_IN: Contents = Contents(1 << 2);
+    /// An edit of [`Way::Stop`].
+    pub const STOP: Contents = Contents(1 << 3);
+    /// An edit of several instructions, so that a task may be between two of them.
+    pub const SPLITTABLE: Contents = Contents(1 << 4);
+    /// An edit that adds or removes a breakpoint, so that a hart can be in its handler.
+    pub const BREAKPOINT: Contents = Contents(1 << 5);
+    /// An edit that adds, removes or changes an instruction that accesses memory, so that it
+    /// matters what the handler of its misaligned access finds, which reads the instruction again,
+    /// parcel by parcel.
+    pub const ACCESS: Contents = Contents(1 << 6);
+    /// Edits for which a hart can be in a trap that the old text caused, whose handler looks at the
+    /// text.
+    pub const TRAP: Contents = Contents(Self::BREAKPOINT.0 | Self::ACCESS.0);
+
+    /// Whether any of `others` is contained.
+    #[inline(always)]
+    pub const fn has(self, others: Contents) -> bool {
+        self.0 & others.0 != 0
+    }
+
+    /// Adds `others`.
+    #[inline(always)]
+    pub fn add(&mut self, others: Contents) {
+        self.0 |= others.0;
+    }
+
+    /// `self` if `condition` holds, else nothing.
+    #[inline(always)]
+    const fn when(self, condition: bool) -> Contents {
+        Contents(self.0 * condition as u8)
+    }
+}
+
 /// An edit of kernel text: replaces the bytes `old` at `addr` with `new`.
 ///
 /// No larger than 32 bytes, since a batch can have many.
@@ -93,6 +137,7 @@ pub struct Edit {
     phase: u8,
     kind: Kind,
     way: Way,
+    contents: Contents,
     /// Whether harts fetch an aligned 4-byte instruction atomically.
     atomic_fetch: bool,
 }
@@ -178,6 +223,8 @@ impl Edit {
         phase: u8,
         kind: Kind,
     ) -> Edit {
+        let way = way(machine, addr, old, new, len, kind);
+
         // INVARIANT: The caller has checked `addr`, `len` and `phase`, and passes words whose bytes
         // from `len` on are zero.
         Edit {
@@ -187,7 +234,8 @@ impl Edit {
             len: len as u8,
             phase,
             kind,
-            way: way(machine, addr, old, new, len, kind),
+            way,
+            contents: contents(old, new, len, kind, way),
             atomic_fetch: machine.atomic_fetch,
         }
     }
@@ -266,14 +314,10 @@ impl Edit {
         self.kind
     }
 
-    /// Whether the edit replaces several instructions, so that a task may be between two of them.
+    /// What it contains.
     #[inline(always)]
-    pub fn is_splittable(&self) -> bool {
-        self.kind == Kind::Code && self.way == Way::Stop && {
-            let first = insn_len(self.old as u16);
-
-            first.is_none_or(|first| first < self.len())
-        }
+    pub fn contents(&self) -> Contents {
+        self.contents
     }
 
     /// Whether a breakpoint on the head can stand in for the old instructions: its handler can
@@ -295,28 +339,6 @@ impl Edit {
     #[inline(always)]
     pub fn way(&self) -> Way {
         self.way
-    }
-
-    /// Whether the edit adds or removes a breakpoint, so that a hart can be in its handler.
-    #[inline(always)]
-    fn has_breakpoint(&self) -> bool {
-        let begins = |bytes: u64| bytes as u16 == C_EBREAK || bytes as u32 == EBREAK as u32;
-
-        self.kind == Kind::Code && (begins(self.old) | begins(self.new))
-    }
-
-    /// Whether a hart can be in a trap that the old text caused, whose handler looks at the text.
-    #[inline(always)]
-    pub fn may_trap(&self) -> bool {
-        self.has_breakpoint() || self.has_access()
-    }
-
-    /// Whether the edit adds, removes or changes an instruction that accesses memory, so that it
-    /// matters what the handler of its misaligned access finds, which reads the instruction again,
-    /// parcel by parcel.
-    #[inline(always)]
-    pub fn has_access(&self) -> bool {
-        self.kind == Kind::Code && changes_access(self.old, self.new)
     }
 
     /// The length in bytes of the head, the part that [`Edit::stand_in`] replaces. All instructions
@@ -359,6 +381,32 @@ fn emulate_alike(old: u64, new: u64) -> bool {
         0x23 | 0x27 => differ & !0xfe0f_8f80 == 0,
         _ => false,
     }
+}
+
+/// Whether the bytes begin with a breakpoint.
+#[inline(always)]
+fn is_breakpoint(bytes: u64) -> bool {
+    bytes as u16 == C_EBREAK || bytes as u32 == EBREAK as u32
+}
+
+/// The contents of an edit that is written in this `way`.
+#[inline(always)]
+fn contents(old: u64, new: u64, len: usize, kind: Kind, way: Way) -> Contents {
+    let mut all = Contents::EDIT;
+
+    if way != Way::Store {
+        all.add(Contents::STAND_IN);
+        all.add(Contents::STOP.when(way == Way::Stop));
+    }
+    if kind == Kind::Code {
+        let is_split = way == Way::Stop && insn_len(old as u16).is_none_or(|first| first < len);
+
+        all.add(Contents::CODE);
+        all.add(Contents::SPLITTABLE.when(is_split));
+        all.add(Contents::BREAKPOINT.when(is_breakpoint(old) | is_breakpoint(new)));
+        all.add(Contents::ACCESS.when(changes_access(old, new)));
+    }
+    all
 }
 
 /// Whether the handler of a misaligned access treats `old` and `new` differently.

@@ -5,6 +5,7 @@
 //! Plain logic without hardware access: this file is also compiled and tested on the host.
 
 use crate::text::edit::{
+    Contents,
     Edit,
     Way, //
 };
@@ -74,31 +75,27 @@ pub fn plan(
     wanted: Option<Strategy>,
     pairs: Pairs,
 ) -> Result<Strategy, BadPlan> {
-    let overlap = |edits: &[Edit]| {
-        let pair = edits
-            .windows(2)
-            .find(|pair| pair[0].end() > pair[1].addr())?;
-        Some(pair[1].addr())
-    };
+    let mut all = survey(edits);
 
     // Edits that the kernel queues are usually sorted already.
-    if overlap(edits).is_some() {
+    if all.overlap.is_some() {
         edits.sort_unstable_by_key(Edit::addr);
-        if let Some(addr) = overlap(edits) {
+        all = survey(edits);
+        if let Some(addr) = all.overlap {
             return Err(BadPlan::Overlap(addr));
         }
     }
 
-    let (mut needs_stop, mut splittable, mut phases) = (None, None, false);
-    for edit in edits.iter() {
-        phases |= edit.phase() > 0;
-        if splittable.is_none() && edit.is_splittable() {
-            splittable = Some(edit);
-        }
-        if edit.way() == Way::Stop && needs_stop.is_none() {
-            needs_stop = Some(edit);
-        }
-    }
+    let first_with = |contents| {
+        let is_one = |edit: &&Edit| edit.contents().has(contents);
+
+        all.contents
+            .has(contents)
+            .then(|| edits.iter().find(is_one))
+            .flatten()
+    };
+    let (needs_stop, splittable) = (first_with(Contents::STOP), first_with(Contents::SPLITTABLE));
+    let phases = all.last_phase > 0;
 
     if let (Some(edit), None | Some(Strategy::Rendezvous)) = (splittable, wanted) {
         match (pairs, wanted) {
@@ -124,6 +121,31 @@ pub fn plan(
         (None, None) if phases => Ok(Strategy::Phased),
         (None, None) => Ok(Strategy::Live),
     }
+}
+
+/// What [`plan`] has to know about all edits.
+#[derive(Default)]
+struct Survey {
+    /// The address of the first edit that begins before the one in front of it has ended.
+    overlap: Option<usize>,
+    contents: Contents,
+    last_phase: u8,
+}
+
+/// Looks at all edits once: there can be tens of thousands.
+fn survey(edits: &[Edit]) -> Survey {
+    let mut all = Survey::default();
+    let mut end = 0;
+
+    for edit in edits {
+        if edit.addr() < end && all.overlap.is_none() {
+            all.overlap = Some(edit.addr());
+        }
+        end = edit.end();
+        all.contents.add(edit.contents());
+        all.last_phase = all.last_phase.max(edit.phase());
+    }
+    all
 }
 
 /// [`Strategy::Guarded`], if all edits that cannot be written live can be guarded.

@@ -5,6 +5,7 @@
 use crate::{
     text::edit::{
         BadEdit,
+        Contents,
         Edit,
         Kind,
         Machine,
@@ -88,12 +89,20 @@ fn accesses_are_what_may_be_misaligned() {
         0x00a5_b027, // fsd fa0, 0(a1)
         0x00a5_a52f, // amoadd.w a0, a0, (a1)
     ] {
-        assert!(edit(access, NOP, Kind::Code).has_access());
-        assert!(edit(NOP, access, Kind::Code).has_access());
-        assert!(!edit(access, NOP, Kind::Literal).has_access());
+        assert!(edit(access, NOP, Kind::Code)
+            .contents()
+            .has(Contents::ACCESS));
+        assert!(edit(NOP, access, Kind::Code)
+            .contents()
+            .has(Contents::ACCESS));
+        assert!(!edit(access, NOP, Kind::Literal)
+            .contents()
+            .has(Contents::ACCESS));
     }
     for other in [NOP, ADDI, SUB, EBREAK] {
-        assert!(!edit(other, other, Kind::Code).has_access());
+        assert!(!edit(other, other, Kind::Code)
+            .contents()
+            .has(Contents::ACCESS));
     }
     for access in [
         0x4188, // c.lw a0, 0(a1)
@@ -101,7 +110,7 @@ fn accesses_are_what_may_be_misaligned() {
         0x6502, // c.ldsp a0, 0(sp)
         0xc02a, // c.swsp a0, 0(sp)
     ] {
-        assert!(half(access).has_access());
+        assert!(half(access).contents().has(Contents::ACCESS));
     }
     for other in [
         C_NOP, C_LI, C_EBREAK, //
@@ -110,7 +119,7 @@ fn accesses_are_what_may_be_misaligned() {
         0x852e,   // c.mv a0, a1
         0x8502,   // c.jr a0
     ] {
-        assert!(!half(other).has_access());
+        assert!(!half(other).contents().has(Contents::ACCESS));
     }
 }
 
@@ -141,7 +150,7 @@ fn accesses_that_the_handler_would_confuse_need_a_stop() {
     ] {
         for edit in [edit(old, new), edit(new, old)] {
             assert_eq!(edit.way(), Way::Stop);
-            assert!(edit.has_access());
+            assert!(edit.contents().has(Contents::ACCESS));
         }
     }
     for (old, new) in [
@@ -150,7 +159,7 @@ fn accesses_that_the_handler_would_confuse_need_a_stop() {
         (SW, 0x00a5_afa3), // sw a0, 31(a1)
     ] {
         assert_eq!(edit(old, new).way(), Way::Store);
-        assert!(!edit(old, new).has_access());
+        assert!(!edit(old, new).contents().has(Contents::ACCESS));
     }
     // Compressed: c.lw a0, 0(a1); c.lw a0, 4(a1).
     let half = Edit::new(
