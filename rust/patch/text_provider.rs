@@ -16,7 +16,6 @@ use riscv::{
     text::{
         commit::Failure,
         edit::{
-            is_aligned,
             Contents,
             Edit,
             Kind,
@@ -39,7 +38,10 @@ use riscv::{
 use crate::{
     engine,
     poke,
-    queue::Queue,
+    queue::{
+        NoRoom,
+        Queue, //
+    },
     stats::{
         Call,
         STATS, //
@@ -87,6 +89,41 @@ impl TextProvider {
         };
         self.queue.clear();
         synced
+    }
+
+    /// Queues `text`.
+    ///
+    /// # Safety
+    ///
+    /// Those of [`Provider::queue`].
+    #[inline(always)]
+    unsafe fn queue_one(&mut self, kernel: Kernel<'_>, text: &Text) -> Result<(), Declined> {
+        // SAFETY: The kernel's user that the caller acts for owns the memory.
+        let edit = unsafe { edit_of_text(self.machine, text) }.ok_or(Declined)?;
+
+        match self.queue.push(edit) {
+            Ok(()) => Ok(()),
+            // SAFETY: As above.
+            Err(NoRoom) => unsafe { self.queue_after_writing(kernel, text) },
+        }
+    }
+
+    /// Writes all queued edits, and queues `text`, whose old bytes may be among what was written.
+    ///
+    /// # Safety
+    ///
+    /// Those of [`Provider::queue`].
+    #[cold]
+    unsafe fn queue_after_writing(
+        &mut self,
+        kernel: Kernel<'_>,
+        text: &Text,
+    ) -> Result<(), Declined> {
+        self.drain_first(kernel);
+        // SAFETY: The kernel's user that the caller acts for owns the memory.
+        let edit = unsafe { edit_of_text(self.machine, text) }.ok_or(Declined)?;
+
+        self.queue.push(edit).map_err(|NoRoom| Declined)
     }
 
     /// Writes all queued edits before a write that is not followed by a sync.
@@ -162,31 +199,59 @@ unsafe fn edit_of(machine: Machine, addr: usize, bytes: &[u8]) -> Result<Edit> {
     Edit::new(machine, addr, &old[..len], bytes, 0, Kind::Code).map_err(|_| EINVAL)
 }
 
-/// How many texts are read before the first of them is queued. They are in different cache lines,
-/// and the misses of reads that follow each other immediately overlap.
-const AHEAD: usize = 16;
+/// How many texts are touched before the first of them is queued: as many as ftrace passes.
+const AHEAD: usize = 64;
 
-/// The bytes that are now where `text` will be written; 0 if it cannot be queued.
+/// Brings `text` into the cache.
+///
+/// Texts are in different cache lines. If many are touched by nothing but a load each, their misses
+/// overlap; while they are queued, a hart would not look as far ahead as the next one.
 ///
 /// # Safety
 ///
-/// The bytes are memory that can be read.
+/// The text is memory that can be read.
 #[inline(always)]
-unsafe fn old_bytes(text: &Text) -> u64 {
-    if is_aligned(text.addr(), text.len()) {
-        // SAFETY: The caller guarantees that the bytes can be read. They are 2, 4 or 8, aligned.
-        unsafe { riscv::text::read(text.addr(), text.len()) }
-    } else {
-        0
-    }
+unsafe fn touch(text: &Text) {
+    let byte = core::ptr::with_exposed_provenance::<u8>(text.addr());
+
+    // SAFETY: The caller guarantees that it can be read. Volatile, since the value is not used.
+    unsafe { byte.read_volatile() };
 }
 
-/// Creates an edit that replaces `old`, the bytes where it is, with `text`.
+/// The bytes that are now where `text` will be written; `None` if they are not 2, 4 or 8, aligned.
+///
+/// # Safety
+///
+/// The text is memory that can be read.
+#[inline(always)]
+unsafe fn old_bytes(text: &Text) -> Option<u64> {
+    let at = core::ptr::with_exposed_provenance::<u8>(text.addr());
+
+    // Volatile, since others may write them.
+    //
+    // SAFETY: The caller guarantees that the bytes can be read; they are aligned.
+    Some(unsafe {
+        match text.len() {
+            2 if at.addr() % 2 == 0 => u64::from(at.cast::<u16>().read_volatile()),
+            4 if at.addr() % 4 == 0 => u64::from(at.cast::<u32>().read_volatile()),
+            8 if at.addr() % 8 == 0 => at.cast::<u64>().read_volatile(),
+            _ => return None,
+        }
+    })
+}
+
+/// Creates an edit that replaces what is at the address of `text` now.
 ///
 /// `None` if it cannot be queued: if it is not 2, 4 or 8 aligned bytes, or needs a stop, since CPU
 /// hotplug is not excluded here.
+///
+/// # Safety
+///
+/// The text is memory that can be read.
 #[inline(always)]
-fn edit_of_text(machine: Machine, text: &Text, old: u64) -> Option<Edit> {
+unsafe fn edit_of_text(machine: Machine, text: &Text) -> Option<Edit> {
+    // SAFETY: The caller guarantees that it can be read.
+    let old = unsafe { old_bytes(text) }?;
     let phase = u8::from(!text.is_first());
     let kind = if text.is_literal() {
         Kind::Literal
@@ -251,54 +316,37 @@ unsafe impl Provider for TextProvider {
         // SAFETY: As in `write`.
         let edit = unsafe { edit_of(self.machine, addr, bytes) }
             .map_err(|error| declined(Call::Patch, at(error, addr)))?;
-        let mut edits = [edit];
 
         // SAFETY: One edit, of text that the kernel's user owns.
-        let report = unsafe { engine::commit_for_kernel(&mut edits, Some(lock)) }
+        let report = unsafe { engine::commit_for_kernel(&[edit], Some(lock)) }
             .map_err(|failure| declined(Call::Patch, failure))?;
 
         // C stops the machine, so that it returns only when every CPU has left the trap that the
         // old text has caused. The engine waits for that where the edit itself can cause one.
         let live = matches!(report.strategy, Strategy::Live | Strategy::Phased);
-        if live && !edits[0].contents().has(Contents::TRAP) {
+        if live && !edit.contents().has(Contents::TRAP) {
             flush::instructions_everywhere_after_traps();
         }
         Ok(())
     }
 
     unsafe fn queue(&mut self, kernel: Kernel<'_>, texts: &[Text]) -> usize {
-        let mut rest = texts;
-        let mut has_drained = false;
+        let mut queued = 0;
 
-        while !rest.is_empty() {
-            let (some, _) = rest.split_at(rest.len().min(AHEAD));
-            let mut old = [0; AHEAD];
-
-            for (old, text) in old.iter_mut().zip(some) {
+        for some in texts.chunks(AHEAD) {
+            for text in some {
                 // SAFETY: The kernel's user that the caller acts for owns the memory.
-                *old = unsafe { old_bytes(text) };
+                unsafe { touch(text) };
             }
-            let mut queued = 0;
-            for (text, &old) in some.iter().zip(&old) {
-                let Some(edit) = edit_of_text(self.machine, text, old) else {
-                    return texts.len() - rest.len() + queued;
-                };
-                if self.queue.push(edit).is_err() {
-                    break;
+            for text in some {
+                // SAFETY: As above.
+                if unsafe { self.queue_one(kernel, text) }.is_err() {
+                    return queued;
                 }
                 queued += 1;
             }
-            if queued == 0 {
-                if has_drained {
-                    break;
-                }
-                // What was read may be what is queued: read again after that.
-                self.drain_first(kernel);
-            }
-            has_drained = queued == 0;
-            rest = rest.split_at(queued).1;
         }
-        texts.len() - rest.len()
+        queued
     }
 
     fn sync(&mut self, kernel: Kernel<'_>) -> Synced {

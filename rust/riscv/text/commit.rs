@@ -180,7 +180,8 @@ fn again<E>(wanted: bool, write: impl FnOnce() -> Result<(), E>) -> Result<(), E
 ///
 /// # Invariants
 ///
-/// The edits are sorted by address and do not overlap, and `strategy` is safe for them. For all of
+/// The edits do not overlap, and are sorted by address if `strategy` is [`Strategy::Guarded`];
+/// `strategy` is safe for them. For all of
 /// `'e`, the bytes at their addresses are kernel text or, for [`Origin::Kernel`], any memory of the
 /// kernel.
 pub struct Batch<'e> {
@@ -220,7 +221,9 @@ impl<'e> Batch<'e> {
     ///
     /// # Safety
     ///
-    /// - [`plan::plan`] accepted the edits and returned `strategy`.
+    /// - [`plan::plan`] accepted the edits and returned `strategy`; or the edits do not overlap,
+    ///   [`plan::strategy`] returned `strategy`, and they are sorted by address if it is
+    ///   [`Strategy::Guarded`].
     /// - [`text::owners::Owners::pin`] accepted each edit, and the `Owners` are kept for `'e`; or,
     ///   for [`Origin::Kernel`], the caller guarantees that the memory of each edit may be written
     ///   and stays valid for `'e`.
@@ -237,9 +240,9 @@ impl<'e> Batch<'e> {
                 phase.add(edit.contents());
             }
         }
-        // INVARIANT: The caller guarantees that `plan` has sorted the edits, checked that they do
-        // not overlap and chosen `strategy`, and that `Owners::pin` or the caller itself has
-        // checked their addresses.
+        // INVARIANT: The caller guarantees that `strategy` was chosen for these edits, that they do
+        // not overlap and are sorted where that is necessary, and that `Owners::pin` or the caller
+        // itself has checked their addresses.
         Batch {
             edits,
             origin,
@@ -318,8 +321,8 @@ impl<'e> Batch<'e> {
     ///
     /// With [`Live::write_twice`], steps 2, 4 and 6 are each repeated after another flush.
     fn write_live(&self, window: &mut Window, live: Live) -> Outcome {
-        // SAFETY: By the type invariants the pages are in ascending order, and stay mapped as they
-        // are. The window is closed below.
+        // SAFETY: By the type invariants the pages stay mapped as they are. The window is closed
+        // below.
         let mut open = match unsafe { window.open(plan::pages(self.edits, PAGE_SIZE), self.origin) }
         {
             Ok(open) => open,
@@ -371,7 +374,7 @@ impl<'e> Batch<'e> {
     /// is between them.
     fn write_guarded(&self, window: &mut Window, lock: &TextLock, live: Live) -> Outcome {
         // SAFETY: `new` requires that no other guarded batch is written at the same time, so that
-        // there is no other table, and that `plan` has sorted the edits. When `write_live` returns,
+        // there is no other table, and that the edits are sorted. When `write_live` returns,
         // none of the breakpoints is left in the text, and all CPUs have flushed.
         unsafe { breakpoints::guard(self.edits, lock, || self.write_live(window, live)) }
     }

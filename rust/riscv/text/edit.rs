@@ -99,6 +99,14 @@ impl Contents {
     /// Edits for which a hart can be in a trap that the old text caused, whose handler looks at the
     /// text.
     pub const TRAP: Contents = Contents(Self::BREAKPOINT.0 | Self::ACCESS.0);
+    /// An edit of a phase after the first one.
+    pub const LATER: Contents = Contents(1 << 7);
+
+    /// What all of `edits` contain.
+    #[inline(always)]
+    pub fn of(edits: &[Edit]) -> Contents {
+        Contents(edits.iter().fold(0, |all, edit| all | edit.contents.0))
+    }
 
     /// Whether any of `others` is contained.
     #[inline(always)]
@@ -110,6 +118,12 @@ impl Contents {
     #[inline(always)]
     pub fn add(&mut self, others: Contents) {
         self.0 |= others.0;
+    }
+
+    /// `self`, of an edit in `phase`.
+    #[inline(always)]
+    const fn in_phase(self, phase: u8) -> Contents {
+        Contents(self.0 | Self::LATER.when(phase > 0).0)
     }
 
     /// `self` if `condition` holds, else nothing.
@@ -155,20 +169,35 @@ fn pack(bytes: &[u8]) -> u64 {
     u64::from_le_bytes(word)
 }
 
+/// The 4-byte instructions that access memory, by bits 2 to 6 of their opcode: LOAD, LOAD-FP, STORE,
+/// STORE-FP and AMO.
+const ACCESSES: u32 = 1 << 0x00 | 1 << 0x01 | 1 << 0x08 | 1 << 0x09 | 1 << 0x0b;
+
 /// Whether the first instruction in `bytes` accesses memory.
 #[inline(always)]
 fn accesses_memory(bytes: u64) -> bool {
     let funct3 = bytes >> 13 & 7;
 
     match bytes & 3 {
+        3 => ACCESSES >> (bytes >> 2 & 0x1f) & 1 != 0,
         // All except `c.addi4spn`.
         0 => funct3 != 0,
         1 => false,
         // All except `c.slli`, `c.jr`, `c.mv`, `c.add` and `c.ebreak`.
-        2 => funct3 & 3 != 0,
-        // LOAD, LOAD-FP, STORE, STORE-FP and AMO.
-        _ => matches!(bytes & 0x7f, 0x03 | 0x07 | 0x23 | 0x27 | 0x2f),
+        _ => funct3 & 3 != 0,
     }
+}
+
+/// Whether `bytes` begin with a 4-byte instruction that neither accesses memory nor is an `ebreak`.
+///
+/// No for all of the opcode of `ebreak`.
+#[inline(always)]
+fn is_plain_word(bytes: u64) -> bool {
+    // By bits 2 to 6 of the opcode. 0x07, 0x0f, 0x17 and 0x1f begin longer instructions.
+    const LONGER: u32 = 1 << 0x07 | 1 << 0x0f | 1 << 0x17 | 1 << 0x1f;
+    const SYSTEM: u32 = 1 << 0x1c;
+
+    bytes & 3 == 3 && (ACCESSES | LONGER | SYSTEM) >> (bytes >> 2 & 0x1f) & 1 == 0
 }
 
 impl Edit {
@@ -200,34 +229,12 @@ impl Edit {
         if phase > MAX_PHASE {
             return Err(BadEdit::NoSuchPhase);
         }
-        Ok(Edit::of_words(
-            machine,
-            addr,
-            pack(old),
-            pack(new),
-            new.len(),
-            phase,
-            kind,
-        ))
-    }
+        let len = new.len();
+        let (old, new) = (pack(old), pack(new));
+        let (way, contents) = decide(machine, addr, old, new, len, kind);
 
-    /// Like [`Edit::new`], for checked arguments: `len` is 2, 4, 6 or 8, the bytes of the words
-    /// from `len` on are zero, `addr` is even, and `phase` is at most [`MAX_PHASE`].
-    #[inline(always)]
-    fn of_words(
-        machine: Machine,
-        addr: usize,
-        old: u64,
-        new: u64,
-        len: usize,
-        phase: u8,
-        kind: Kind,
-    ) -> Edit {
-        let way = way(machine, addr, old, new, len, kind);
-
-        // INVARIANT: The caller has checked `addr`, `len` and `phase`, and passes words whose bytes
-        // from `len` on are zero.
-        Edit {
+        // INVARIANT: All were checked, and `pack` fills with zeroes.
+        Ok(Edit {
             addr,
             old,
             new,
@@ -235,9 +242,9 @@ impl Edit {
             phase,
             kind,
             way,
-            contents: contents(old, new, len, kind, way),
+            contents: contents.in_phase(phase),
             atomic_fetch: machine.atomic_fetch,
-        }
+        })
     }
 
     /// Creates an edit that replaces the `len` naturally aligned bytes at `addr`, the lowest ones of
@@ -259,16 +266,30 @@ impl Edit {
             return None;
         }
         let low = u64::MAX >> (u64::BITS as usize - 8 * len);
+        let (old, new) = (old & low, new & low);
+        // As `decide` does. ftrace has tens of thousands of the first two.
+        let (way, contents) = match kind {
+            Kind::Literal => (Way::Store, Contents::EDIT),
+            Kind::Code
+                if len == 4 && machine.atomic_fetch && is_plain_word(old) && is_plain_word(new) =>
+            {
+                (Way::Store, Contents(Contents::EDIT.0 | Contents::CODE.0))
+            }
+            Kind::Code => decide(machine, addr, old, new, len, kind),
+        };
 
-        Some(Edit::of_words(
-            machine,
+        // INVARIANT: All were checked, and the bytes from `len` on were cleared.
+        Some(Edit {
             addr,
-            old & low,
-            new & low,
-            len,
+            old,
+            new,
+            len: len as u8,
             phase,
             kind,
-        ))
+            way,
+            contents: contents.in_phase(phase),
+            atomic_fetch: machine.atomic_fetch,
+        })
     }
 
     /// The address of the first byte.
@@ -383,6 +404,21 @@ fn emulate_alike(old: u64, new: u64) -> bool {
     }
 }
 
+/// The way to write an edit, and what it contains.
+#[inline(never)]
+fn decide(
+    machine: Machine,
+    addr: usize,
+    old: u64,
+    new: u64,
+    len: usize,
+    kind: Kind,
+) -> (Way, Contents) {
+    let way = way(machine, addr, old, new, len, kind);
+
+    (way, contents(old, new, len, kind, way))
+}
+
 /// Whether the bytes begin with a breakpoint.
 #[inline(always)]
 fn is_breakpoint(bytes: u64) -> bool {
@@ -417,7 +453,7 @@ fn changes_access(old: u64, new: u64) -> bool {
 
 /// Whether the `len` bytes at `addr` are naturally aligned, and 2, 4 or 8: what one store writes.
 #[inline(always)]
-pub fn is_aligned(addr: usize, len: usize) -> bool {
+fn is_aligned(addr: usize, len: usize) -> bool {
     matches!(len, 2 | 4 | 8) && addr & (len - 1) == 0
 }
 

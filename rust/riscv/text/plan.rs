@@ -75,27 +75,36 @@ pub fn plan(
     wanted: Option<Strategy>,
     pairs: Pairs,
 ) -> Result<Strategy, BadPlan> {
-    let mut all = survey(edits);
+    edits.sort_unstable_by_key(Edit::addr);
 
-    // Edits that the kernel queues are usually sorted already.
-    if all.overlap.is_some() {
-        edits.sort_unstable_by_key(Edit::addr);
-        all = survey(edits);
-        if let Some(addr) = all.overlap {
-            return Err(BadPlan::Overlap(addr));
-        }
+    let overlap = edits.windows(2).find(|pair| pair[0].end() > pair[1].addr());
+    if let Some(pair) = overlap {
+        return Err(BadPlan::Overlap(pair[1].addr()));
     }
+    strategy(edits, wanted, pairs)
+}
 
+/// The cheapest strategy that is safe for all of `edits`, which do not overlap, or `wanted` if that
+/// is safe.
+///
+/// # Errors
+///
+/// [`BadPlan::Unsafe`].
+pub fn strategy(
+    edits: &[Edit],
+    wanted: Option<Strategy>,
+    pairs: Pairs,
+) -> Result<Strategy, BadPlan> {
+    let all = Contents::of(edits);
     let first_with = |contents| {
         let is_one = |edit: &&Edit| edit.contents().has(contents);
 
-        all.contents
-            .has(contents)
+        all.has(contents)
             .then(|| edits.iter().find(is_one))
             .flatten()
     };
     let (needs_stop, splittable) = (first_with(Contents::STOP), first_with(Contents::SPLITTABLE));
-    let phases = all.last_phase > 0;
+    let later = all.has(Contents::LATER);
 
     if let (Some(edit), None | Some(Strategy::Rendezvous)) = (splittable, wanted) {
         match (pairs, wanted) {
@@ -111,41 +120,13 @@ pub fn plan(
         (Some(Strategy::Rendezvous), _) | (None, Some(_)) => Ok(Strategy::Rendezvous),
         (Some(_), Some(edit)) => Err(BadPlan::Unsafe(edit.addr())),
         // `Live` has no flush between two phases.
-        (Some(Strategy::Live), None) if phases => Err(BadPlan::Unsafe(
-            edits
-                .iter()
-                .find(|edit| edit.phase() > 0)
-                .map_or(0, Edit::addr),
+        (Some(Strategy::Live), None) if later => Err(BadPlan::Unsafe(
+            first_with(Contents::LATER).map_or(0, Edit::addr),
         )),
         (Some(strategy), None) => Ok(strategy),
-        (None, None) if phases => Ok(Strategy::Phased),
+        (None, None) if later => Ok(Strategy::Phased),
         (None, None) => Ok(Strategy::Live),
     }
-}
-
-/// What [`plan`] has to know about all edits.
-#[derive(Default)]
-struct Survey {
-    /// The address of the first edit that begins before the one in front of it has ended.
-    overlap: Option<usize>,
-    contents: Contents,
-    last_phase: u8,
-}
-
-/// Looks at all edits once: there can be tens of thousands.
-fn survey(edits: &[Edit]) -> Survey {
-    let mut all = Survey::default();
-    let mut end = 0;
-
-    for edit in edits {
-        if edit.addr() < end && all.overlap.is_none() {
-            all.overlap = Some(edit.addr());
-        }
-        end = edit.end();
-        all.contents.add(edit.contents());
-        all.last_phase = all.last_phase.max(edit.phase());
-    }
-    all
 }
 
 /// [`Strategy::Guarded`], if all edits that cannot be written live can be guarded.
@@ -166,9 +147,10 @@ fn first_addr(edits: &[Edit]) -> usize {
     edits.first().map_or(0, Edit::addr)
 }
 
-/// Iterates over the addresses of the pages that the edits touch, each once, in ascending order.
+/// Iterates over the addresses of the pages that the edits touch, in the order of the edits.
 ///
-/// `edits` must be sorted by address, as [`plan`] leaves them.
+/// Neighbours in it differ. If `edits` are sorted by address, as [`plan`] leaves them, each page
+/// comes once.
 pub fn pages(edits: &[Edit], page_size: usize) -> impl Iterator<Item = usize> + '_ {
     let page = move |addr: usize| addr & !(page_size - 1);
     let mut rest = edits.iter();

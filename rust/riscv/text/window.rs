@@ -169,7 +169,8 @@ impl Window {
         }
     }
 
-    /// Maps `pages` (addresses in ascending order) writable, for a writer that may be any CPU.
+    /// Maps `pages` (their addresses) writable, for a writer that may be any CPU. A page that comes
+    /// more than once is mapped as often.
     ///
     /// # Errors
     ///
@@ -214,7 +215,7 @@ impl Window {
         Ok(mapped)
     }
 
-    /// Maps `pages` (addresses in ascending order) writable, for this CPU.
+    /// Maps `pages` (their addresses) writable, for this CPU.
     ///
     /// # Errors
     ///
@@ -381,7 +382,7 @@ impl Mapped<'_> {
         flush::translations_here(self.window.range(self.used));
     }
 
-    /// Begins a pass over the pages, in ascending order. The CPU must have been prepared.
+    /// Begins a pass over the pages, in the order they were mapped in. The CPU must have been prepared.
     #[inline(always)]
     pub(crate) fn writer(&self) -> Writer<'_> {
         Writer {
@@ -424,7 +425,7 @@ pub struct Open<'w> {
 }
 
 impl Open<'_> {
-    /// Begins a pass over the open pages, in ascending order.
+    /// Begins a pass over the open pages, in the order they were mapped in.
     #[inline(always)]
     pub fn writer(&self) -> Writer<'_> {
         self.mapped.writer()
@@ -499,7 +500,7 @@ impl Drop for Open<'_> {
     }
 }
 
-/// A pass over the open pages, in ascending order.
+/// A pass over the open pages, in the order they were mapped in.
 pub struct Writer<'o> {
     slots: &'o [Slot],
     base: NonNull<u8>,
@@ -512,7 +513,7 @@ pub struct Writer<'o> {
 impl Writer<'_> {
     /// Returns the writable alias of the text at `addr`, or `None` if its page is not open.
     ///
-    /// `addr` must not be in a page before that of the previous call.
+    /// It looks forward only: `addr` must not be in a page before that of the previous call.
     #[inline(always)]
     pub fn alias(&mut self, addr: usize) -> Option<NonNull<u8>> {
         let page = addr & !(PAGE_SIZE - 1);
@@ -526,11 +527,8 @@ impl Writer<'_> {
 
     #[inline(always)]
     fn turn_to(&mut self, page: usize) -> Option<()> {
-        while self.slots.get(self.at)?.page < page {
+        while self.slots.get(self.at)?.page != page {
             self.at += 1;
-        }
-        if self.slots.get(self.at)?.page != page {
-            return None;
         }
         self.page = page;
         // SAFETY: Slot `at` exists, so that its page is within the area.

@@ -245,6 +245,44 @@ fn one_store_writes_2_4_or_8_aligned_bytes() {
     assert!(Edit::aligned(MACHINE, AT, 0, 0, 4, 2, Kind::Code).is_none());
 }
 
+/// By the opcode map of the manual, with another instruction that needs no care.
+#[test]
+fn every_opcode_of_words() {
+    for opcode in 0..0x20u32 {
+        let insn = opcode << 2 | 3;
+
+        for (old, new) in [(insn, 0x13), (0x13, insn)] {
+            let (old, new) = (u64::from(old), u64::from(new));
+            let edit = Edit::aligned(MACHINE, AT, old, new, 4, 0, Kind::Code).unwrap();
+            let is_longer = opcode & 7 == 7;
+            // LOAD, LOAD-FP, STORE, STORE-FP, AMO.
+            let accesses = matches!(insn, 0x03 | 0x07 | 0x23 | 0x27 | 0x2f);
+            let way = if is_longer { Way::Stop } else { Way::Store };
+
+            assert_eq!(edit.way(), way, "{insn:#x}");
+            assert_eq!(edit.contents().has(Contents::ACCESS), accesses, "{insn:#x}");
+            assert_eq!(
+                edit.contents().has(Contents::STAND_IN),
+                is_longer,
+                "{insn:#x}"
+            );
+            assert!(edit.contents().has(Contents::EDIT) && edit.contents().has(Contents::CODE));
+            assert!(!edit.contents().has(Contents::BREAKPOINT));
+        }
+    }
+    // SYSTEM has more than ecall.
+    for (insn, is_breakpoint) in [(0x73, false), (0x0010_0073, true), (0x1050_0073, false)] {
+        let edit = Edit::aligned(MACHINE, AT, insn, 0x13, 4, 1, Kind::Code).unwrap();
+
+        assert_eq!(
+            edit.contents().has(Contents::BREAKPOINT),
+            is_breakpoint,
+            "{insn:#x}"
+        );
+        assert!(edit.contents().has(Contents::LATER));
+    }
+}
+
 #[test]
 fn the_end_of_the_address_space_is_an_end() {
     let last = Edit::new(MACHINE, usize::MAX - 1, &[0; 2], &[0; 2], 0, Kind::Code).unwrap();
