@@ -225,16 +225,16 @@ unsafe fn touch(text: &Text) {
 /// The text is memory that can be read.
 #[inline(always)]
 unsafe fn old_bytes(text: &Text) -> Option<u64> {
-    let at = core::ptr::with_exposed_provenance::<u8>(text.addr());
+    let (addr, len) = (text.addr(), text.len());
 
-    // Volatile, since others may write them.
+    // A constant `len` makes it one load.
     //
-    // SAFETY: The caller guarantees that the bytes can be read; they are aligned.
+    // SAFETY: The caller guarantees that the bytes can be read; `addr` and `len` are even.
     Some(unsafe {
-        match text.len() {
-            2 if at.addr() % 2 == 0 => u64::from(at.cast::<u16>().read_volatile()),
-            4 if at.addr() % 4 == 0 => u64::from(at.cast::<u32>().read_volatile()),
-            8 if at.addr() % 8 == 0 => at.cast::<u64>().read_volatile(),
+        match len {
+            2 if addr % 2 == 0 => riscv::text::read(addr, 2),
+            4 if addr % 4 == 0 => riscv::text::read(addr, 4),
+            8 if addr % 8 == 0 => riscv::text::read(addr, 8),
             _ => return None,
         }
     })
