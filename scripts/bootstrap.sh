@@ -40,11 +40,8 @@ good_qemu=10.1
 new_llvm=-19
 new_bindgen=0.73.2
 
-# shellcheck source-path=SCRIPTDIR source=progress.sh
-. "$here/progress.sh"
-
-# The script's own output, while that of steps goes to a log.
-exec 3>&1
+# shellcheck source-path=SCRIPTDIR source=apt.sh
+. "$here/apt.sh"
 
 missing=
 
@@ -180,42 +177,6 @@ find_all() {
 	find_cargo
 	find_qemu
 	find_rest
-}
-
-# as_root VARIABLE=VALUE... COMMAND...
-as_root() {
-	if [ "$(id -u)" -eq 0 ]; then
-		env "$@"
-	else
-		sudo env "$@"
-	fi
-}
-
-# Run apt or dpkg as root. Waits for another process that holds their locks, and names it.
-patient() {
-	told=
-	while :; do
-		rc=0
-		as_root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@" || rc=$?
-		[ "$rc" -ne 0 ] || return 0
-		held=$(tail -n 5 "$step_log" | sed -n \
-			-e 's/.*Could not get lock \([^ ]*\)\. It is held by /\1 is held by /p' \
-			-e 's/.*Could not get lock \([^ ]*\).*/\1 is held by another process/p' \
-			-e 's/.*\(dpkg [^ ]* *lock\) was locked by /\1 is held by /p' | head -n 1)
-		[ -n "$held" ] || return "$rc"
-		[ "$held" = "$told" ] || printf '\nwaiting: %s\n' "$held" >&3
-		told=$held
-		sleep 1
-	done
-}
-
-apt_update() {
-	patient apt-get -o Acquire::Retries=3 update
-}
-
-# No installed package may be removed.
-apt_get() {
-	patient apt-get -o Acquire::Retries=3 install -y --no-install-recommends --no-remove "$@"
 }
 
 # An earlier interruption: "dpkg was interrupted, you must run ..."

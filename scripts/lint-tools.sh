@@ -22,8 +22,8 @@ pins=$here/lint-requirements.txt
 # One per interpreter: the distribution may be upgraded while the cache exists.
 venv=$cache/lint-$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
-# shellcheck source-path=SCRIPTDIR source=progress.sh
-. "$here/progress.sh"
+# shellcheck source-path=SCRIPTDIR source=apt.sh
+. "$here/apt.sh"
 
 # The commit, "(ac68faa20 2026-05-25)", is only in the version of rustc.
 same_version() {
@@ -75,15 +75,6 @@ packages_for() {
 	done
 }
 
-apt() {
-	if [ "$(id -u)" -eq 0 ]; then
-		set -- env DEBIAN_FRONTEND=noninteractive "$@"
-	else
-		set -- sudo env DEBIAN_FRONTEND=noninteractive "$@"
-	fi
-	"$@"
-}
-
 install_packages() {
 	[ "${INSTALL:-1}" = 0 ] && give_up "INSTALL=0 forbids installing them."
 	grep -qs '^ID=debian$' /etc/os-release ||
@@ -92,10 +83,12 @@ install_packages() {
 		give_up "Installing them takes root or sudo."
 	# shellcheck disable=SC2046 # a list of packages
 	set -- $(packages_for)
-	step "$logs/apt-update.log" "reading the package lists" \
-		apt apt-get -o DPkg::Lock::Timeout=600 update
-	step "$logs/apt-lint.log" "installing$missing" \
-		apt apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "$@"
+	step "$logs/apt-update.log" "reading the package lists" apt_update ||
+		echo "Some package lists could not be read; going on with those that could."
+	# Stopped half way, it would leave packages that are not configured.
+	step_unbroken=1
+	step "$logs/apt-lint.log" "installing$missing" apt_get "$@"
+	step_unbroken=
 	find_all
 	[ -z "$missing" ] || give_up "Installing them did not help; the logs are in $logs."
 }
@@ -108,6 +101,14 @@ make_venv() {
 	cp "$pins" "$venv/pins"
 }
 
+# One run at a time: two would make the same environment.
+mkdir -p "$cache"
+exec 9>> "$cache/lint.lock"
+if ! flock -n 9; then
+	echo "waiting for another run that looks for the checkers of make lint"
+	flock 9
+fi
+
 find_all
 [ -z "$missing" ] || install_packages
 if ! cmp -s "$pins" "$venv/pins"; then
@@ -115,7 +116,6 @@ if ! cmp -s "$pins" "$venv/pins"; then
 		missing='ruff mypy sphinx'
 		give_up "INSTALL=0 forbids installing them."
 	fi
-	mkdir -p "$cache"
 	step "$logs/lint-venv.log" "installing ruff, mypy and Sphinx from PyPI" make_venv
 fi
 

@@ -175,27 +175,28 @@ pub(crate) fn commit(
 ///
 /// # Safety
 ///
+/// - The edits do not overlap, and are sorted by address if `lock` is `Some`.
 /// - The text stays mapped during the call, and the resulting code is valid.
 /// - The caller holds `text_mutex`; `lock` is `Some` if it also holds `cpus_read_lock`.
 #[cfg(rust_riscv_text_hooks)]
 pub(crate) unsafe fn commit_for_kernel(
-    edits: &mut [Edit],
+    edits: &[Edit],
     lock: Option<&TextLock>,
 ) -> Result<Report, Failure> {
     // The strategy that was set in debugfs, if it is safe here. `Guarded` and `Rendezvous` are safe
     // only if CPU hotplug is excluded.
     let wanted = crate::strategy::chosen()
         .filter(|&wanted| lock.is_some() || matches!(wanted, Strategy::Live | Strategy::Phased));
-    let strategy = match plan(edits, wanted, PAIRS) {
-        Err(BadPlan::Unsafe(_)) if wanted.is_some() => plan(edits, None, PAIRS),
+    let strategy = match plan::strategy(edits, wanted, PAIRS) {
+        Err(BadPlan::Unsafe(_)) if wanted.is_some() => plan::strategy(edits, None, PAIRS),
         planned => planned,
     }
     .map_err(failure_of)?;
 
-    // SAFETY: `plan` has accepted the edits, and found `strategy` safe. The caller guarantees that
-    // their memory may be written and stays mapped, and that the resulting code is valid. It holds
-    // `text_mutex`, so nobody else writes, and `write` takes the engine's lock, so no other guarded
-    // batch is written.
+    // SAFETY: `plan::strategy` has found `strategy` safe. The caller guarantees that the edits do
+    // not overlap and are sorted where it can be `Guarded`, that their memory may be written and
+    // stays mapped, and that the resulting code is valid. It holds `text_mutex`, so nobody else
+    // writes, and `write` takes the engine's lock, so no other guarded batch is written.
     let batch = unsafe { commit::PlannedBatch::new(edits, Origin::Kernel, strategy) };
 
     write(batch, None, lock)

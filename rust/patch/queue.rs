@@ -24,10 +24,15 @@ pub(crate) struct Queue {
     max_pages: usize,
     /// The end address of the last edit.
     end: usize,
+    /// The number of its last page, or [`NO_PAGE`].
+    page: usize,
     /// The index of the first edit of each run.
     starts: [usize; MAX_RUNS],
     runs: usize,
 }
+
+/// The number of no page.
+const NO_PAGE: usize = usize::MAX;
 
 /// The maximum number of runs. For each new edit, all runs except its own are searched for
 /// overlaps.
@@ -49,32 +54,47 @@ impl Queue {
             pages: 0,
             max_pages,
             end: 0,
+            page: NO_PAGE,
             starts: [0; MAX_RUNS],
             runs: 0,
         })
     }
 
     /// Adds `edit`. Does not allocate memory.
+    #[inline(always)]
     pub(crate) fn push(&mut self, edit: Edit) -> Result<(), NoRoom> {
         let page = |addr: usize| addr / PAGE_SIZE;
+        let (first, last) = (page(edit.addr()), page(edit.end() - 1));
         // An edit can span two pages, and the first of them can be the page of the last edit.
-        let pages = self.pages + page(edit.end() - 1) - page(edit.addr())
-            + usize::from(self.edits.is_empty() || page(edit.addr()) != page(self.end - 1));
+        let pages = if first == self.page && last == first {
+            self.pages
+        } else {
+            self.pages + last - first + usize::from(first != self.page)
+        };
 
         if self.edits.len() == self.capacity || pages > self.max_pages {
             return Err(NoRoom);
         }
-        let new_run = self.runs == 0 || edit.addr() < self.end;
-        if (new_run || self.runs > 1) && self.overlaps(&edit) {
-            return Err(NoRoom);
-        }
-        if new_run {
-            *self.starts.get_mut(self.runs).ok_or(NoRoom)? = self.edits.len();
-            self.runs += 1;
+        if self.runs != 1 || edit.addr() < self.end {
+            self.check_runs(&edit)?;
         }
         self.edits.push_within_capacity(edit).map_err(|_| NoRoom)?;
         self.end = edit.end();
+        self.page = last;
         self.pages = pages;
+        Ok(())
+    }
+
+    /// Begins a new run if `edit` is not behind the last one, after checking that it overlaps none.
+    #[inline(never)]
+    fn check_runs(&mut self, edit: &Edit) -> Result<(), NoRoom> {
+        if self.overlaps(edit) {
+            return Err(NoRoom);
+        }
+        if self.runs == 0 || edit.addr() < self.end {
+            *self.starts.get_mut(self.runs).ok_or(NoRoom)? = self.edits.len();
+            self.runs += 1;
+        }
         Ok(())
     }
 
@@ -84,30 +104,26 @@ impl Queue {
 
         self.starts[..self.runs].iter().rev().any(|&start| {
             let (before, run) = rest.split_at(start);
-            let next = run.partition_point(|queued| queued.end() <= edit.addr());
 
             rest = before;
+            // Most runs are those of a module, or of the kernel image.
+            let is_beside =
+                |first: &Edit, last: &Edit| edit.end() <= first.addr() || last.end() <= edit.addr();
+            if let (Some(first), Some(last)) = (run.first(), run.last()) {
+                if is_beside(first, last) {
+                    return false;
+                }
+            }
+            let next = run.partition_point(|queued| queued.end() <= edit.addr());
+
             run.get(next)
                 .is_some_and(|queued| queued.addr() < edit.end())
         })
     }
 
-    /// Returns the edits. They are sorted by address if that is cheap, that is, if each run as a
-    /// whole fits before, after or between edits that were queued earlier.
-    pub(crate) fn edits(&mut self) -> &mut [Edit] {
-        for run in 1..self.runs {
-            let start = self.starts[run];
-            let end = *self.starts[..self.runs]
-                .get(run + 1)
-                .unwrap_or(&self.edits.len());
-            let first = self.edits[start].addr();
-            let to = self.edits[..start].partition_point(|edit| edit.addr() < first);
-
-            self.edits[to..end].rotate_right(end - start);
-        }
-        self.starts[0] = 0;
-        self.runs = self.runs.min(1);
-        &mut self.edits
+    /// Returns the edits, in the order in which they were added.
+    pub(crate) fn edits(&self) -> &[Edit] {
+        &self.edits
     }
 
     /// Removes all edits.
@@ -115,6 +131,7 @@ impl Queue {
         self.edits.clear();
         self.pages = 0;
         self.end = 0;
+        self.page = NO_PAGE;
         self.runs = 0;
     }
 }

@@ -17,6 +17,7 @@ use riscv::{
     text::{
         commit::Failure,
         edit::{
+            Contents,
             Edit,
             Kind,
             Machine,
@@ -29,7 +30,8 @@ use riscv::{
             Declined,
             Kernel,
             Provider,
-            Synced, //
+            Synced,
+            Text, //
         }, //
     }, //
 };
@@ -88,6 +90,41 @@ impl TextProvider {
         };
         self.queue.clear();
         synced
+    }
+
+    /// Queues `text`.
+    ///
+    /// # Safety
+    ///
+    /// Those of [`Provider::queue`].
+    #[inline(always)]
+    unsafe fn queue_one(&mut self, kernel: Kernel<'_>, text: &Text) -> Result<(), Declined> {
+        // SAFETY: The kernel's user that the caller acts for owns the memory.
+        let edit = unsafe { edit_of_text(self.machine, text) }.ok_or(Declined)?;
+
+        match self.queue.push(edit) {
+            Ok(()) => Ok(()),
+            // SAFETY: As above.
+            Err(NoRoom) => unsafe { self.queue_after_writing(kernel, text) },
+        }
+    }
+
+    /// Writes all queued edits, and queues `text`, whose old bytes may be among what was written.
+    ///
+    /// # Safety
+    ///
+    /// Those of [`Provider::queue`].
+    #[cold]
+    unsafe fn queue_after_writing(
+        &mut self,
+        kernel: Kernel<'_>,
+        text: &Text,
+    ) -> Result<(), Declined> {
+        self.drain_first(kernel);
+        // SAFETY: The kernel's user that the caller acts for owns the memory.
+        let edit = unsafe { edit_of_text(self.machine, text) }.ok_or(Declined)?;
+
+        self.queue.push(edit).map_err(|NoRoom| Declined)
     }
 
     /// Writes all queued edits and makes them visible to all CPUs, before a write that is not
@@ -164,6 +201,78 @@ unsafe fn edit_of(machine: Machine, addr: usize, bytes: &[u8]) -> Result<Edit> {
     Edit::new(machine, addr, &old[..len], bytes, 0, Kind::Code).map_err(|_| EINVAL)
 }
 
+/// How many texts are touched before the first of them is queued: as many as ftrace passes.
+const AHEAD: usize = 64;
+
+/// Brings `text` into the cache.
+///
+/// Texts are in different cache lines. If many are touched by nothing but a load each, their misses
+/// overlap; while they are queued, a hart would not look as far ahead as the next one.
+///
+/// # Safety
+///
+/// The text is memory that can be read.
+#[inline(always)]
+unsafe fn touch(text: &Text) {
+    let byte = core::ptr::with_exposed_provenance::<u8>(text.addr());
+
+    // SAFETY: The caller guarantees that it can be read. Volatile, since the value is not used.
+    unsafe { byte.read_volatile() };
+}
+
+/// The bytes that are now where `text` will be written; `None` if they are not 2, 4 or 8, aligned.
+///
+/// # Safety
+///
+/// The text is memory that can be read.
+#[inline(always)]
+unsafe fn old_bytes(text: &Text) -> Option<u64> {
+    let (addr, len) = (text.addr(), text.len());
+
+    // A constant `len` makes it one load.
+    //
+    // SAFETY: The caller guarantees that the bytes can be read; `addr` and `len` are even.
+    Some(unsafe {
+        match len {
+            2 if addr % 2 == 0 => riscv::text::read(addr, 2),
+            4 if addr % 4 == 0 => riscv::text::read(addr, 4),
+            8 if addr % 8 == 0 => riscv::text::read(addr, 8),
+            _ => return None,
+        }
+    })
+}
+
+/// Creates an edit that replaces what is at the address of `text` now.
+///
+/// `None` if it cannot be queued: if it is not 2, 4 or 8 aligned bytes, or needs a stop, since CPU
+/// hotplug is not excluded here.
+///
+/// # Safety
+///
+/// The text is memory that can be read.
+#[inline(always)]
+unsafe fn edit_of_text(machine: Machine, text: &Text) -> Option<Edit> {
+    // SAFETY: The caller guarantees that it can be read.
+    let old = unsafe { old_bytes(text) }?;
+    let phase = u8::from(!text.is_first());
+    let kind = if text.is_literal() {
+        Kind::Literal
+    } else {
+        Kind::Code
+    };
+
+    Edit::aligned(
+        machine,
+        text.addr(),
+        old,
+        text.bytes(),
+        text.len(),
+        phase,
+        kind,
+    )
+    .filter(|edit| edit.way() != Way::Stop)
+}
+
 // SAFETY: The engine's functions write everything, or fail with nothing written. (Those of `poke`
 // could fail halfway only where no memory is mapped, but the kernel's users own all of it.) In the
 // latter case the call is declined, or the queue is passed to the C fallback, whose errors `sync`
@@ -209,55 +318,39 @@ unsafe impl Provider for TextProvider {
         // SAFETY: As in `write`.
         let edit = unsafe { edit_of(self.machine, addr, bytes) }
             .map_err(|error| declined(Call::Patch, at(error, addr)))?;
-        let mut edits = [edit];
 
         // SAFETY: The edit is of text that the kernel's user owns, so it stays mapped. The user is
         // responsible for the resulting code. `lock` shows that both locks are held.
-        let report = unsafe { engine::commit_for_kernel(&mut edits, Some(lock)) }
+        let report = unsafe { engine::commit_for_kernel(&[edit], Some(lock)) }
             .map_err(|failure| declined(Call::Patch, failure))?;
 
         // C stops all CPUs, so when it returns, every CPU has left any trap that the old text
         // caused. The engine waits for that only if the edit itself adds or removes the cause of a
         // trap.
         let live = matches!(report.strategy, Strategy::Live | Strategy::Phased);
-        if live && !edits[0].may_trap() {
+        if live && !edit.contents().has(Contents::TRAP) {
             flush::instructions_everywhere_after_traps();
         }
         Ok(())
     }
 
-    unsafe fn queue(
-        &mut self,
-        kernel: Kernel<'_>,
-        addr: usize,
-        bytes: &[u8],
-        first: bool,
-    ) -> Result<(), Declined> {
-        let (phase, kind) = if first {
-            (0, Kind::Literal)
-        } else {
-            (1, Kind::Code)
-        };
+    unsafe fn queue(&mut self, kernel: Kernel<'_>, texts: &[Text]) -> usize {
+        let mut queued = 0;
 
-        for _ in 0..2 {
-            // SAFETY: As in `write`. `Edit::aligned` calls this only for a length of 2, 4 or 8 and
-            // an aligned address.
-            let old = || unsafe { riscv::text::read(addr, bytes.len()) };
-            let edit =
-                Edit::aligned(self.machine, addr, old, bytes, phase, kind).ok_or(Declined)?;
-
-            // An edit for which CPUs are stopped cannot be queued: CPU hotplug is not excluded
-            // here.
-            if edit.way() == Way::Stop {
-                return Err(Declined);
+        for some in texts.chunks(AHEAD) {
+            for text in some {
+                // SAFETY: The kernel's user that the caller acts for owns the memory.
+                unsafe { touch(text) };
             }
-            match self.queue.push(edit) {
-                Ok(()) => return Ok(()),
-                // Then retry, and read the old bytes again, since the queued edits were written.
-                Err(NoRoom) => self.drain_first(kernel),
+            for text in some {
+                // SAFETY: As above.
+                if unsafe { self.queue_one(kernel, text) }.is_err() {
+                    return queued;
+                }
+                queued += 1;
             }
         }
-        Err(Declined)
+        queued
     }
 
     fn sync(&mut self, kernel: Kernel<'_>) -> Synced {

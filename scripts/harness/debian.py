@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Fetches static riscv64 programs for guests from Debian's archive."""
+"""Fetches programs from Debian's archive into the cache, without installing them."""
 
 import os
+import shutil
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness import paths, progress, store
@@ -14,8 +17,47 @@ SUITES = ("trixie", "forky", "sid")
 SIZE = 150_000_000
 
 
+def available() -> bool:
+    """Whether this machine has apt and dpkg, which fetch and unpack packages."""
+    return all(map(shutil.which, ("apt-get", "dpkg")))
+
+
+def architecture(what: str, hint: str = "") -> str:
+    """Debian's name of this machine's architecture.
+
+    Raises StepFailed, which says that what cannot be fetched, if there is no apt here.
+    """
+    if not available():
+        raise StepFailed(f"{what} is fetched with apt, which is not here. {hint}".rstrip())
+    found = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True,
+                           check=False)
+    if found.returncode:
+        raise StepFailed(f"dpkg does not say what this machine is: {found.stderr.strip()}")
+    return found.stdout.strip()
+
+
+def fetch(name: str, what: str, packages: Sequence[str], suite: str, size: int,
+          hint: str = "") -> Path:
+    """The folder in the cache in which the packages, for this machine, are unpacked.
+
+    They take size bytes, with apt's lists.
+    """
+    folder = paths.cache() / name
+    with locked(paths.cache() / f"{name}.lock", f"fetching {what}"):
+        if not store.complete(folder):
+            arch = architecture(what, hint)
+            with store.room(folder.parent, what, size):
+                partial = store.start(folder)
+                for package in packages:
+                    progress.run(f"fetching {package} from {suite}",
+                                 [paths.SCRIPTS / "fetch-deb.sh", suite, arch, package, partial],
+                                 paths.LOGS / f"fetch-{package}.log", hint)
+                store.finish(partial, folder)
+    return folder
+
+
 def program(name: str, package: str, binary: str) -> Path:
-    """Return the path of a program that the package contains as usr/bin/BINARY or bin/BINARY.
+    """Return the path of a static riscv64 program, usr/bin/BINARY or bin/BINARY of the package.
 
     The environment variable with its name can name another program to use instead.
     """
@@ -52,6 +94,6 @@ def busybox() -> Path:
 
 
 def guest_bash() -> Path:
-    """For scripts that busybox's shell does not run: in that of 1.38.0, "read" never
+    """A bash for scripts that busybox's shell does not run: in that of 1.38.0, "read" never
     returns once a trap has run."""
     return program("guest_bash", "bash-static", "bash-static")

@@ -8,8 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import paths, progress, store
-from harness.lock import locked
+from harness import debian
 from harness.progress import StepFailed
 
 SUITE = "forky"
@@ -22,31 +21,12 @@ SIZE = 400_000_000
 HINT = "Set HERD7= to a herd7 of yours (opam install herdtools7)."
 
 
-def fetch() -> Path:
-    """Fetch herd7 and its dependencies, unpacked in the cache."""
-    folder = paths.cache() / "herd7"
-    with locked(paths.cache() / "herd7.lock", "fetching herd7"):
-        if store.complete(folder):
-            return folder
-        if not shutil.which("dpkg") or not shutil.which("apt-get"):
-            raise StepFailed(f"There is no herd7 here, and without apt none is fetched. {HINT}")
-        arch = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
-        with store.room(folder.parent, "herd7", SIZE):
-            partial = store.start(folder)
-            for package in PACKAGES:
-                progress.run(f"fetching {package} from {SUITE}",
-                             [paths.SCRIPTS / "fetch-deb.sh", SUITE, arch, package, partial],
-                             paths.LOGS / f"fetch-{package}.log", HINT)
-            store.finish(partial, folder)
-    return folder
-
-
 def command() -> list[str | Path]:
     """The command line of herd7, without a test."""
     given = os.environ.get("HERD7") or shutil.which("herd7")
     if given:
         return [given]
-    folder = fetch()
+    folder = debian.fetch("herd7", "herd7", PACKAGES, SUITE, SIZE, HINT)
     loaders = sorted(folder.glob("usr/lib/*/ld-linux*.so.*"))
     if not loaders:
         raise StepFailed(f"no loader in {folder}: remove it, and try again")

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Fetches a static C library for riscv64, for tests of the kernel that need one."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
-from harness import llvm, paths, programs, progress, store
+from harness import debian, llvm, paths, programs, progress
 from harness.kernel import Kernel
-from harness.lock import locked
 from harness.progress import StepFailed
 
 SUITE = "trixie"
@@ -45,20 +43,7 @@ SELFTESTS = {
 
 def root() -> Path:
     """The folder of the library and its headers."""
-    folder = paths.cache() / "libc"
-    with locked(paths.cache() / "libc.lock", "fetching a C library"):
-        if not store.complete(folder):
-            if not shutil.which("dpkg") or not shutil.which("apt-get"):
-                raise StepFailed("A C library for riscv64 is fetched with apt, which is not here.")
-            arch = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
-            with store.room(folder.parent, "a C library", SIZE):
-                partial = store.start(folder)
-                for package in PACKAGES:
-                    progress.run(f"fetching {package} from {SUITE}",
-                                 [paths.SCRIPTS / "fetch-deb.sh", SUITE, arch, package, partial],
-                                 paths.LOGS / f"fetch-{package}.log")
-                store.finish(partial, folder)
-    return folder
+    return debian.fetch("libc", "a C library for riscv64", PACKAGES, SUITE, SIZE)
 
 
 def selftests(kernel: Kernel, tools: dict[str, str]) -> dict[str, Path]:

@@ -18,8 +18,8 @@ PATCH = "arch/riscv/kernel/patch.c"
 PATCH_HEADER = "arch/riscv/include/asm/text-patching.h"
 # The code between the registration of a provider and the calls of it.
 PATCH_FUNCTIONS = (
-    "get_patch_provider", "patch_insn_write", "patch_text_nosync", "patch_text_queue",
-    "patch_provider_sync", "patch_text_drain", "patch_text_sync", "patch_text_breakpoint",
+    "get_patch_provider", "patch_insn_write", "patch_text_nosync", "patch_text_queue_many",
+    "patch_text_queue", "patch_provider_sync", "patch_text_drain", "patch_text_sync", "patch_text_breakpoint",
     "patch_text_lock", "patch_text_unlock", "riscv_patch_provider_register",
     "riscv_patch_provider_unregister")
 FAULT = "arch/riscv/mm/fault.c"
@@ -58,6 +58,15 @@ const size_t loom_patch_provider[] = {
 	offsetof(struct riscv_patch_provider, breakpoint),
 	sizeof(struct riscv_patch_provider),
 };
+
+const size_t loom_patch_text[] = {
+	offsetof(struct riscv_patch_text, addr),
+	offsetof(struct riscv_patch_text, bytes),
+	offsetof(struct riscv_patch_text, len),
+	offsetof(struct riscv_patch_text, first),
+	offsetof(struct riscv_patch_text, literal),
+	sizeof(struct riscv_patch_text),
+};
 """
 # The beginning of handle_page_fault(), for a fault in user mode.
 FAULT_CALLS = """
@@ -94,7 +103,8 @@ def c_sources(tree: Tree) -> dict[str, str]:
     variables = piece(tree, FAULT, r"^static DEFINE_STATIC_KEY_FALSE\(fault_provider_key\);.*?"
                                    r"^static struct vm_area_struct \*\(\*user_fault\)\([^;]*;")
     return {
-        "patch.c": head + piece(tree, PATCH_HEADER, r"^struct riscv_patch_provider \{.*?^\};") +
+        "patch.c": head + piece(tree, PATCH_HEADER, r"^struct riscv_patch_text \{.*?^\};") +
+        piece(tree, PATCH_HEADER, r"^struct riscv_patch_provider \{.*?^\};") +
         PATCH_MORE + some_functions(tree, PATCH, PATCH_FUNCTIONS) + PATCH_CALLS,
         "fault.c": head + piece(tree, FAULT_HEADER, r"^struct riscv_fault_provider \{.*?^\};") +
         variables + some_functions(tree, FAULT, FAULT_FUNCTIONS) + FAULT_CALLS,

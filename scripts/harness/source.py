@@ -5,11 +5,10 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import kernel_org, paths, progress, store
+from harness import debian, kernel_org, paths, progress, store
 from harness.lock import locked
 from harness.progress import StepFailed
 
@@ -95,9 +94,9 @@ def from_user(given: Path) -> Source:
 
 def from_debian(folder: Path) -> str | None:
     """Unpack Debian's source package in folder, and return its origin, if there is one."""
-    if not shutil.which("apt-get"):
+    if not debian.available():
         return None
-    arch = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
+    arch = debian.architecture("Debian's kernel source")
     deb = folder.with_name("deb.partial")
     for package, suites in DEBIAN:
         for suite in suites:

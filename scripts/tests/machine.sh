@@ -87,6 +87,26 @@ second_run_waits() {
 	return "$rc"
 }
 
+# Two runs do not make the same environment of checkers.
+second_lint_waits() {
+	mkdir -p "$work/cache"
+	exec 8>> "$work/cache/lint.lock"
+	flock 8
+	{
+		exec 8>&-
+		env CACHE="$work/cache" INSTALL=0 "$scripts/lint-tools.sh" "$work/out/lint-tools" \
+			/nowhere/rustc > "$work/log" 2>&1
+	} &
+	pid=$!
+	rc=0
+	until_true 10 says 'waiting for another run' || rc=1
+	kill -0 "$pid" 2> /dev/null || rc=1
+	exec 8>&-
+	wait "$pid" && rc=1
+	says 'INSTALL=0 forbids' || rc=1
+	return "$rc"
+}
+
 # An interrupted step leaves no running processes.
 interrupted_step_ends_all() {
 	cat > "$work/script" << END
@@ -174,9 +194,9 @@ kdir_in_a_folder_with_a_space() {
 }
 
 for t in cache_with_a_space_is_refused what_sudo_left_is_named second_run_waits \
-	 interrupted_step_ends_all unbroken_step_ends_by_itself clean_cache_removes_all_of_ours \
-	 clean_cache_leaves_what_is_not_ours clean_cache_waits_for_nobody dkms_has_all_modules \
-	 kdir_in_a_folder_with_a_space; do
+	 second_lint_waits interrupted_step_ends_all unbroken_step_ends_by_itself \
+	 clean_cache_removes_all_of_ours clean_cache_leaves_what_is_not_ours clean_cache_waits_for_nobody \
+	 dkms_has_all_modules kdir_in_a_folder_with_a_space; do
 	: > "$work/log"
 	"$t"
 	report "$t" $?

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Static programs for guests: which package of which suite is taken."""
+"""What is fetched from Debian's archive: which package of which suite is taken."""
 
 import os
 import tempfile
@@ -25,13 +25,13 @@ class Program(unittest.TestCase):
 
     def fetch(self, *, fails: tuple[str, ...]) -> mock.Mock:
         """Stands in for fetch-deb.sh, which fails for these suites."""
-        def run(_what: str, command: list[Path | str], _log: Path) -> None:
+        def run(_what: str, command: list[Path | str], _log: Path, _hint: str = "") -> None:
             _, suite, _, package, folder = map(str, command)
             self.asked.append(suite)
             if suite in fails:
                 raise StepFailed(f"{suite} is broken")
             program = Path(folder) / "usr/bin" / package
-            program.parent.mkdir(parents=True)
+            program.parent.mkdir(parents=True, exist_ok=True)
             program.write_text(suite)
         return mock.Mock(side_effect=run)
 
@@ -56,6 +56,26 @@ class Program(unittest.TestCase):
         with mock.patch("harness.progress.run", self.fetch(fails=())):
             self.assertEqual(debian.guest_bash(), Path("/opt/bash"))
         self.assertEqual(self.asked, [])
+
+    def test_packages_of_this_machine_are_fetched_once(self) -> None:
+        with mock.patch("harness.progress.run", self.fetch(fails=())), \
+                mock.patch("harness.debian.architecture", lambda *_: "amd64"):
+            for _ in range(2):
+                folder = debian.fetch("tool", "a tool", ("one", "two"), "forky", 1)
+        self.assertEqual(self.asked, ["forky", "forky"])
+        self.assertEqual((folder / "usr/bin/two").read_text(), "forky")
+
+    def test_without_apt_the_message_says_what_to_do(self) -> None:
+        with mock.patch("shutil.which", lambda _: None), \
+                self.assertRaisesRegex(StepFailed, "a tool is fetched with apt.*Set TOOL="):
+            debian.fetch("tool", "a tool", ("one",), "forky", 1, "Set TOOL= to one.")
+
+    def test_a_dpkg_that_fails_is_a_failed_step(self) -> None:
+        broken = mock.Mock(returncode=2, stdout="", stderr="dpkg: error: no such file")
+        with mock.patch("harness.debian.available", lambda: True), \
+                mock.patch("subprocess.run", lambda *_, **_k: broken), \
+                self.assertRaisesRegex(StepFailed, "no such file"):
+            debian.architecture("a tool")
 
 
 if __name__ == "__main__":

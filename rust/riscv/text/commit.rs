@@ -45,8 +45,8 @@ use crate::{
         self,
         breakpoints,
         edit::{
+            Contents,
             Edit,
-            Kind,
             Way,
             MAX_PHASE, //
         },
@@ -184,46 +184,15 @@ fn again<E>(wanted: bool, write: impl FnOnce() -> Result<(), E>) -> Result<(), E
 ///
 /// # Invariants
 ///
-/// The edits are sorted by address and do not overlap, and `strategy` is safe for them. Throughout
-/// `'e`, the bytes at their addresses are kernel text or, for [`Origin::Kernel`], any kernel
-/// memory.
+/// The edits do not overlap, and are sorted by address if `strategy` is [`Strategy::Guarded`];
+/// `strategy` is safe for them. Throughout `'e`, the bytes at their addresses are kernel text or,
+/// for [`Origin::Kernel`], any kernel memory.
 pub struct PlannedBatch<'e> {
     edits: &'e [Edit],
     origin: Origin,
     strategy: Strategy,
-    phases: [Phase; MAX_PHASE as usize + 1],
-}
-
-/// What a phase of a batch contains.
-#[derive(Clone, Copy, Default)]
-struct Phase {
-    /// Any edits at all.
-    any: bool,
-    /// Edits of code.
-    code: bool,
-    /// Edits that are written in several steps, with a stand-in for the head.
-    stand_ins: bool,
-    /// Edits for which a hart may be in a trap that the old text caused.
-    traps: bool,
-    /// Edits that add, remove or change a memory access: see [`Edit::has_access`].
-    accesses: bool,
-}
-
-impl Phase {
-    fn all_of(edits: &[Edit]) -> [Phase; MAX_PHASE as usize + 1] {
-        let mut phases = [Phase::default(); MAX_PHASE as usize + 1];
-
-        for edit in edits {
-            let phase = &mut phases[usize::from(edit.phase())];
-
-            phase.any = true;
-            phase.code |= edit.kind() == Kind::Code;
-            phase.stand_ins |= edit.way() != Way::Store;
-            phase.traps |= edit.may_trap();
-            phase.accesses |= edit.has_access();
-        }
-        phases
-    }
+    /// What the edits of each phase contain.
+    phases: [Contents; MAX_PHASE as usize + 1],
 }
 
 /// Whether edits are applied or reverted.
@@ -256,7 +225,9 @@ impl<'e> PlannedBatch<'e> {
     ///
     /// # Safety
     ///
-    /// - [`plan::plan`] accepted the edits and returned `strategy`.
+    /// - [`plan::plan`] accepted the edits and returned `strategy`; or the edits do not overlap,
+    ///   [`plan::strategy`] returned `strategy`, and they are sorted by address if it is
+    ///   [`Strategy::Guarded`].
     /// - [`text::owners::Owners::pin`] accepted each edit, and the `Owners` are kept for `'e`; or,
     ///   for [`Origin::Kernel`], the caller guarantees that the memory of each edit may be written
     ///   and stays valid for `'e`.
@@ -266,14 +237,21 @@ impl<'e> PlannedBatch<'e> {
     /// - The text is valid code in every intermediate state: after any subset of the edits of phase
     ///   0, and after all of phase 0 and any subset of phase 1.
     pub unsafe fn new(edits: &'e [Edit], origin: Origin, strategy: Strategy) -> PlannedBatch<'e> {
-        // INVARIANT: The caller guarantees that `plan` has sorted the edits, checked that they do
-        // not overlap, and found `strategy` safe, and that `Owners::pin` or the caller itself has
-        // checked their addresses.
+        let mut phases = [Contents::default(); MAX_PHASE as usize + 1];
+
+        for edit in edits {
+            if let Some(phase) = phases.get_mut(usize::from(edit.phase())) {
+                phase.add(edit.contents());
+            }
+        }
+        // INVARIANT: The caller guarantees that `strategy` was chosen for these edits, that they do
+        // not overlap and are sorted where that is necessary, and that `Owners::pin` or the caller
+        // itself has checked their addresses.
         PlannedBatch {
             edits,
             origin,
             strategy,
-            phases: Phase::all_of(edits),
+            phases,
         }
     }
 
@@ -364,7 +342,7 @@ impl<'e> PlannedBatch<'e> {
         };
 
         for phase in 0..=MAX_PHASE {
-            if !self.phase(phase).any {
+            if !self.phase(phase).has(Contents::EDIT) {
                 continue;
             }
             if phase > 0 {
@@ -379,9 +357,10 @@ impl<'e> PlannedBatch<'e> {
                     .and(Err(failure));
                 break;
             }
-            outcome.result = again(live.write_twice && self.phase(phase).code, || {
-                self.begin_unchecked(&open, phase, Direction::Apply)
-            })
+            outcome.result = again(
+                live.write_twice && self.phase(phase).has(Contents::CODE),
+                || self.begin_unchecked(&open, phase, Direction::Apply),
+            )
             // 3. to 6.
             .and_then(|()| self.finish(&mut open, phase, Direction::Apply, live));
             if outcome.result.is_err() {
@@ -390,7 +369,7 @@ impl<'e> PlannedBatch<'e> {
         }
 
         // 7.
-        open.close(self.phases.iter().any(|phase| phase.traps));
+        open.close(self.has(Contents::TRAP));
         outcome
     }
 
@@ -434,11 +413,17 @@ impl<'e> PlannedBatch<'e> {
         }
     }
 
-    fn phase(&self, phase: u8) -> Phase {
+    /// What the edits of `phase` contain.
+    fn phase(&self, phase: u8) -> Contents {
         self.phases
             .get(usize::from(phase))
             .copied()
             .unwrap_or_default()
+    }
+
+    /// Whether any edit contains any of `contents`.
+    fn has(&self, contents: Contents) -> bool {
+        self.phases.iter().any(|phase| phase.has(contents))
     }
 
     /// The edits of `phase`.
@@ -497,7 +482,7 @@ impl<'e> PlannedBatch<'e> {
         direction: Direction,
         live: LiveOptions,
     ) -> Result<(), Failure> {
-        if !self.phase(phase).stand_ins {
+        if !self.phase(phase).has(Contents::STAND_IN) {
             return Ok(());
         }
         // 3. No hart may execute the old head with the new tail. litmus: batch+phases
@@ -517,7 +502,7 @@ impl<'e> PlannedBatch<'e> {
     /// Step 3: flushes, so that no hart fetches an old head of `phase` any more. If the edits are
     /// guarded, also waits until no task is between two of their instructions.
     fn synchronise_before_tails(&self, open: &mut Open<'_>, phase: u8) {
-        if self.edits.iter().any(Edit::is_splittable) {
+        if self.has(Contents::SPLITTABLE) {
             open.closed_while(breakpoints::wait_for_tasks);
         } else {
             self.synchronise_accesses(open, phase);
@@ -556,7 +541,7 @@ impl<'e> PlannedBatch<'e> {
     /// parcel by parcel: it could combine an old head with a new tail, or read the stand-in and
     /// then the access again.
     fn synchronise_accesses(&self, open: &Open<'_>, phase: u8) {
-        if self.phase(phase).accesses {
+        if self.phase(phase).has(Contents::ACCESS) {
             open.synchronise_after_traps();
         } else {
             open.synchronise();
@@ -593,7 +578,10 @@ impl<'e> PlannedBatch<'e> {
         phase: u8,
         write: impl FnMut() -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        twice(live.write_twice && self.phase(phase).code, write)
+        twice(
+            live.write_twice && self.phase(phase).has(Contents::CODE),
+            write,
+        )
     }
 
     /// Reverts the first step of each edit of `phase` whose index is below `end`.

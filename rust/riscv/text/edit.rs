@@ -75,6 +75,64 @@ pub struct Machine {
     pub reruns_accesses: bool,
 }
 
+/// What edits contain: a set. That of several edits is the union of theirs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Contents(u8);
+
+impl Contents {
+    /// An edit.
+    pub const EDIT: Contents = Contents(1 << 0);
+    /// Instructions.
+    pub const CODE: Contents = Contents(1 << 1);
+    /// An edit that is written in several steps, with a stand-in for the head.
+    pub const STAND_IN: Contents = Contents(1 << 2);
+    /// An edit of [`Way::Stop`].
+    pub const STOP: Contents = Contents(1 << 3);
+    /// An edit of several instructions, so that a task may be between two of them.
+    pub const SPLITTABLE: Contents = Contents(1 << 4);
+    /// An edit that adds or removes a breakpoint, so that a hart can be in its handler.
+    pub const BREAKPOINT: Contents = Contents(1 << 5);
+    /// An edit that adds, removes or changes an instruction that accesses memory, so that it
+    /// matters what the handler of its misaligned access finds, which reads the instruction again,
+    /// parcel by parcel.
+    pub const ACCESS: Contents = Contents(1 << 6);
+    /// Edits for which a hart can be in a trap that the old text caused, whose handler looks at the
+    /// text.
+    pub const TRAP: Contents = Contents(Self::BREAKPOINT.0 | Self::ACCESS.0);
+    /// An edit of a phase after the first one.
+    pub const LATER: Contents = Contents(1 << 7);
+
+    /// What all of `edits` contain.
+    #[inline(always)]
+    pub fn of(edits: &[Edit]) -> Contents {
+        Contents(edits.iter().fold(0, |all, edit| all | edit.contents.0))
+    }
+
+    /// Whether any of `others` is contained.
+    #[inline(always)]
+    pub const fn has(self, others: Contents) -> bool {
+        self.0 & others.0 != 0
+    }
+
+    /// Adds `others`.
+    #[inline(always)]
+    pub fn add(&mut self, others: Contents) {
+        self.0 |= others.0;
+    }
+
+    /// `self`, of an edit in `phase`.
+    #[inline(always)]
+    const fn in_phase(self, phase: u8) -> Contents {
+        Contents(self.0 | Self::LATER.when(phase > 0).0)
+    }
+
+    /// `self` if `condition` holds, else nothing.
+    #[inline(always)]
+    const fn when(self, condition: bool) -> Contents {
+        Contents(self.0 * condition as u8)
+    }
+}
+
 /// An edit of kernel text: replaces the bytes `old` at `addr` with `new`.
 ///
 /// Its size is limited to 32 bytes, since a batch can contain many edits.
@@ -93,6 +151,7 @@ pub struct Edit {
     phase: u8,
     kind: Kind,
     way: Way,
+    contents: Contents,
     /// Whether harts fetch an aligned 4-byte instruction atomically.
     atomic_fetch: bool,
 }
@@ -110,20 +169,35 @@ fn pack(bytes: &[u8]) -> u64 {
     u64::from_le_bytes(word)
 }
 
+/// The 4-byte instructions that access memory, by bits 2 to 6 of their opcode: LOAD, LOAD-FP, STORE,
+/// STORE-FP and AMO.
+const ACCESSES: u32 = 1 << 0x00 | 1 << 0x01 | 1 << 0x08 | 1 << 0x09 | 1 << 0x0b;
+
 /// Whether the first instruction in `bytes` accesses memory.
 #[inline(always)]
 fn accesses_memory(bytes: u64) -> bool {
     let funct3 = bytes >> 13 & 7;
 
     match bytes & 3 {
+        3 => ACCESSES >> (bytes >> 2 & 0x1f) & 1 != 0,
         // All except `c.addi4spn`.
         0 => funct3 != 0,
         1 => false,
         // All except `c.slli`, `c.jr`, `c.mv`, `c.add` and `c.ebreak`.
-        2 => funct3 & 3 != 0,
-        // LOAD, LOAD-FP, STORE, STORE-FP and AMO.
-        _ => matches!(bytes & 0x7f, 0x03 | 0x07 | 0x23 | 0x27 | 0x2f),
+        _ => funct3 & 3 != 0,
     }
+}
+
+/// Whether `bytes` begin with a 4-byte instruction that neither accesses memory nor is an `ebreak`.
+///
+/// No for all of the opcode of `ebreak`.
+#[inline(always)]
+fn is_plain_word(bytes: u64) -> bool {
+    // By bits 2 to 6 of the opcode. 0x07, 0x0f, 0x17 and 0x1f begin longer instructions.
+    const LONGER: u32 = 1 << 0x07 | 1 << 0x0f | 1 << 0x17 | 1 << 0x1f;
+    const SYSTEM: u32 = 1 << 0x1c;
+
+    bytes & 3 == 3 && (ACCESSES | LONGER | SYSTEM) >> (bytes >> 2 & 0x1f) & 1 == 0
 }
 
 impl Edit {
@@ -155,20 +229,20 @@ impl Edit {
         if phase > MAX_PHASE {
             return Err(BadEdit::NoSuchPhase);
         }
+        let len = new.len();
+        let (old, new) = (pack(old), pack(new));
+        let decided = decide(machine, addr, old, new, len, kind);
+
         Ok(Edit::of_words(
-            machine,
-            addr,
-            pack(old),
-            pack(new),
-            new.len(),
-            phase,
-            kind,
+            machine, addr, old, new, len, phase, kind, decided,
         ))
     }
 
-    /// Like [`Edit::new`], for checked arguments: `len` is 2, 4, 6 or 8, the bytes of the words
-    /// from `len` on are zero, `addr` is even, and `phase` is at most [`MAX_PHASE`].
+    /// Creates an edit of checked arguments: `len` is 2, 4, 6 or 8, the bytes of the words from
+    /// `len` on are zero, `addr` is even, `phase` is at most [`MAX_PHASE`], and [`decide`] would
+    /// return the same way and contents.
     #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "all fields of an edit")]
     fn of_words(
         machine: Machine,
         addr: usize,
@@ -177,6 +251,7 @@ impl Edit {
         len: usize,
         phase: u8,
         kind: Kind,
+        (way, contents): (Way, Contents),
     ) -> Edit {
         // INVARIANT: The caller has checked `addr`, `len` and `phase`, and passes words whose bytes
         // from `len` on are zero.
@@ -187,42 +262,46 @@ impl Edit {
             len: len as u8,
             phase,
             kind,
-            way: way(machine, addr, old, new, len, kind),
+            way,
+            contents: contents.in_phase(phase),
             atomic_fetch: machine.atomic_fetch,
         }
     }
 
-    /// Creates an edit that replaces the 2, 4 or 8 naturally aligned bytes at `addr` with `new`.
-    /// `old` returns the old bytes; only the lowest ones are used.
+    /// Creates an edit that replaces the `len` naturally aligned bytes at `addr`, the lowest ones of
+    /// `old`, with the lowest ones of `new`.
     ///
-    /// Returns `None` for any other length or alignment, for a phase above [`MAX_PHASE`], and for
-    /// code that is shorter than the shortest instruction.
+    /// Returns `None` for a length other than 2, 4 or 8, another alignment or a phase above
+    /// [`MAX_PHASE`], and for code that is shorter than the shortest instruction.
     #[inline(always)]
     pub fn aligned(
         machine: Machine,
         addr: usize,
-        old: impl FnOnce() -> u64,
-        new: &[u8],
+        old: u64,
+        new: u64,
+        len: usize,
         phase: u8,
         kind: Kind,
     ) -> Option<Edit> {
-        if phase > MAX_PHASE {
+        if phase > MAX_PHASE || len < align(kind) || !is_aligned(addr, len) {
             return None;
         }
-        // Called with a constant `len`, for which the compiler generates faster code.
-        let edit = |len: usize, new| {
-            (addr % len == 0).then(|| {
-                let old = old() & u64::MAX >> (u64::BITS as usize - 8 * len);
-                Edit::of_words(machine, addr, old, new, len, phase, kind)
-            })
+        let low = u64::MAX >> (u64::BITS as usize - 8 * len);
+        let (old, new) = (old & low, new & low);
+        // As `decide` does. ftrace has tens of thousands of the first two.
+        let decided = match kind {
+            Kind::Literal => (Way::Store, Contents::EDIT),
+            Kind::Code
+                if len == 4 && machine.atomic_fetch && is_plain_word(old) && is_plain_word(new) =>
+            {
+                (Way::Store, Contents(Contents::EDIT.0 | Contents::CODE.0))
+            }
+            Kind::Code => decide(machine, addr, old, new, len, kind),
         };
-        match *new {
-            _ if new.len() < align(kind) => None,
-            [a, b] => edit(2, u64::from(u16::from_le_bytes([a, b]))),
-            [a, b, c, d] => edit(4, u64::from(u32::from_le_bytes([a, b, c, d]))),
-            [a, b, c, d, e, f, g, h] => edit(8, u64::from_le_bytes([a, b, c, d, e, f, g, h])),
-            _ => None,
-        }
+
+        Some(Edit::of_words(
+            machine, addr, old, new, len, phase, kind, decided,
+        ))
     }
 
     /// The address of the first byte.
@@ -268,14 +347,10 @@ impl Edit {
         self.kind
     }
 
-    /// Whether the edit replaces several instructions, so that a task may be between two of them.
+    /// What it contains.
     #[inline(always)]
-    pub fn is_splittable(&self) -> bool {
-        self.kind == Kind::Code && self.way == Way::Stop && {
-            let first = insn_len(self.old as u16);
-
-            first.is_none_or(|first| first < self.len())
-        }
+    pub fn contents(&self) -> Contents {
+        self.contents
     }
 
     /// Whether a breakpoint on the head can stand in for the old instructions: its handler can
@@ -297,27 +372,6 @@ impl Edit {
     #[inline(always)]
     pub fn way(&self) -> Way {
         self.way
-    }
-
-    /// Whether the edit adds or removes a breakpoint, so that a hart may be in its handler.
-    #[inline(always)]
-    fn has_breakpoint(&self) -> bool {
-        let begins = |bytes: u64| bytes as u16 == C_EBREAK || bytes as u32 == EBREAK as u32;
-
-        self.kind == Kind::Code && (begins(self.old) | begins(self.new))
-    }
-
-    /// Whether a hart may be in a trap that the old text caused, and whose handler reads the text.
-    #[inline(always)]
-    pub fn may_trap(&self) -> bool {
-        self.has_breakpoint() || self.has_access()
-    }
-
-    /// Whether the edit adds, removes or changes an instruction that accesses memory. If the access
-    /// is misaligned and traps, the handler reads the instruction again, parcel by parcel.
-    #[inline(always)]
-    pub fn has_access(&self) -> bool {
-        self.kind == Kind::Code && changes_access(self.old, self.new)
     }
 
     /// The length in bytes of the head, the part that [`Edit::stand_in`] replaces. All instructions
@@ -364,10 +418,57 @@ fn emulate_alike(old: u64, new: u64) -> bool {
     }
 }
 
+/// The way to write an edit, and what it contains.
+#[inline(never)]
+fn decide(
+    machine: Machine,
+    addr: usize,
+    old: u64,
+    new: u64,
+    len: usize,
+    kind: Kind,
+) -> (Way, Contents) {
+    let way = way(machine, addr, old, new, len, kind);
+
+    (way, contents(old, new, len, kind, way))
+}
+
+/// Whether the bytes begin with a breakpoint.
+#[inline(always)]
+fn is_breakpoint(bytes: u64) -> bool {
+    bytes as u16 == C_EBREAK || bytes as u32 == EBREAK as u32
+}
+
+/// The contents of an edit that is written in this `way`.
+#[inline(always)]
+fn contents(old: u64, new: u64, len: usize, kind: Kind, way: Way) -> Contents {
+    let mut all = Contents::EDIT;
+
+    if way != Way::Store {
+        all.add(Contents::STAND_IN);
+        all.add(Contents::STOP.when(way == Way::Stop));
+    }
+    if kind == Kind::Code {
+        let is_split = way == Way::Stop && insn_len(old as u16).is_none_or(|first| first < len);
+
+        all.add(Contents::CODE);
+        all.add(Contents::SPLITTABLE.when(is_split));
+        all.add(Contents::BREAKPOINT.when(is_breakpoint(old) | is_breakpoint(new)));
+        all.add(Contents::ACCESS.when(changes_access(old, new)));
+    }
+    all
+}
+
 /// Whether the handler of a misaligned access treats `old` and `new` differently.
 #[inline(always)]
 fn changes_access(old: u64, new: u64) -> bool {
     (accesses_memory(old) | accesses_memory(new)) && !emulate_alike(old, new)
+}
+
+/// Whether the `len` bytes at `addr` are naturally aligned, and 2, 4 or 8: what one store writes.
+#[inline(always)]
+fn is_aligned(addr: usize, len: usize) -> bool {
+    matches!(len, 2 | 4 | 8) && addr & (len - 1) == 0
 }
 
 /// The alignment in bytes of addresses and lengths.
@@ -391,7 +492,7 @@ fn by_parcels(old: u64, new: u64) -> Way {
 
 #[inline(always)]
 fn way(machine: Machine, addr: usize, old: u64, new: u64, len: usize, kind: Kind) -> Way {
-    let single_store = len.is_power_of_two() && addr % len == 0;
+    let single_store = is_aligned(addr, len);
 
     if kind == Kind::Literal {
         return if single_store { Way::Store } else { Way::Stop };

@@ -5,6 +5,7 @@
 //! Plain logic without hardware access: this file is also compiled and tested on the host.
 
 use crate::text::edit::{
+    Contents,
     Edit,
     Way, //
 };
@@ -74,31 +75,36 @@ pub fn plan(
     wanted: Option<Strategy>,
     pairs: Pairs,
 ) -> Result<Strategy, BadPlan> {
-    let overlap = |edits: &[Edit]| {
-        let pair = edits
-            .windows(2)
-            .find(|pair| pair[0].end() > pair[1].addr())?;
-        Some(pair[1].addr())
+    edits.sort_unstable_by_key(Edit::addr);
+
+    let overlap = edits.windows(2).find(|pair| pair[0].end() > pair[1].addr());
+    if let Some(pair) = overlap {
+        return Err(BadPlan::Overlap(pair[1].addr()));
+    }
+    strategy(edits, wanted, pairs)
+}
+
+/// The cheapest strategy that is safe for all of `edits`, which do not overlap, or `wanted` if that
+/// is safe.
+///
+/// # Errors
+///
+/// [`BadPlan::Unsafe`].
+pub fn strategy(
+    edits: &[Edit],
+    wanted: Option<Strategy>,
+    pairs: Pairs,
+) -> Result<Strategy, BadPlan> {
+    let all = Contents::of(edits);
+    let first_with = |contents| {
+        let is_one = |edit: &&Edit| edit.contents().has(contents);
+
+        all.has(contents)
+            .then(|| edits.iter().find(is_one))
+            .flatten()
     };
-
-    // Skip sorting if possible: edits that the kernel queues are usually sorted already.
-    if overlap(edits).is_some() {
-        edits.sort_unstable_by_key(Edit::addr);
-        if let Some(addr) = overlap(edits) {
-            return Err(BadPlan::Overlap(addr));
-        }
-    }
-
-    let (mut needs_stop, mut splittable, mut phases) = (None, None, false);
-    for edit in edits.iter() {
-        phases |= edit.phase() > 0;
-        if splittable.is_none() && edit.is_splittable() {
-            splittable = Some(edit);
-        }
-        if edit.way() == Way::Stop && needs_stop.is_none() {
-            needs_stop = Some(edit);
-        }
-    }
+    let (needs_stop, splittable) = (first_with(Contents::STOP), first_with(Contents::SPLITTABLE));
+    let later = all.has(Contents::LATER);
 
     if let (Some(edit), None | Some(Strategy::Rendezvous)) = (splittable, wanted) {
         match (pairs, wanted) {
@@ -114,14 +120,11 @@ pub fn plan(
         (Some(Strategy::Rendezvous), _) | (None, Some(_)) => Ok(Strategy::Rendezvous),
         (Some(_), Some(edit)) => Err(BadPlan::Unsafe(edit.addr())),
         // `Live` does not flush between the phases.
-        (Some(Strategy::Live), None) if phases => Err(BadPlan::Unsafe(
-            edits
-                .iter()
-                .find(|edit| edit.phase() > 0)
-                .map_or(0, Edit::addr),
+        (Some(Strategy::Live), None) if later => Err(BadPlan::Unsafe(
+            first_with(Contents::LATER).map_or(0, Edit::addr),
         )),
         (Some(strategy), None) => Ok(strategy),
-        (None, None) if phases => Ok(Strategy::Phased),
+        (None, None) if later => Ok(Strategy::Phased),
         (None, None) => Ok(Strategy::Live),
     }
 }
@@ -145,9 +148,10 @@ fn first_addr(edits: &[Edit]) -> usize {
     edits.first().map_or(0, Edit::addr)
 }
 
-/// Returns the addresses of the pages that contain the edits, each once, in ascending order.
+/// Returns the addresses of the pages that contain the edits, in the order of the edits.
 ///
-/// `edits` must be sorted by address, as [`plan`] leaves them.
+/// Neighbours in it differ. If `edits` are sorted by address, as [`plan`] leaves them, each page
+/// comes once.
 pub fn pages(edits: &[Edit], page_size: usize) -> impl Iterator<Item = usize> + '_ {
     let page = move |addr: usize| addr & !(page_size - 1);
     let mut rest = edits.iter();

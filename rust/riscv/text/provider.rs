@@ -29,7 +29,8 @@ use crate::{
     },
     bindings::{
         self,
-        riscv_patch_provider, //
+        riscv_patch_provider,
+        riscv_patch_text, //
     },
     text::lock::TextLock, //
 };
@@ -77,6 +78,43 @@ impl Kernel<'_> {
     }
 }
 
+/// A text to be written by the next [`Provider::sync`].
+#[repr(transparent)]
+pub struct Text(riscv_patch_text);
+
+impl Text {
+    /// The address.
+    #[inline(always)]
+    pub fn addr(&self) -> usize {
+        self.0.addr.addr()
+    }
+
+    /// The number of bytes.
+    #[inline(always)]
+    #[allow(clippy::len_without_is_empty, reason = "no text is empty")]
+    pub fn len(&self) -> usize {
+        usize::from(self.0.len)
+    }
+
+    /// The new bytes, little-endian, in the low bytes.
+    #[inline(always)]
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes
+    }
+
+    /// Whether all CPUs must see it before any text that is not first is written.
+    #[inline(always)]
+    pub fn is_first(&self) -> bool {
+        self.0.first
+    }
+
+    /// Whether it is a literal that instructions load, rather than instructions.
+    #[inline(always)]
+    pub fn is_literal(&self) -> bool {
+        self.0.literal
+    }
+}
+
 /// A writer of kernel text that the kernel calls.
 ///
 /// All methods except [`Provider::breakpoint`] are called under `text_mutex`, one at a time, and
@@ -90,7 +128,8 @@ impl Kernel<'_> {
 /// # Safety
 ///
 /// - A method that does not decline has written exactly the bytes that it was given, and they are
-///   visible as its documentation says; for [`Provider::queue`], after the next [`Provider::sync`].
+///   visible as its documentation says; for the texts that [`Provider::queue`]
+///   has counted, after the next [`Provider::sync`].
 ///   The kernel's users execute the new code, and free the code that it replaced. A method that
 ///   declines has changed nothing.
 /// - [`Provider::breakpoint`] does not take locks, sleep, or call functions that may be traced or
@@ -136,20 +175,16 @@ pub unsafe trait Provider: Send + Sized + 'static {
         lock: &TextLock,
     ) -> Result<(), Declined>;
 
-    /// Queues a write of `bytes` at `addr`, to be done by the next [`Provider::sync`].
+    /// Queues `texts`, to be written by the next [`Provider::sync`]. Returns how many of them are
+    /// queued, beginning with the first one; the kernel writes the next one itself.
     ///
-    /// Writes with `first` are visible to all CPUs before any other queued write is done.
+    /// Texts that are [first](Text::is_first) are visible to all CPUs before any other queued text
+    /// is written.
     ///
     /// # Safety
     ///
-    /// Those of [`Provider::write`], until the next [`Provider::sync`].
-    unsafe fn queue(
-        &mut self,
-        kernel: Kernel<'_>,
-        addr: usize,
-        bytes: &[u8],
-        first: bool,
-    ) -> Result<(), Declined>;
+    /// Those of [`Provider::write`] for each text, until the next [`Provider::sync`].
+    unsafe fn queue(&mut self, kernel: Kernel<'_>, texts: &[Text]) -> usize;
 
     /// Does all queued writes.
     fn sync(&mut self, kernel: Kernel<'_>) -> Synced;
@@ -339,21 +374,19 @@ unsafe extern "C" fn patch<P: Provider>(
 ///
 /// # Safety
 ///
-/// Those of [`write`].
+/// Those of [`called`], for the duration of the call; `texts` is valid for reads of `count` texts.
 unsafe extern "C" fn queue<P: Provider>(
     ops: *mut riscv_patch_provider,
-    addr: *mut c_void,
-    bytes: *const c_void,
-    len: usize,
-    first: bool,
-) -> c_int {
+    texts: *const riscv_patch_text,
+    count: usize,
+) -> usize {
     // SAFETY: As in `write`.
     let (provider, kernel) = unsafe { called::<P>(ops) };
-    // SAFETY: As in `write`.
-    let bytes = unsafe { slice(bytes, len) };
+    // SAFETY: The kernel passes `count` texts, which it does not change meanwhile. A `Text` is one.
+    let texts = unsafe { core::slice::from_raw_parts(texts.cast::<Text>(), count) };
 
     // SAFETY: As in `write`; the user keeps the memory until the kernel has called `sync`.
-    answer(unsafe { provider.queue(kernel, addr.addr(), bytes, first) })
+    unsafe { provider.queue(kernel, texts) }
 }
 
 /// The C callback for [`Provider::sync`].

@@ -174,7 +174,8 @@ impl Window {
         }
     }
 
-    /// Maps the pages at `pages` (addresses in ascending order) writable. Any CPU may then write.
+    /// Maps the pages at `pages` writable. Any CPU may then write. A page that comes more than once is
+    /// mapped as often.
     ///
     /// # Errors
     ///
@@ -220,7 +221,7 @@ impl Window {
         Ok(mapped)
     }
 
-    /// Maps the pages at `pages` (addresses in ascending order) writable, for this CPU.
+    /// Maps the pages at `pages` writable, for this CPU.
     ///
     /// # Errors
     ///
@@ -394,8 +395,8 @@ impl Mapped<'_> {
         flush::translations_here(self.window.range(self.used));
     }
 
-    /// Returns a writer for one pass over the pages, in ascending order. [`Mapped::prepare_here`]
-    /// has been called on this CPU.
+    /// Returns a writer for one pass over the pages, in the order in which they were mapped.
+    /// [`Mapped::prepare_here`] has been called on this CPU.
     #[inline(always)]
     pub(crate) fn writer(&self) -> Writer<'_> {
         Writer {
@@ -438,7 +439,7 @@ pub struct Open<'w> {
 }
 
 impl Open<'_> {
-    /// Returns a writer for one pass over the open pages, in ascending order.
+    /// Returns a writer for one pass over the open pages, in the order in which they were mapped.
     #[inline(always)]
     pub fn writer(&self) -> Writer<'_> {
         self.mapped.writer()
@@ -514,7 +515,7 @@ impl Drop for Open<'_> {
     }
 }
 
-/// A writer for one pass over the open pages, in ascending order.
+/// A writer for one pass over the open pages, in the order in which they were mapped.
 pub struct Writer<'o> {
     pages: &'o [WindowPage],
     base: NonNull<u8>,
@@ -527,7 +528,7 @@ pub struct Writer<'o> {
 impl Writer<'_> {
     /// Returns the writable alias of the text at `addr`, or `None` if its page is not open.
     ///
-    /// `addr` must not be in a lower page than in the previous call.
+    /// It searches forward: `addr` must not be in an earlier page than in the previous call.
     #[inline(always)]
     pub fn alias(&mut self, addr: usize) -> Option<NonNull<u8>> {
         let page = addr & !(PAGE_SIZE - 1);
@@ -541,11 +542,8 @@ impl Writer<'_> {
 
     #[inline(always)]
     fn turn_to(&mut self, page: usize) -> Option<()> {
-        while self.pages.get(self.at)?.page < page {
+        while self.pages.get(self.at)?.page != page {
             self.at += 1;
-        }
-        if self.pages.get(self.at)?.page != page {
-            return None;
         }
         self.page = page;
         // SAFETY: `pages` has an element `at`, so page `at` is within the area.

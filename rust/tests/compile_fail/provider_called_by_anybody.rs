@@ -13,7 +13,8 @@ use riscv::text::{
     lock::TextLock,
     provider::{
         Kernel,
-        Provider, //
+        Provider,
+        Text, //
     }, //
 };
 
@@ -23,12 +24,13 @@ pub fn misuse<P: Provider>(
     kernel: Kernel<'_>,
     addr: usize,
     lock: &TextLock,
+    texts: &[Text],
     regs: &mut pt_regs,
 ) {
     let _ = provider.write(kernel, addr, &[0; 4], true);
     let _ = provider.set(kernel, addr, 0, 4);
     let _ = provider.patch(kernel, addr, &[0; 4], lock);
-    let _ = provider.queue(kernel, addr, &[0; 4], false);
+    let _ = provider.queue(kernel, texts);
     P::breakpoint(regs);
 }
 
@@ -41,6 +43,7 @@ pub unsafe fn right<P: Provider>(
     kernel: Kernel<'_>,
     addr: usize,
     lock: &TextLock,
+    texts: &[Text],
     regs: &mut pt_regs,
 ) {
     // SAFETY: The caller is the kernel, for a user that owns the memory.
@@ -48,7 +51,7 @@ pub unsafe fn right<P: Provider>(
         let _ = provider.write(kernel, addr, &[0; 4], true);
         let _ = provider.set(kernel, addr, 0, 4);
         let _ = provider.patch(kernel, addr, &[0; 4], lock);
-        let _ = provider.queue(kernel, addr, &[0; 4], false);
+        let _ = provider.queue(kernel, texts);
         P::breakpoint(regs);
     }
 }

@@ -11,7 +11,8 @@ use riscv::text::{
         Declined,
         Kernel,
         Provider,
-        Synced, //
+        Synced,
+        Text, //
     }, //
 };
 
@@ -37,8 +38,8 @@ impl Provider for Nothing {
         Err(Declined)
     }
 
-    unsafe fn queue(&mut self, _: Kernel<'_>, _: usize, _: &[u8], _: bool) -> Result<(), Declined> {
-        Err(Declined)
+    unsafe fn queue(&mut self, _: Kernel<'_>, _: &[Text]) -> usize {
+        0
     }
 
     fn sync(&mut self, _: Kernel<'_>) -> Synced {
@@ -71,8 +72,8 @@ unsafe impl Provider for Nothing {
         Err(Declined)
     }
 
-    unsafe fn queue(&mut self, _: Kernel<'_>, _: usize, _: &[u8], _: bool) -> Result<(), Declined> {
-        Err(Declined)
+    unsafe fn queue(&mut self, _: Kernel<'_>, _: &[Text]) -> usize {
+        0
     }
 
     fn sync(&mut self, _: Kernel<'_>) -> Synced {

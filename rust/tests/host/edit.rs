@@ -5,6 +5,7 @@
 use crate::{
     text::edit::{
         BadEdit,
+        Contents,
         Edit,
         Kind,
         Machine,
@@ -88,12 +89,20 @@ fn accesses_are_what_may_be_misaligned() {
         0x00a5_b027, // fsd fa0, 0(a1)
         0x00a5_a52f, // amoadd.w a0, a0, (a1)
     ] {
-        assert!(edit(access, NOP, Kind::Code).has_access());
-        assert!(edit(NOP, access, Kind::Code).has_access());
-        assert!(!edit(access, NOP, Kind::Literal).has_access());
+        assert!(edit(access, NOP, Kind::Code)
+            .contents()
+            .has(Contents::ACCESS));
+        assert!(edit(NOP, access, Kind::Code)
+            .contents()
+            .has(Contents::ACCESS));
+        assert!(!edit(access, NOP, Kind::Literal)
+            .contents()
+            .has(Contents::ACCESS));
     }
     for other in [NOP, ADDI, SUB, EBREAK] {
-        assert!(!edit(other, other, Kind::Code).has_access());
+        assert!(!edit(other, other, Kind::Code)
+            .contents()
+            .has(Contents::ACCESS));
     }
     for access in [
         0x4188, // c.lw a0, 0(a1)
@@ -101,7 +110,7 @@ fn accesses_are_what_may_be_misaligned() {
         0x6502, // c.ldsp a0, 0(sp)
         0xc02a, // c.swsp a0, 0(sp)
     ] {
-        assert!(half(access).has_access());
+        assert!(half(access).contents().has(Contents::ACCESS));
     }
     for other in [
         C_NOP, C_LI, C_EBREAK, //
@@ -110,7 +119,7 @@ fn accesses_are_what_may_be_misaligned() {
         0x852e,   // c.mv a0, a1
         0x8502,   // c.jr a0
     ] {
-        assert!(!half(other).has_access());
+        assert!(!half(other).contents().has(Contents::ACCESS));
     }
 }
 
@@ -141,7 +150,7 @@ fn accesses_that_the_handler_would_confuse_need_a_stop() {
     ] {
         for edit in [edit(old, new), edit(new, old)] {
             assert_eq!(edit.way(), Way::Stop);
-            assert!(edit.has_access());
+            assert!(edit.contents().has(Contents::ACCESS));
         }
     }
     for (old, new) in [
@@ -150,7 +159,7 @@ fn accesses_that_the_handler_would_confuse_need_a_stop() {
         (SW, 0x00a5_afa3), // sw a0, 31(a1)
     ] {
         assert_eq!(edit(old, new).way(), Way::Store);
-        assert!(!edit(old, new).has_access());
+        assert!(!edit(old, new).contents().has(Contents::ACCESS));
     }
     // Compressed: c.lw a0, 0(a1); c.lw a0, 4(a1).
     let half = Edit::new(
@@ -198,15 +207,79 @@ fn bytes_beyond_the_length_are_zero() {
     }
 }
 
-/// More bytes may be read for an edit than it replaces.
+/// The words of an edit may have more bytes than it replaces.
 #[test]
-fn old_bytes_beyond_the_length_are_zero() {
-    let ones = [0xff; MAX_LEN];
-
+fn words_are_cut_to_the_length() {
     for len in [2, 4, 8] {
-        let edit = Edit::aligned(MACHINE, AT, || u64::MAX, &ones[..len], 0, Kind::Literal).unwrap();
+        let edit = Edit::aligned(MACHINE, AT, u64::MAX, u64::MAX, len, 0, Kind::Literal).unwrap();
+        let mask = u64::MAX >> (64 - 8 * len);
 
-        assert_eq!(edit.old(), u64::MAX >> (64 - 8 * len));
+        assert_eq!((edit.old(), edit.new_bytes()), (mask, mask));
+    }
+}
+
+#[test]
+fn one_store_writes_2_4_or_8_aligned_bytes() {
+    for (addr, len) in [
+        (0, 0),
+        (0, 1),
+        (0, 3),
+        (0, 6),
+        (0, 16),
+        (1, 2),
+        (2, 4),
+        (4, 8),
+        (0, 1 << 63),
+    ] {
+        assert!(
+            Edit::aligned(MACHINE, addr, 0, 0, len, 0, Kind::Literal).is_none(),
+            "{addr} {len}"
+        );
+    }
+    for (addr, len) in [(2, 2), (4, 4), (8, 8)] {
+        assert!(
+            Edit::aligned(MACHINE, addr, 0, 0, len, 0, Kind::Literal).is_some(),
+            "{addr} {len}"
+        );
+    }
+    assert!(Edit::aligned(MACHINE, AT, 0, 0, 4, 2, Kind::Code).is_none());
+}
+
+/// By the opcode map of the manual, with another instruction that needs no care.
+#[test]
+fn every_opcode_of_words() {
+    for opcode in 0..0x20u32 {
+        let insn = opcode << 2 | 3;
+
+        for (old, new) in [(insn, 0x13), (0x13, insn)] {
+            let (old, new) = (u64::from(old), u64::from(new));
+            let edit = Edit::aligned(MACHINE, AT, old, new, 4, 0, Kind::Code).unwrap();
+            let is_longer = opcode & 7 == 7;
+            // LOAD, LOAD-FP, STORE, STORE-FP, AMO.
+            let accesses = matches!(insn, 0x03 | 0x07 | 0x23 | 0x27 | 0x2f);
+            let way = if is_longer { Way::Stop } else { Way::Store };
+
+            assert_eq!(edit.way(), way, "{insn:#x}");
+            assert_eq!(edit.contents().has(Contents::ACCESS), accesses, "{insn:#x}");
+            assert_eq!(
+                edit.contents().has(Contents::STAND_IN),
+                is_longer,
+                "{insn:#x}"
+            );
+            assert!(edit.contents().has(Contents::EDIT) && edit.contents().has(Contents::CODE));
+            assert!(!edit.contents().has(Contents::BREAKPOINT));
+        }
+    }
+    // SYSTEM has more than ecall.
+    for (insn, is_breakpoint) in [(0x73, false), (0x0010_0073, true), (0x1050_0073, false)] {
+        let edit = Edit::aligned(MACHINE, AT, insn, 0x13, 4, 1, Kind::Code).unwrap();
+
+        assert_eq!(
+            edit.contents().has(Contents::BREAKPOINT),
+            is_breakpoint,
+            "{insn:#x}"
+        );
+        assert!(edit.contents().has(Contents::LATER));
     }
 }
 

@@ -56,8 +56,8 @@ fn code_comes_by_four() {
         );
         assert_eq!(edit.err(), Some(BadEdit::Uneven));
     }
-    assert!(Edit::aligned(MACHINE, AT, || 0x13, &[0x02, 0x90], 0, Kind::Code).is_none());
-    assert!(Edit::aligned(MACHINE, AT, || 0x13, &NOP.to_le_bytes(), 0, Kind::Code).is_some());
+    assert!(Edit::aligned(MACHINE, AT, 0x13, 0x9002, 2, 0, Kind::Code).is_none());
+    assert!(Edit::aligned(MACHINE, AT, 0x13, NOP.into(), 4, 0, Kind::Code).is_some());
 }
 
 /// Literals are data.
@@ -74,7 +74,7 @@ fn literals_are_as_ever() {
         )
         .is_ok());
     }
-    assert!(Edit::aligned(MACHINE, AT + 2, || 0, &[0, 1], 0, Kind::Literal).is_some());
+    assert!(Edit::aligned(MACHINE, AT + 2, 0, 0x100, 2, 0, Kind::Literal).is_some());
 }
 
 /// The stand-in is a breakpoint that harts without compressed instructions have: all 4 bytes.

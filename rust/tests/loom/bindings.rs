@@ -32,6 +32,16 @@ pub struct rust_riscv_guarded {
 
 #[cfg(rust_riscv_text_hooks)]
 #[repr(C)]
+pub struct riscv_patch_text {
+    pub addr: *mut c_void,
+    pub bytes: u64,
+    pub len: u8,
+    pub first: bool,
+    pub literal: bool,
+}
+
+#[cfg(rust_riscv_text_hooks)]
+#[repr(C)]
 pub struct riscv_patch_provider {
     pub fallback: Option<unsafe extern "C" fn(*mut c_void, *const c_void, usize) -> c_int>,
     pub write: Option<
@@ -49,13 +59,7 @@ pub struct riscv_patch_provider {
         unsafe extern "C" fn(*mut riscv_patch_provider, *mut c_void, *const c_void, usize) -> c_int,
     >,
     pub queue: Option<
-        unsafe extern "C" fn(
-            *mut riscv_patch_provider,
-            *mut c_void,
-            *const c_void,
-            usize,
-            bool,
-        ) -> c_int,
+        unsafe extern "C" fn(*mut riscv_patch_provider, *const riscv_patch_text, usize) -> usize,
     >,
     pub sync: Option<unsafe extern "C" fn(*mut riscv_patch_provider) -> c_int>,
     pub breakpoint: Option<unsafe extern "C" fn(*mut pt_regs) -> bool>,

@@ -112,7 +112,7 @@ pub struct Report {
 }
 
 pub unsafe fn commit_for_kernel(
-    edits: &mut [Edit],
+    edits: &[Edit],
     _lock: Option<&TextLock>,
 ) -> Result<Report, Failure> {
     for edit in edits {

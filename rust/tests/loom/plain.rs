@@ -71,10 +71,12 @@ accesses! {
     __tsan_read2: with;
     __tsan_read4: with;
     __tsan_read8: with;
+    __tsan_read16: with;
     __tsan_write1: with_mut;
     __tsan_write2: with_mut;
     __tsan_write4: with_mut;
     __tsan_write8: with_mut;
+    __tsan_write16: with_mut;
 }
 
 #[no_mangle]

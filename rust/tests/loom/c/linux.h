@@ -29,6 +29,7 @@ typedef uint64_t u64;
 #define likely(x) (x)
 
 #define EBUSY 16
+#define EINVAL 22
 #define ENODATA 61
 #define EOPNOTSUPP 95
 

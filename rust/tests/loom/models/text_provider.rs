@@ -4,7 +4,10 @@
 //! queued write is lost, and no thread is in a provider that was unregistered.
 
 use crate::{
-    bindings::riscv_patch_provider,
+    bindings::{
+        riscv_patch_provider,
+        riscv_patch_text, //
+    },
     engine::Text,
     linux,
     model::{
@@ -20,6 +23,7 @@ use crate::{
     sources::text::{
         lock::TextLock,
         provider::{
+            self,
             Declined,
             Kernel,
             Provider,
@@ -43,6 +47,7 @@ extern "C-unwind" {
     fn loom_text_lock();
     fn loom_text_unlock();
     static loom_patch_provider: [usize; 8];
+    static loom_patch_text: [usize; 6];
 }
 
 const OLD: [u32; 2] = [0x0000_0013; 2];
@@ -102,16 +107,10 @@ unsafe impl Provider for InModule {
         unsafe { self.0.patch(kernel, addr, bytes, lock) }
     }
 
-    unsafe fn queue(
-        &mut self,
-        kernel: Kernel<'_>,
-        addr: usize,
-        bytes: &[u8],
-        first: bool,
-    ) -> Result<(), Declined> {
+    unsafe fn queue(&mut self, kernel: Kernel<'_>, texts: &[provider::Text]) -> usize {
         module().uses();
         // SAFETY: The caller guarantees what `TextProvider` requires, which is the same.
-        unsafe { self.0.queue(kernel, addr, bytes, first) }
+        unsafe { self.0.queue(kernel, texts) }
     }
 
     fn sync(&mut self, kernel: Kernel<'_>) -> Synced {
@@ -259,6 +258,19 @@ fn same_struct() {
             offset_of!(riscv_patch_provider, sync),
             offset_of!(riscv_patch_provider, breakpoint),
             size_of::<riscv_patch_provider>(),
+        ]
+    );
+    // SAFETY: A constant.
+    let offsets = unsafe { loom_patch_text };
+    assert_eq!(
+        offsets,
+        [
+            offset_of!(riscv_patch_text, addr),
+            offset_of!(riscv_patch_text, bytes),
+            offset_of!(riscv_patch_text, len),
+            offset_of!(riscv_patch_text, first),
+            offset_of!(riscv_patch_text, literal),
+            size_of::<riscv_patch_text>(),
         ]
     );
 }
