@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Files of a kernel tree as our hook series leaves them, without a copy of the tree."""
 
+import hashlib
 import re
 import shutil
 import subprocess
@@ -42,6 +43,11 @@ class Tree:
             apply(hooks, folder, str(kernel))
             self.patched: dict[str, str] = {
                 path: (folder / path).read_text() for path in sorted(touched)}
+
+    def digest(self) -> str:
+        """Differs for series that leave different files, and for no others."""
+        content = "\0".join(part for file in self.patched.items() for part in file)
+        return hashlib.sha256(content.encode()).hexdigest()
 
     def read(self, path: str) -> str:
         """The text of a file; none if it is not there."""
