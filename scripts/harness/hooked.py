@@ -18,14 +18,19 @@ def series(hooks: Path = paths.PATCHES) -> list[Path]:
     return sorted(hooks.glob("*.patch"))
 
 
+def apply_one(patch: Path, tree: Path, to: str) -> None:
+    """Apply a patch to a tree, which messages call "to"."""
+    with patch.open() as text:
+        r = subprocess.run(["patch", "-p1", "--no-backup-if-mismatch", "-f", "-d", tree],
+                           stdin=text, capture_output=True, text=True, check=False)
+    if r.returncode:
+        raise StepFailed(f"{patch.name} does not apply to {to}:\n{r.stdout}{r.stderr}")
+
+
 def apply(hooks: Path, tree: Path, to: str) -> None:
-    """Apply the series to a tree, which messages call "to"."""
+    """Apply the series to a tree."""
     for patch in series(hooks):
-        with patch.open() as text:
-            r = subprocess.run(["patch", "-p1", "--no-backup-if-mismatch", "-f", "-d", tree],
-                               stdin=text, capture_output=True, text=True, check=False)
-        if r.returncode:
-            raise StepFailed(f"{patch.name} does not apply to {to}:\n{r.stdout}{r.stderr}")
+        apply_one(patch, tree, to)
 
 
 class Tree:
