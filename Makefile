@@ -14,7 +14,7 @@ export PYTHONUTF8 := 1
 bootstrap := scripts/bootstrap.sh build/toolchain
 
 .PHONY: run test test-full host-test selftests stress defects bench litmus shell modules \
-	modules_install kernel source lint rustdoc htmldocs clean clean-cache help
+	modules_install kernel source series lint rustdoc htmldocs clean clean-cache help
 
 run:
 	@$(bootstrap)
@@ -84,6 +84,11 @@ endif
 source:
 	@$(bootstrap)
 	@python3 scripts/source.py
+
+# The kernel series as it is sent, in build/series.
+series:
+	@$(bootstrap)
+	@python3 scripts/series.py $(if $(REFRESH),--refresh)
 
 lint:
 	@$(bootstrap)

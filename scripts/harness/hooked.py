@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Reads files of a kernel tree as they are with our hook series, without copying the tree."""
 
+import hashlib
 import re
 import shutil
 import subprocess
@@ -17,14 +18,19 @@ def series(hooks: Path = paths.PATCHES) -> list[Path]:
     return sorted(hooks.glob("*.patch"))
 
 
+def apply_one(patch: Path, tree: Path, to: str) -> None:
+    """Apply a patch to a tree, which messages call "to"."""
+    with patch.open() as text:
+        r = subprocess.run(["patch", "-p1", "--no-backup-if-mismatch", "-f", "-d", tree],
+                           stdin=text, capture_output=True, text=True, check=False)
+    if r.returncode:
+        raise StepFailed(f"{patch.name} does not apply to {to}:\n{r.stdout}{r.stderr}")
+
+
 def apply(hooks: Path, tree: Path, to: str) -> None:
     """Apply the series to a tree. to is the tree's name in messages."""
     for patch in series(hooks):
-        with patch.open() as text:
-            r = subprocess.run(["patch", "-p1", "--no-backup-if-mismatch", "-f", "-d", tree],
-                               stdin=text, capture_output=True, text=True, check=False)
-        if r.returncode:
-            raise StepFailed(f"{patch.name} does not apply to {to}:\n{r.stdout}{r.stderr}")
+        apply_one(patch, tree, to)
 
 
 class Tree:
@@ -42,6 +48,11 @@ class Tree:
             apply(hooks, folder, str(kernel))
             self.patched: dict[str, str] = {
                 path: (folder / path).read_text() for path in sorted(touched)}
+
+    def digest(self) -> str:
+        """Differs for series that leave different files, and for no others."""
+        content = "\0".join(part for file in self.patched.items() for part in file)
+        return hashlib.sha256(content.encode()).hexdigest()
 
     def read(self, path: str) -> str:
         """The text of a file; empty if it does not exist."""

@@ -7,14 +7,14 @@ build folder can be copied: a kernel that differs in a few files or options is b
 from a copy of another one, its seed, and make compiles only what differs.
 """
 
+import functools
 import hashlib
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import paths, progress, source, store, toolchain
-from harness.hooked import apply, series
+from harness import hooked, paths, progress, source, store, toolchain
 from harness.lock import locked
 from harness.progress import StepFailed
 
@@ -63,16 +63,22 @@ def digest(parts: list[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
-def describe(src: source.Source, flavour: str, hooked: bool, tools: dict[str, str]) -> Kernel:
+@functools.cache
+def hooks_digest(tree: Path) -> str:
+    """Of what the series makes of a source, and not of its messages or its order."""
+    return hooked.Tree(tree).digest()
+
+
+def describe(src: source.Source, flavour: str, hooks: bool, tools: dict[str, str]) -> Kernel:
     parts = [str(RECIPE), src.identity, src.version, toolchain.identity(tools), flavour]
     kin = digest(parts)
     parts.append(fragment(flavour))
-    if hooked:
-        parts += [p.read_text() for p in series()]
-    variant = f"{flavour}-hooked" if hooked else flavour
+    if hooks:
+        parts.append(hooks_digest(src.tree))
+    variant = f"{flavour}-hooked" if hooks else flavour
     name = f"{src.version}-{variant}-{digest(parts)}"
     tree = paths.cache() / "kernels" / name
-    return Kernel(tree, flavour, hooked, src.version, src.origin, name, kin)
+    return Kernel(tree, flavour, hooks, src.version, src.origin, name, kin)
 
 
 def make(tools: dict[str, str], tree: Path, *args: object) -> list[object]:
@@ -158,7 +164,7 @@ def build_in(kernel: Kernel, src: source.Source, tools: dict[str, str], work: Pa
     else:
         copy_source(src, work)
     if kernel.hooked:
-        apply(paths.PATCHES, work, "this kernel")
+        hooked.apply(paths.PATCHES, work, "this kernel")
     else:
         # A seed is never hooked: the source is the same.
         (work / KIN).write_text(kernel.kin)
@@ -178,14 +184,14 @@ def install(kernel: Kernel, work: Path) -> None:
     store.mark(kernel.tree)
 
 
-def build(flavour: str, hooked: bool, tools: dict[str, str]) -> Kernel:
+def build(flavour: str, hooks: bool, tools: dict[str, str]) -> Kernel:
     """Return the kernel of this flavour. Builds it if it is not in the cache."""
     src = source.get()
-    kernel = describe(src, flavour, hooked, tools)
+    kernel = describe(src, flavour, hooks, tools)
     if store.complete(kernel.tree):
         store.mark(kernel.tree)
         return kernel
-    if hooked:
+    if hooks:
         build(flavour, False, tools)
     with locked(paths.cache() / "kernels.lock", "building a kernel"):
         if store.complete(kernel.tree):

@@ -98,7 +98,7 @@ def checkpatch(c: Checker) -> bool:
     ours = [f for f in files("rust samples include", "*.[ch]")
             if not f.is_relative_to(paths.TOP / "rust/tests/loom")]
     clean = c.run([*command, "--file", *ours], cwd=paths.TOP)
-    for patch in series():
+    for patch in [*series(), *series(paths.PATCHES / "fixes")]:
         # On standard input, since checkpatch treats a file that is in git as source. There is no
         # history that has the commits in "Fixes:".
         clean &= c.run([*command, "--ignore",

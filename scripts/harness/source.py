@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ DEBIAN = (
     ("linux-source-7.3", ("trixie-backports", "forky", "sid")),
     ("linux-source-7.2", ("forky", "trixie-backports", "sid")),
 )
+NEWEST = ("sid", "forky", "trixie-backports")
+Packages = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 # The size in bytes of an unpacked tree, and of a tree with its packages.
@@ -66,10 +69,10 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
-def unpack(tarball: Path, folder: Path, log: Path) -> None:
-    """Unpack a kernel tarball into folder, without its top folder."""
+def unpack(tarball: Path, folder: Path, log: Path, members: Sequence[str] = ()) -> None:
+    """Unpack a kernel tarball, or some members of it, into folder, without its top folder."""
     progress.run(f"unpacking {tarball.name}",
-                 ["tar", "-x", "-f", tarball, "-C", folder, "--strip-components=1"], log,
+                 ["tar", "-x", "-f", tarball, "-C", folder, "--strip-components=1", *members], log,
                  f"Is {tarball} a whole kernel tarball, and is the disk full?")
 
 
@@ -92,13 +95,14 @@ def from_user(given: Path) -> Source:
     return Source(folder, f"tarball-{digest}", f"tarball {given.name}", private=True)
 
 
-def from_debian(folder: Path) -> str | None:
+def from_debian(folder: Path, packages: Packages = DEBIAN,
+                members: Sequence[str] = ()) -> str | None:
     """Unpack Debian's source package in folder, and return its origin, if there is one."""
     if not debian.available():
         return None
     arch = debian.architecture("Debian's kernel source")
     deb = folder.with_name("deb.partial")
-    for package, suites in DEBIAN:
+    for package, suites in packages:
         for suite in suites:
             partial = store.start(folder)
             shutil.rmtree(deb, ignore_errors=True)
@@ -113,7 +117,7 @@ def from_debian(folder: Path) -> str | None:
                 continue
             version = (deb / "VERSION").read_text().strip()
             tarball = next((deb / "usr/src").glob("linux-source-*.tar.*"))
-            unpack(tarball, partial, paths.LOGS / "unpack.log")
+            unpack(tarball, partial, paths.LOGS / "unpack.log", members)
             shutil.rmtree(deb)
             (partial / ".origin").write_text(f"Debian {package} {version}\n")
             store.finish(partial, folder)
@@ -155,5 +159,20 @@ def get() -> Source:
             if not store.complete(folder):
                 with store.room(folder.parent, "the kernel source", FETCHED):
                     fill(folder)
+    origin = (folder / ".origin").read_text().strip()
+    return Source(folder, origin, origin, private=True)
+
+
+def newest(package: str, folders: Sequence[str]) -> Source:
+    """Some folders of the newest kernel source in a package of Debian's."""
+    folder = paths.cache() / "src" / f"{package}.parts"
+    if not store.complete(folder):
+        with locked(paths.cache() / "src.lock", "the kernel source"):
+            if not store.complete(folder):
+                with store.room(folder.parent, "a part of the kernel source", FETCHED - TREE):
+                    if not from_debian(folder, ((package, NEWEST),),
+                                       [f"{package}/{name}" for name in ("Makefile", *folders)]):
+                        raise StepFailed(f"{package} could not be had: it comes from Debian's "
+                                         "archive, by apt-get.")
     origin = (folder / ".origin").read_text().strip()
     return Source(folder, origin, origin, private=True)

@@ -219,5 +219,11 @@ class Hooked(Folder):
         self.assertEqual(tree.read("mm/new.c"), "new\n")
         self.assertEqual(tree.read("mm/b.c"), "b\n")
         self.assertEqual(tree.read("mm/c.c"), "")
+        before = tree.digest()
+        patch = hooks / "0001-x.patch"
+        patch.write_text("From: A\n\nA message.\n" + patch.read_text())
+        self.assertEqual(hooked.Tree(kernel, hooks).digest(), before)
+        patch.write_text(patch.read_text().replace("smp_mb", "smp_rmb"))
+        self.assertNotEqual(hooked.Tree(kernel, hooks).digest(), before)
         found = sources.Sources(tree).functions("f", "linux/mm/a.c")
         self.assertEqual([e.order for f in found for e in threads.primitives(f, set())], ["mb"])
