@@ -154,7 +154,11 @@ pub(crate) fn commit(
         PAIRS
     };
     let strategy = plan(edits, options.strategy, pairs).map_err(failure_of)?;
-    let race_at = options.race_at.filter(|_| cfg!(CONFIG_KUNIT));
+    let live = LiveOptions {
+        write_twice: write_twice(),
+        local_before: false,
+        race_at: options.race_at.filter(|_| cfg!(CONFIG_KUNIT)),
+    };
 
     // SAFETY: `plan` and `owners` have accepted the edits, and `owners` outlives the batch. The
     // callers of `Batch::edit` guarantee that the resulting code is valid, and the caller of
@@ -164,10 +168,11 @@ pub(crate) fn commit(
 
     // `TextLock` is taken before the engine's lock, since the kernel calls the provider with it
     // held.
-    TextLock::with(|lock| write(batch, race_at, Some(lock)))
+    TextLock::with(|lock| write(batch, live, Some(lock)))
 }
 
-/// Commits `edits` of the kernel's own users: writes all of them, or none.
+/// Commits `edits` of the kernel's own users: writes all of them, or none. `local_before` is that of
+/// [`LiveOptions`].
 ///
 /// # Errors
 ///
@@ -182,6 +187,7 @@ pub(crate) fn commit(
 pub(crate) unsafe fn commit_for_kernel(
     edits: &[Edit],
     lock: Option<&TextLock>,
+    local_before: bool,
 ) -> Result<Report, Failure> {
     // The strategy that was set in debugfs, if it is safe here. `Guarded` and `Rendezvous` are safe
     // only if CPU hotplug is excluded.
@@ -199,20 +205,22 @@ pub(crate) unsafe fn commit_for_kernel(
     // writes, and `write` takes the engine's lock, so no other guarded batch is written.
     let batch = unsafe { commit::PlannedBatch::new(edits, Origin::Kernel, strategy) };
 
-    write(batch, None, lock)
+    let live = LiveOptions {
+        write_twice: write_twice(),
+        local_before,
+        race_at: None,
+    };
+
+    write(batch, live, lock)
 }
 
 /// Writes `batch`, and counts the result.
 fn write(
     batch: commit::PlannedBatch<'_>,
-    race_at: Option<usize>,
+    live: LiveOptions,
     lock: Option<&TextLock>,
 ) -> Result<Report, Failure> {
     let (strategy, edits) = (batch.strategy(), batch.len());
-    let live = LiveOptions {
-        write_twice: write_twice(),
-        race_at,
-    };
     let outcome = with_window(|window| {
         let outcome = batch.write(window, lock, live);
 

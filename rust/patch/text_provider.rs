@@ -55,6 +55,9 @@ pub(crate) struct TextProvider {
     queue: Queue,
     /// The error of a queued write that was lost, to be returned by the next sync.
     lost: Option<Error>,
+    /// Whether text may have been written, by us or by the C fallback, for which only this CPU has
+    /// flushed its instruction cache.
+    is_local: bool,
     /// The result of [`engine::machine`], which is not evaluated again for each site.
     machine: Machine,
 }
@@ -69,6 +72,8 @@ impl TextProvider {
         Ok(TextProvider {
             queue: Queue::new(edits, pages)?,
             lost: None,
+            // The kernel may have written before there was a provider.
+            is_local: true,
             machine: engine::machine(),
         })
     }
@@ -84,11 +89,13 @@ impl TextProvider {
         // SAFETY: The kernel's users queue edits only while their text cannot be unmapped, and are
         // responsible for the resulting code. `text_mutex` is held, as during every method of a
         // provider.
-        let synced = match unsafe { engine::commit_for_kernel(edits, None) } {
+        let synced = match unsafe { engine::commit_for_kernel(edits, None, self.is_local) } {
             Ok(_) => Synced::Everywhere,
             Err(failure) => hand_back(kernel, edits, failure),
         };
         self.queue.clear();
+        // All instruction caches were flushed, or the caller does it.
+        self.is_local = false;
         synced
     }
 
@@ -287,6 +294,7 @@ unsafe impl Provider for TextProvider {
         everywhere: bool,
     ) -> Result<(), Declined> {
         self.drain_first(kernel);
+        self.is_local |= !everywhere;
         STATS.count_calls(Call::Write, 1);
         // SAFETY: The caller guarantees that the user for which it calls this owns the memory.
         unsafe { poke::write(addr, bytes, everywhere) }
@@ -321,7 +329,7 @@ unsafe impl Provider for TextProvider {
 
         // SAFETY: The edit is of text that the kernel's user owns, so it stays mapped. The user is
         // responsible for the resulting code. `lock` shows that both locks are held.
-        let report = unsafe { engine::commit_for_kernel(&[edit], Some(lock)) }
+        let report = unsafe { engine::commit_for_kernel(&[edit], Some(lock), self.is_local) }
             .map_err(|failure| declined(Call::Patch, failure))?;
 
         // C stops all CPUs, so when it returns, every CPU has left any trap that the old text

@@ -122,6 +122,9 @@ impl fmt::Display for Failure {
 pub struct LiveOptions {
     /// Whether each write of code is repeated if more than one CPU is online: see [`twice`].
     pub write_twice: bool,
+    /// Whether text may have been written before for which only this CPU has flushed its
+    /// instruction cache.
+    pub local_before: bool,
     /// For tests: the index of an edit whose old bytes are assumed not to match when it is written.
     pub race_at: Option<usize>,
 }
@@ -305,7 +308,7 @@ impl<'e> PlannedBatch<'e> {
     ///
     /// 1. Before phase 1, flush all instruction caches: a hart that executes what phase 1 writes may
     ///    go on to execute or load what phase 0 wrote, or what the kernel has written before without
-    ///    flushing other harts.
+    ///    flushing other harts. Not if phase 0 is empty and no [`LiveOptions::local_before`].
     /// 2. For each edit, verify the old bytes and write the first step: the whole edit if it takes
     ///    a single store, else a stand-in for the head. On a mismatch, revert what was written.
     ///
@@ -345,7 +348,7 @@ impl<'e> PlannedBatch<'e> {
             if !self.phase(phase).has(Contents::EDIT) {
                 continue;
             }
-            if phase > 0 {
+            if phase > 0 && (self.phase(0).has(Contents::EDIT) || live.local_before) {
                 // 1. litmus: batch+phases, batch+phases-after
                 open.synchronise();
             }

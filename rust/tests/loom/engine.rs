@@ -114,6 +114,7 @@ pub struct Report {
 pub unsafe fn commit_for_kernel(
     edits: &[Edit],
     _lock: Option<&TextLock>,
+    _local_before: bool,
 ) -> Result<Report, Failure> {
     for edit in edits {
         // SAFETY: The caller guarantees that the edits are in the text of the model.
