@@ -13,7 +13,7 @@ export PYTHONUTF8 := 1
 # Installs Python on a machine that has none.
 bootstrap := scripts/bootstrap.sh build/toolchain
 
-.PHONY: run test test-full host-test selftests stress defects bench litmus shell modules \
+.PHONY: run test test-full host-test selftests stress defects bench ledger litmus shell modules \
 	modules_install kernel source series lint rustdoc htmldocs clean clean-cache help
 
 run:
@@ -47,6 +47,10 @@ defects:
 bench:
 	@$(bootstrap)
 	@python3 scripts/bench.py
+
+ledger:
+	@$(bootstrap)
+	@python3 scripts/ledger.py
 
 # Memory-model tests, and the barriers in our objects.
 litmus:

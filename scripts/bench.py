@@ -3,8 +3,9 @@
 """Compare C and Rust, alternating in the same boot: medians and ratios.
 
 Prints a line "bench: NAME key=value ... ratio=R" for each figure (ratio = C / Rust:
-above 1 is better), and writes build/bench/results.json, results.md and results.svg. The
-exit status is 0 only if every figure could be measured and reaches its minimum.
+above 1 is better), and writes build/bench/results.json, results.md and results.svg. Then
+counts what operations cost all harts, as "make ledger" does. The exit status is 0 only if
+every figure could be measured and reaches its minimum.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import json
 import os
 from typing import Any
 
+import ledger
 from harness import (
     figures,
     guest,
@@ -85,9 +87,9 @@ def main() -> int:
     args = parser.parse_args()
     tools = toolchain.load()
     chosen = [b for b in matrix.BENCH if all(w in b.label for w in args.only.split())]
-    if not chosen:
-        raise StepFailed(f"no benchmark is called {args.only}; there are "
-                         f"{', '.join(b.label for b in matrix.BENCH)}")
+    if not chosen and not matrix.select(args.only, matrix.LEDGER):
+        names = [b.label for b in matrix.BENCH] + [row.name for row in matrix.LEDGER]
+        raise StepFailed(f"no benchmark is called {args.only}; there are {', '.join(names)}")
     found: list[figures.Figure] = []
     wrong = 0
     for bench in chosen:
@@ -102,6 +104,7 @@ def main() -> int:
         for figure in figures.flatness(found, name, matrix.FLATNESS):
             found.append(figure)
             wrong += show(figure)
+    wrong += len(ledger.run_all(tools, args.only).failures())
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "results.json").write_text(json.dumps([f.json() for f in found], indent=1) + "\n")
     (OUT / "results.md").write_text(table(found))

@@ -5,7 +5,7 @@
 A defect is a patch rust/tests/defects/SUITE/NAME.patch that begins with
 
     # suite: a KUnit suite, or "host", or "guest" for a check of the guest script, or
-    #        "selftests" or "stress" for the guests of that name, or "litmus" for
+    #        "selftests", "stress" or "ledger" for the guests of that name, or "litmus" for
     #        litmus tests on the guest's harts; or, without a guest, "models" for
     #        litmus tests and loom, "compiled" for barriers in objects, "compile_fail"
     #        for what must not compile with a kernel ("host" for what needs none), or
@@ -35,6 +35,7 @@ from harness import (
     compile_fail,
     host,
     kernel,
+    ledger,
     matrix,
     modules,
     paths,
@@ -134,6 +135,10 @@ def row_failed(defect: Defect, tools: dict[str, str], built: dict[str, Path]) ->
         row = tests = matrix.Selftests(defect.flavour, machine.smp, machine.aia,
                                        limits=matrix.SLOW, hooked=defect.hooked)
         results = selftests.boot_row(tests, tools, (words.get("tests", "test.d/00basic"),), built)
+    elif defect.suite == "ledger":
+        row = counted = matrix.Ledger(defect.flavour, machine.smp, machine.aia,
+                                      limits=matrix.SLOW, hooked=defect.hooked)
+        results = ledger.run_row(counted, tools, built).results
     else:
         row = load = matrix.Stress(defect.flavour, machine.smp, machine.aia, limits=matrix.SLOW,
                                    hooked=defect.hooked)
@@ -179,7 +184,7 @@ def failed(defect: Defect, tools: dict[str, str], step: Step) -> Failed:
     if defect.suite == "compile_fail":
         return [r.name for r in compile_fail.on_kernel(built, tree).failures()], None
     machine = defect.machine
-    if defect.suite in ("selftests", "stress"):
+    if defect.suite in ("selftests", "stress", "ledger"):
         return row_failed(defect, tools, built)
     # The guest's own checks run after all suites.
     kunit = suite.kunit_modules(built)

@@ -21,6 +21,7 @@ from harness import (
     faults,
     host,
     kernel,
+    ledger,
     lint,
     matrix,
     modules,
@@ -140,6 +141,7 @@ def main() -> int:
     run_rows(matrix.STRESS, matrix.STRESS_FULL,
              lambda row: stress.boot_row(row, tools, secrets.randbelow(1_000_000),
                                          matrix.STRESS_SECONDS))
+    run_rows(matrix.LEDGER, matrix.LEDGER_FULL, lambda row: ledger.run_row(row, tools).results)
     run_rows(matrix.FAULTS, matrix.FAULTS_FULL, lambda row: faults.boot_row(row, tools))
     run_rows(matrix.BARE, matrix.BARE_FULL, bare.boot_row)
     if args.full and not args.only:

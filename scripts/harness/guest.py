@@ -27,6 +27,8 @@ class Machine:
     append: str = ""
     # An instruction takes a nanosecond, so that times are numbers of instructions.
     icount: bool = False
+    # The value of -plugin.
+    plugin: str = ""
 
     @property
     def ipi(self) -> str:
@@ -94,6 +96,7 @@ def command(kernel: Kernel, tools: dict[str, str], initramfs: Path,
               ["-accel", "tcg,thread=multi"]), "-bios", tools["OPENSBI"],
             "-kernel", kernel.image, "-initrd", initramfs,
             "-append", " ".join(a for a in append if a),
+            *(["-plugin", machine.plugin] if machine.plugin else []),
             "-nographic", "-no-reboot", "-nodefaults", "-serial", "stdio"]
 
 

@@ -110,6 +110,14 @@ class Stress(Row):
         return f"stress-{super().name}"
 
 
+class Ledger(Row):
+    """A guest in which QEMU counts what operations cost, with C and with Rust."""
+
+    @property
+    def name(self) -> str:
+        return f"ledger-{super().name}"
+
+
 class Faults(Row):
     """A guest that runs programs that fault with C and with Rust."""
 
@@ -182,6 +190,63 @@ STRESS_FULL = (
     Stress("ordinary", 8, "none", hooked=True, adversary=True),
     Stress("debug", 8, "imsic", limits=SLOW, hooked=True),
 )
+
+# Each operation is done so often, and the least counts: what else the kernel does only adds.
+LEDGER_ROUNDS = 2
+
+LEDGER = (
+    Ledger("ordinary", 1, "none", limits=SLOW, hooked=True),
+    Ledger("ordinary", 4, "none", limits=SLOW, hooked=True),
+    Ledger("ordinary", 4, "imsic", limits=SLOW, hooked=True),
+    Ledger("ordinary", 8, "none", limits=SLOW, hooked=True),
+)
+
+LEDGER_FULL = (
+    *(Ledger("ordinary", smp, aia, limits=HOURS, hooked=True)
+      for smp in (1, 2, 4, 8) for aia in ("none", "imsic")),
+)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What an operation may cost with Rust: a number, and more for each other hart."""
+
+    operation: str
+    column: str
+    number: int
+    per_hart: int = 0
+
+    def most(self, harts: int) -> int:
+        return self.number + self.per_hart * (harts - 1)
+
+
+# What is held today; Documentation/ledger.rst says what we aim at. Nothing stops the machine.
+# A static key is flushed twice, as is each of the three tracepoints that a tracer or the first
+# trace event enables beside its own sites.
+LEDGER_BOUNDS = (
+    *(Bound(operation, column, *bound)
+      for operation in ("ftrace-enable", "ftrace-disable")
+      for column, bound in {"flushes": (8,), "calls": (1,), "stops": (0,), "table-edits": (2400,),
+                            "local-fence.i": (16, 8), "interrupted": (0, 9)}.items()),
+    *(Bound(operation, column, *bound)
+      for operation in ("kprobes-arm", "kprobes-disarm")
+      for column, bound in {"flushes": (6,), "calls": (400,), "stops": (0,),
+                            "interrupted": (0, 406)}.items()),
+    *(Bound(operation, column, *bound)
+      for operation in ("key-enable", "key-disable")
+      for column, bound in {"flushes": (2,), "calls": (0,), "stops": (0,), "table-edits": (8,),
+                            "interrupted": (0, 2)}.items()),
+    *(Bound(operation, column, number)
+      for operation in ("keys-enable", "keys-disable")
+      for column, number in {"flushes": 600, "calls": 0, "stops": 0}.items()),
+    *(Bound("module-load", column, number)
+      for column, number in {"flushes": 1004, "calls": 0, "stops": 0}.items()),
+    *(Bound("module-unload", column, 0) for column in ("flushes", "calls", "stops")),
+    *(Bound(f"bpf-{what}-{times}", column, number * times)
+      for what, flushes in (("attach", 3), ("detach", 4)) for times in (1, 100)
+      for column, number in {"flushes": flushes, "calls": 0, "stops": 0}.items()),
+)
+
 
 # The number of faults of the collectors, changes of mappings, and reloads of the module.
 FAULTS_SHORT = {"GC": 8_000, "RACE": 200, "RELOADS": 10}

@@ -4,6 +4,8 @@
  *
  * usage: bpf_fentry MILLISECONDS RUNNERS [alone] [late] [medium | long]
  *        bpf_fentry time TIMES
+ *        bpf_fentry attach NUMBER
+ *        bpf_fentry detach NUMBER
  *
  * A BPF program, the target, is run a known number of times. One fentry program
  * on it stays, another is attached and detached over and over. All three count:
@@ -30,12 +32,16 @@
  *
  * Prints the counts; the exit status is 0 if they are right. With "time", attaches
  * and detaches one program after another, while nothing runs the target, and prints
- * how many nanoseconds each took on average.
+ * how many nanoseconds each took on average. With "attach", attaches NUMBER programs,
+ * each to a target of its own, as one operation of "make ledger"; with "detach",
+ * detaching them is that operation.
  */
 
 #include <asm/unistd.h>
 #include <linux/bpf.h>
 #include <linux/btf.h>
+
+#include "ledger.h"
 
 #define RUNS 100
 /* Instructions that load 64 bits, as many as make more than 4 KiB, or 1 MiB, of code. */
@@ -286,6 +292,30 @@ static int measure(int times)
 	return 0;
 }
 
+static int counted(int number, bool attaching)
+{
+	static int programs[128], links[128];
+	int map = new_map();
+
+	if (number > (int)ARRAY_SIZE(programs))
+		return 2;
+	for (int i = 0; i < number; i++)
+		programs[i] = load(map, ALWAYS, load(map, TARGET, -1, 0), 0);
+	if (attaching)
+		ledger_begin();
+	for (int i = 0; i < number; i++)
+		links[i] = attach(programs[i]);
+	if (attaching)
+		ledger_end();
+	else
+		ledger_begin();
+	for (int i = 0; i < number; i++)
+		close(links[i]);
+	if (!attaching)
+		ledger_end();
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	int runners = argc >= 3 ? atoi(argv[2]) : -1, padding = 0;
@@ -297,6 +327,10 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && !strcmp(argv[1], "time") && runners > 0)
 		return measure(runners);
+	if (argc == 3 && !strcmp(argv[1], "attach") && runners > 0)
+		return counted(runners, true);
+	if (argc == 3 && !strcmp(argv[1], "detach") && runners > 0)
+		return counted(runners, false);
 	for (int i = 3; i < argc; i++) {
 		if (!strcmp(argv[i], "alone"))
 			alone = true;
@@ -312,7 +346,7 @@ int main(int argc, char **argv)
 	if (runners < 0 || runners > 64 || usage) {
 		fputs("usage: bpf_fentry MILLISECONDS RUNNERS [alone] [late] [medium | long]\n",
 		      stdout);
-		fputs("       bpf_fentry time TIMES\n", stdout);
+		fputs("       bpf_fentry time TIMES | attach NUMBER | detach NUMBER\n", stdout);
 		return 2;
 	}
 	end = milliseconds() + atoi(argv[1]);

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ledger: an operation of the kernel, between two instructions that QEMU's plugin
+ * counts from and to (scripts/qemu/ledger.c), and that do nothing elsewhere.
+ *
+ * usage: ledger write FILE TEXT
+ *        ledger insmod FILE
+ *        ledger rmmod MODULE
+ */
+
+#include <asm/unistd.h>
+
+#include "ledger.h"
+
+static long operation(int fd, char **argv, const char *text)
+{
+	if (!strcmp(argv[1], "write"))
+		return syscall(__NR_write, fd, text, strlen(text));
+	if (!strcmp(argv[1], "insmod"))
+		return syscall(__NR_finit_module, fd, "", 0);
+	return syscall(__NR_delete_module, argv[2], 0);
+}
+
+int main(int argc, char **argv)
+{
+	bool to_file = argc == 4 && !strcmp(argv[1], "write");
+	bool insmod = argc == 3 && !strcmp(argv[1], "insmod");
+	static char text[256];
+	int fd = -1;
+	long result;
+
+	if (!to_file && !insmod && !(argc == 3 && !strcmp(argv[1], "rmmod"))) {
+		fputs("usage: ledger write FILE TEXT | insmod FILE | rmmod MODULE\n", stdout);
+		return 2;
+	}
+	if (to_file)
+		snprintf(text, sizeof(text), "%s\n", argv[3]);
+	if (to_file || insmod) {
+		fd = open(argv[2], to_file ? O_WRONLY : O_RDONLY);
+		if (fd < 0) {
+			perror(argv[2]);
+			return 1;
+		}
+	}
+	ledger_begin();
+	result = operation(fd, argv, text);
+	ledger_end();
+	if (result < 0) {
+		perror(argv[2]);
+		return 1;
+	}
+	return 0;
+}

@@ -1,0 +1,82 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# "make ledger": operations that patch text, by the kernel and by Rust, in turn.
+# What they cost is counted outside: QEMU's plugin writes a line for each.
+
+# shellcheck source-path=SCRIPTDIR source=functions
+. /functions
+
+t=/sys/kernel/tracing
+d=/sys/kernel/debug/rust_riscv_ledger
+
+# op NAME COMMAND...: one operation, as its program says where it begins and ends
+op() {
+	op_name=$1
+	shift
+	say "ledger $side $op_name"
+	check "$side $op_name" "$@"
+}
+
+ledger() {
+	op_of=$1
+	shift
+	op "$op_of" /programs/ledger "$@"
+}
+
+for m in $LOAD; do
+	load "$m" || exit 1
+done
+echo 64 > $t/buffer_size_kb
+
+say "functions $(wc -l < $t/available_filter_functions)"
+i=0
+while read -r f module; do
+	[ -z "$module" ] && echo "p:l$i $f" >> $t/kprobe_events 2> /dev/null && i=$((i + 1))
+	[ "$i" -eq 400 ] && break
+done < $t/available_filter_functions
+[ "$i" -eq 400 ] || { say "not ok probes: $i"; exit 1; }
+
+# sides OPERATIONS: with C and with Rust, as often as asked for
+sides() {
+	round=0
+	while [ "$round" -lt "$ROUNDS" ]; do
+		side=c
+		"$1"
+		side=rust
+		load rust_riscv_patch || exit 1
+		"$1"
+		check "rmmod rust_riscv_patch" rmmod rust_riscv_patch || exit 1
+		round=$((round + 1))
+	done
+}
+
+patching() {
+	# The tables are those of now.
+	echo 1 > $d/tables
+	for known in nothing flush call stop translations edit; do
+		ledger known-$known write $d/$known 1
+	done
+	ledger ftrace-enable write $t/current_tracer function
+	ledger ftrace-disable write $t/current_tracer nop
+	ledger kprobes-arm write $t/events/kprobes/enable 1
+	ledger kprobes-disarm write $t/events/kprobes/enable 0
+	ledger key-enable write $d/key 1
+	ledger key-disable write $d/key 0
+	ledger keys-enable write $d/keys 1
+	ledger keys-disable write $d/keys 0
+	ledger module-load insmod /modules/rust_riscv_ledger_functions.ko
+	ledger module-unload rmmod rust_riscv_ledger_functions
+}
+
+bpf() {
+	echo 1 > $d/tables
+	for n in 1 100; do
+		op bpf-attach-$n /programs/bpf_fentry attach $n
+		op bpf-detach-$n /programs/bpf_fentry detach $n
+	done
+}
+
+sides patching
+# Last: the kernel goes on freeing BPF programs for seconds.
+sides bpf
