@@ -216,6 +216,7 @@ unsafe impl Provider for TextProvider {
         // C stops the machine, so that it returns only when every CPU has left the trap that the
         // old text has caused. The engine waits for that where the edit itself can cause one.
         let live = matches!(report.strategy, Strategy::Live | Strategy::Phased);
+        // litmus: probe+removed
         if live && !edits[0].may_trap() {
             flush::instructions_everywhere_after_traps();
         }

@@ -238,6 +238,7 @@ impl Window {
         // SAFETY: `migrate_disable()` may be called by any task, and nests. `Open` enables
         // migration again when it is dropped, by the same task, as it cannot be sent.
         unsafe { bindings::rust_riscv_migrate_disable() };
+        // litmus: window+open
         mapped.prepare_here();
         // Whatever the caller has written for the new text, such as an entry in a table of probes,
         // is visible to every CPU that executes the new text.
@@ -275,6 +276,7 @@ impl Window {
         if let Some(slot) = self.slots.get_mut(0) {
             slot.set(page, pte);
         }
+        // litmus: window+open
         flush::translations_here(self.range(1));
         Ok(OpenHere {
             window: self,
@@ -351,6 +353,7 @@ impl Drop for OpenHere<'_> {
             slot.clear();
         }
         flush::translations_here(self.window.range(1));
+        // litmus: flush
         flush::instructions_here();
         // SAFETY: `Window::open_here` disabled migration, on this task.
         unsafe { bindings::rust_riscv_migrate_enable() };
@@ -474,6 +477,7 @@ impl Open<'_> {
         let used = self.mapped.used;
 
         self.mapped.close();
+        // litmus: flush
         self.synchronise();
         // SAFETY: `Window::open` disabled migration, on this task, as `Open` cannot be sent.
         unsafe { bindings::rust_riscv_migrate_enable() };
