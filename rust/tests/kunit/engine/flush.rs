@@ -14,6 +14,7 @@ use core::sync::atomic::{
 };
 
 use kernel::{
+    bindings::EILSEQ,
     error::to_result,
     ffi::c_void,
     prelude::*, //
@@ -25,6 +26,7 @@ use riscv::{
         Place,
         Point, //
     },
+    compat::errno,
     text::{
         commit,
         edit::{
@@ -40,6 +42,7 @@ use riscv::{
 };
 use riscv_patch::batch::{
     Batch,
+    Options,
     Report, //
 };
 
@@ -94,6 +97,41 @@ fn load_literal(to: usize) -> Result<Strategy> {
         )?;
     }
     Ok(batch.commit()?.strategy)
+}
+
+/// Makes the loader load its literal, and finds a mismatch in the last edit: all is reverted.
+fn load_literal_and_revert() -> Result<Report> {
+    let mut batch = Batch::new();
+
+    // SAFETY: As in `load_literal`. The half is changed from one instruction to another.
+    unsafe {
+        batch.edit(
+            read_literal(),
+            &POISON.to_le_bytes(),
+            &ANSWER.to_le_bytes(),
+            0,
+            Kind::Literal,
+        )?;
+        batch.edit(
+            read_load(),
+            &LOAD_ZERO.to_le_bytes(),
+            &LOAD_LITERAL.to_le_bytes(),
+            1,
+            Kind::Code,
+        )?;
+        batch.edit(
+            addr(rust_riscv_read_half),
+            &HALVES[0],
+            &HALVES[1],
+            1,
+            Kind::Code,
+        )?;
+    }
+    // The half is behind the loader and its literal.
+    batch.commit_with(Options {
+        race_at: Some(2),
+        ..Options::default()
+    })
 }
 
 /// A delay that ends with the test.
@@ -314,6 +352,23 @@ mod tests {
 
         for (_, to) in turns() {
             assert_eq!(load_literal(to)?, Strategy::Phased);
+        }
+        drop(slow);
+        assert_eq!(readers.wrong(), None);
+        Ok(())
+    }
+
+    /// The same, if the second phase is reverted, then the first. Harts have fetched the new load.
+    #[test]
+    fn the_second_phase_is_reverted_before_the_first() -> Result {
+        if is_alone() {
+            return skip("one hart: nobody else has fetched anything");
+        }
+        let readers = Readers::spinning(rust_riscv_read_loader, [0, ANSWER])?;
+        let slow = [Point::Stored, Point::Flushed].map(|point| Slow::down(point, 1_000));
+
+        for _ in turns() {
+            assert_eq!(load_literal_and_revert(), Err(errno(EILSEQ)));
         }
         drop(slow);
         assert_eq!(readers.wrong(), None);
