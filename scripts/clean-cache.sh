@@ -22,7 +22,7 @@ done
 
 left=
 for d in src kernels busybox guest_bash herd7 libc headers tools checkouts apt-backports \
-	 $(cd "$cache" 2> /dev/null && ls -d lint-* 2> /dev/null); do
+	 $(cd "$cache" 2> /dev/null && ls -d lint-* spike-* 2> /dev/null); do
 	for f in "$cache/$d" "$cache/$d.partial" "$cache/$d.partial.fetch" "$cache/$d.fetch"; do
 		[ -e "$f" ] || continue
 		# Read-only folders of a source tree cannot be emptied.

@@ -14,9 +14,9 @@ A defect is a patch rust/tests/defects/SUITE/NAME.patch that begins with
     #         that takes the guest down or makes its kernel complain)
     # boot: flavour=ordinary smp=4 aia=none hooked=1 tearing_live=1000
 
-"boot" may be left out. "hooked=1" boots the kernel with our hook series, and
-"script=hotplug" is for a check of that guest's. Other words are parameters of
-the KUnit modules; "tests" are those of ftracetest that are to run
+"boot" may be left out. "hooked=1" boots the kernel with our hook series, "spike=1"
+boots it in Spike, and "script=hotplug" is for a check of that guest's. Other words
+are parameters of the KUnit modules; "tests" are those of ftracetest that are to run
 (tests=test.d/kprobe), "seed" and "seconds" are for stress.
 """
 
@@ -41,6 +41,7 @@ from harness import (
     paths,
     progress,
     selftests,
+    spike,
     stress,
     suite,
     toolchain,
@@ -98,8 +99,10 @@ def read(patch: Path) -> Defect:
     defect.flavour = words.pop("flavour", "ordinary")
     defect.script = words.pop("script", "test")
     defect.hooked = words.pop("hooked", "0") == "1"
-    defect.machine = Machine(smp=int(words.pop("smp", 4)), aia=words.pop("aia", "none"))
-    defect.parameters = {**matrix.SHORT, **matrix.LITMUS, **words}
+    defect.machine = Machine(smp=int(words.pop("smp", 4)), aia=words.pop("aia", "none"),
+                             spike=words.pop("spike", "0") == "1")
+    numbers = matrix.FEWEST if defect.machine.spike else matrix.SHORT
+    defect.parameters = {**numbers, **matrix.LITMUS, **words}
     return defect
 
 
@@ -203,8 +206,8 @@ def failed(defect: Defect, tools: dict[str, str], step: Step) -> Failed:
     boot = suite.boot(k, tools, built, f"defect-{defect.slug}", machine, matrix.SLOW, step,
                       kunit=kunit, litmus=litmus, parameters=defect.parameters,
                       **suite.kind(defect.script, k))
-    names = [r.name for r in suite.results(k, boot, kunit, litmus,
-                                           defect.script == "test").failures()]
+    pages = defect.script == "test" and suite.checks_pages(machine)
+    names = [r.name for r in suite.results(k, boot, kunit, litmus, pages).failures()]
     return names + died_in(defect, boot), boot.log
 
 
@@ -219,12 +222,17 @@ def seen(defect: Defect, failures: list[str]) -> bool:
     return any(wanted in f".{name}." for name in failures)
 
 
+def skipped(defect: Defect, reason: str) -> Results:
+    print(f"    defect {defect.name}: skipped: {reason}", flush=True)
+    return Results([Result(f"defect.{defect.name}", "skip", reason)])
+
+
 def run_one(defect: Defect, tools: dict[str, str]) -> Results:
     results = Results()
     if defect.suite == "bare" and (reason := bare.unable()):
-        results.all.append(Result(f"defect.{defect.name}", "skip", reason))
-        print(f"    defect {defect.name}: skipped: {reason}", flush=True)
-        return results
+        return skipped(defect, reason)
+    if defect.machine.spike and (reason := spike.unable(tools)):
+        return skipped(defect, reason)
     step = Step(f"defect {defect.name}")
     try:
         failures, log = failed(defect, tools, step)
@@ -259,7 +267,8 @@ def main() -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("only", nargs="?", default="", help="only defects with this in their names")
     args = parser.parse_args()
-    return run_all(toolchain.load(), args.only).report()
+    spikes = not spike.unable() and any(read(p).machine.spike for p in patches(args.only))
+    return run_all(toolchain.load(*["spike"] if spikes else []), args.only).report()
 
 
 if __name__ == "__main__":

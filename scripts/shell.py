@@ -20,7 +20,7 @@ def main() -> int:
     # All modules are in /modules; the KUnit ones are for the user to load.
     initramfs.build(image, paths.SCRIPTS / "guest/shell.sh", list(built.values()),
                     {"LOAD": " ".join(load),
-                     **suite.module_parameters(tools, built, tuple(load), {})})
+                     **suite.module_parameters(tools, machine, built, tuple(load), {})})
     args = [str(a) for a in guest.command(k, tools, image, machine)]
     args[args.index("stdio")] = "mon:stdio"
     print(f"{machine}; ctrl-a x ends QEMU", flush=True)

@@ -27,6 +27,7 @@ from harness import (
     modules,
     progress,
     selftests,
+    spike,
     stopped,
     stress,
     suite,
@@ -34,7 +35,7 @@ from harness import (
 )
 from harness.matrix import R
 from harness.progress import Step, StepFailed
-from harness.results import Results
+from harness.results import Result, Results
 
 # The kernel and our modules for it, by flavour and hooks.
 Prepared = dict[tuple[str, bool], tuple[kernel.Kernel, dict[str, Path]]]
@@ -80,7 +81,7 @@ def run_row(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Resul
         results.add("build", False, f"no {', '.join(missing)} came of it")
         return results
     hotplug = row.script == "hotplug"
-    kunit = ("rust_riscv_kunit_cpuhp",) if hotplug else suite.kunit_modules(built)
+    kunit = ("rust_riscv_kunit_cpuhp",) if hotplug else row.suites or suite.kunit_modules(built)
     seed = int(os.environ.get("SEED") or secrets.randbelow(1_000_000))
     step = Step(f"{row.title}, seed {seed}" if row.adversary else row.title)
     boot = suite.boot(k, tools, built, row.name, row.machine, row.limits, step, kunit=kunit,
@@ -89,9 +90,18 @@ def run_row(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Resul
                       **suite.kind(row.script, k))
     # If the IPIs are not those of SBI, only the module's error message can be checked.
     ran = kunit if not hotplug or row.aia == "none" else ()
-    results.extend(suite.results(k, boot, ran, litmus=bool(row.litmus), pages=not hotplug))
+    results.extend(suite.results(k, boot, ran, litmus=bool(row.litmus),
+                                 pages=not hotplug and suite.checks_pages(row.machine)))
     step.done(results.short())
     return results
+
+
+def run_spike(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Results:
+    """A guest in Spike, where that can be had."""
+    if reason := spike.unable(tools):
+        print(f"    {row.title}: skipped: {reason}", flush=True)
+        return Results([Result(row.name, "skip", reason)])
+    return run_row(row, tools, prepared)
 
 
 def built_code(row: matrix.Row, tools: dict[str, str], built: dict[str, Path]) -> Results:
@@ -114,7 +124,8 @@ def main() -> int:
     start = time.monotonic()
     # With ONLY, litmus tests run only if they are named.
     models = not args.host and all(w in "litmus" for w in args.only.split())
-    tools = toolchain.load(*["cargo"] if models else [])
+    spikes = () if args.host or spike.unable() else matrix.select(args.only, matrix.SPIKE)
+    tools = toolchain.load(*["cargo"] if models else [], *["spike"] if spikes else [])
 
     step = Step("host tests")
     all_results = guarded("host", lambda: host.run(tools))
@@ -135,6 +146,7 @@ def main() -> int:
             all_results.extend(guarded(row.name, functools.partial(boot, row)))
 
     run_rows(matrix.TEST, matrix.TEST_FULL, lambda row: run_row(row, tools, prepared))
+    run_rows(matrix.SPIKE, matrix.SPIKE, lambda row: run_spike(row, tools, prepared))
     ftracetest = matrix.FTRACETEST if args.full else matrix.FTRACETEST_SHORT
     run_rows(matrix.SELFTESTS, matrix.SELFTESTS_FULL,
              lambda row: selftests.boot_row(row, tools, ftracetest))

@@ -336,6 +336,7 @@ unsafe impl Provider for TextProvider {
         // caused. The engine waits for that only if the edit itself adds or removes the cause of a
         // trap.
         let live = matches!(report.strategy, Strategy::Live | Strategy::Phased);
+        // litmus: probe+removed
         if live && !edit.contents().has(Contents::TRAP) {
             flush::instructions_everywhere_after_traps();
         }

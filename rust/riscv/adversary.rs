@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Delays at named points, which make rare races likely, for tests.
+//! Delays at named points, which make rare races likely, and functions that are called at named
+//! places, for tests.
 //!
 //! Only in a kernel with KUnit; elsewhere [`at`] is a no-op. The delays are busy waits. [`at`] is
 //! called in any context, including the handler of a breakpoint at the first instruction of any
@@ -15,6 +16,7 @@
 //! ```
 
 use core::sync::atomic::{
+    AtomicPtr,
     AtomicU64,
     Ordering, //
 };
@@ -54,6 +56,16 @@ impl Point {
     }
 }
 
+/// A place where every CPU calls a function, if a test has requested it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Place {
+    /// Before a CPU arrives at a rendezvous, with interrupts off.
+    BeforeStop,
+    /// When it leaves, interrupts still off, and has executed `fence.i`.
+    AfterStop,
+}
+
 /// The maximum of any delay, in ticks: less than the limits of the lockup detectors.
 const MOST: u64 = 100_000_000;
 
@@ -73,6 +85,9 @@ static FIXED: [AtomicU64; Point::COUNT] = [const { AtomicU64::new(0) }; Point::C
 
 /// The number of CPUs that are waiting at each point.
 static WAITING: [AtomicU64; Point::COUNT] = [const { AtomicU64::new(0) }; Point::COUNT];
+
+/// The function that is called at each place; null for none.
+static CALLED: [AtomicPtr<()>; 2] = [const { AtomicPtr::new(core::ptr::null_mut()) }; 2];
 
 /// Delays all points at random from now on, by at most `longest` ticks, or not if that is 0.
 ///
@@ -111,6 +126,33 @@ pub fn at(point: Point) {
         if random % point.rarity() == 0 {
             wait(point, (random >> 32) % longest);
         }
+    }
+}
+
+/// Has every CPU call `function` at `place`, until this is called with `None`.
+///
+/// # Safety
+///
+/// - The function is in `.kprobes.text`, does not sleep, and calls nothing that can be traced.
+/// - It may be called until this has been called with `None`, and every CPU that was at `place`
+///   then has left it.
+pub unsafe fn call(place: Place, function: Option<fn()>) {
+    let function = function.map_or(core::ptr::null_mut(), |function| function as *mut ());
+
+    CALLED[place as usize].store(function, Ordering::Relaxed);
+}
+
+/// Calls the function of `place`, if there is one.
+#[inline(always)]
+pub(crate) fn called_at(place: Place) {
+    if !cfg!(CONFIG_KUNIT) {
+        return;
+    }
+    let function = CALLED[place as usize].load(Ordering::Relaxed);
+
+    if !function.is_null() {
+        // SAFETY: Only `call` stores here: a function that may be called.
+        unsafe { core::mem::transmute::<*mut (), fn()>(function)() };
     }
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs a guest in QEMU: starts it, follows its console, and determines how it ended."""
+"""Runs a guest in QEMU or Spike: starts it, follows its console, and determines how it ended."""
 
 import os
 import re
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness import spike
 from harness.kernel import Kernel
 from harness.progress import Step, stop
 
@@ -29,6 +30,8 @@ class Machine:
     icount: bool = False
     # The value of -plugin.
     plugin: str = ""
+    # In Spike instead of QEMU.
+    spike: bool = False
 
     @property
     def ipi(self) -> str:
@@ -36,7 +39,9 @@ class Machine:
 
     def __str__(self) -> str:
         counted = ", instructions counted" if self.icount else ""
-        return f"{self.smp} hart{'s' if self.smp > 1 else ''}, {self.ipi.upper()} IPIs{counted}"
+        where = ", Spike" if self.spike else ""
+        return (f"{self.smp} hart{'s' if self.smp > 1 else ''}, {self.ipi.upper()} IPIs{counted}"
+                f"{where}")
 
 
 @dataclass
@@ -82,13 +87,16 @@ class Boot:
 
 def command(kernel: Kernel, tools: dict[str, str], initramfs: Path,
             machine: Machine) -> list[object]:
-    """The command line of QEMU."""
+    """The command line of QEMU, or of Spike."""
     debug = kernel.flavour == "debug"
     # The default limits of the kernel's lockup detectors are for real harts, while these share
     # few host CPUs. A CPU that is locked up is still detected.
     append = ["console=ttyS0", "panic=-1", "printk.devkmsg=on", "log_buf_len=8M",
               "watchdog_thresh=30", "softlockup_panic=1", "rcupdate.rcu_cpu_stall_timeout=60",
               "kunit.timeout=1200", machine.append]
+    if machine.spike:
+        return spike.command(kernel, tools, initramfs, machine.smp, 2048 if debug else 1024,
+                             [a for a in append if a])
     virt = "virt,aia=aplic-imsic" if machine.aia == "imsic" else "virt"
     return [tools["QEMU"], "-machine", virt, "-cpu", "rv64", "-smp", machine.smp,
             "-m", machine.memory or ("2G" if debug else "1G"),
@@ -105,8 +113,13 @@ def slowdown(harts: int) -> float:
     return max(1.0, os.getloadavg()[0] / max(os.cpu_count() or 1, harts))
 
 
-def boot(args: Sequence[object], log: Path, limits: Limits, step: Step, harts: int = 1) -> Boot:
-    """Run a guest until it ends or hangs."""
+def boot(args: Sequence[object], log: Path, limits: Limits, step: Step, harts: int = 1,
+         stays: bool = False) -> Boot:
+    """Run a guest until it ends or hangs.
+
+    If it stays when it has powered itself off, as in Spike with a firmware that has no symbols, it
+    ends there.
+    """
     result = Boot(log=log)
     log.parent.mkdir(parents=True, exist_ok=True)
     start = last = time.monotonic()
@@ -147,9 +160,12 @@ def boot(args: Sequence[object], log: Path, limits: Limits, step: Step, harts: i
                 out.flush()
                 *complete, rest = (rest + data).split(b"\n")
                 result.lines += [line.decode(errors="replace").rstrip("\r") for line in complete]
-                for line in result.lines[len(result.lines) - len(complete):]:
+                new = result.lines[len(result.lines) - len(complete):]
+                for line in new:
                     if m := PROGRESS.search(line):
                         progress = m.group(1)
+                if stays and any(OFF.search(line) for line in new):
+                    break
     finally:
         stop(process)
         process.stdout.close()

@@ -252,7 +252,7 @@ def run_row(row: matrix.Ledger, tools: dict[str, str],
     # Both sides write once, as on a hart: see patch_benches().
     parameters = {"write_twice": 0, "atomic_fetch": 1}
     settings = {"ROUNDS": matrix.LEDGER_ROUNDS,
-                **suite.module_parameters(tools, built, ("rust_riscv_patch",), parameters)}
+                **suite.module_parameters(tools, machine, built, ("rust_riscv_patch",), parameters)}
     out.unlink(missing_ok=True)
     step = Step(f"ledger, {row.title}")
     boot = suite.boot(kernel, tools, built, row.name, machine, row.limits, step, script=SCRIPT,

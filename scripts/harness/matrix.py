@@ -3,7 +3,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from harness.figures import Wanted
@@ -22,6 +22,9 @@ FULL = {"tearing_live": 100_000, "tearing_rendezvous": 2_000, "count_rounds": 20
 SHORT = {"tearing_live": 500, "tearing_rendezvous": 200, "count_rounds": 8, "hotplug_cycles": 3}
 FEW = {"tearing_live": 200, "tearing_rendezvous": 50, "count_rounds": 4, "hotplug_cycles": 1,
        "hotplug_bound_ms": 15_000}
+# For Spike, where a hart is slow, and the harts run in turns.
+FEWEST = {"tearing_live": 100, "tearing_rendezvous": 10, "count_rounds": 1, "hotplug_cycles": 1,
+          "hotplug_bound_ms": 15_000}
 LONG = {"tearing_live": 200_000, "tearing_rendezvous": 50_000, "count_rounds": 200,
         "hotplug_cycles": 20}
 LONG_DEBUG = {"tearing_live": 20_000, "tearing_rendezvous": 2_000, "count_rounds": 50,
@@ -69,6 +72,8 @@ class Row:
     script: str = "test"
     # Whether to add random delays at critical points.
     adversary: bool = False
+    # The KUnit modules; all, if there are none.
+    suites: tuple[str, ...] = ()
 
     def delays(self, seed: int) -> dict[str, int]:
         """The parameters for the delays, if this guest has them."""
@@ -92,6 +97,18 @@ class Row:
         delays = ", adversary" if self.adversary else ""
         hooked = " hooked" if self.hooked else ""
         return f"{self.flavour}{hooked} kernel, {self.machine}{script}{delays}"
+
+
+class Spike(Row):
+    """A guest of "make test" in Spike, which keeps decoded instructions until they are flushed."""
+
+    @property
+    def machine(self) -> Machine:
+        return replace(super().machine, spike=True, append=f"kunit.filter_glob={SPIKE_SUITES}")
+
+    @property
+    def name(self) -> str:
+        return f"spike-{super().name}"
 
 
 class Selftests(Row):
@@ -158,6 +175,14 @@ TEST_FULL = tuple(
     for flavour in ("ordinary", "debug")
     for smp in (2, 4, 8)
 )
+
+# In Spike: the suites that patch text, without those that mostly wait (adversary, guard,
+# rendezvous), since waiting is simulated as slowly as work.
+SPIKE_KUNIT = tuple(KUNIT_PREFIX + name for name in ("engine", "counts"))
+SPIKE_SUITES = "rust_riscv_[!agr]*"
+
+SPIKE = tuple(Spike("ordinary", smp, "none", FEWEST, SLOW, hooked=True, suites=SPIKE_KUNIT)
+              for smp in (2, 4))
 
 SELFTESTS = (Selftests("ordinary", 2, "none", limits=SELFTEST, hooked=True),)
 

@@ -150,7 +150,7 @@ END
 
 clean_cache_removes_all_of_ours() {
 	rm -rf "$work/cache"
-	for d in src kernels busybox guest_bash herd7 libc tools checkouts; do
+	for d in src kernels busybox guest_bash herd7 libc tools checkouts spike-1.0; do
 		mkdir -p "$work/cache/$d/folder" "$work/cache/$d.partial"
 		chmod a-w "$work/cache/$d/folder"
 	done

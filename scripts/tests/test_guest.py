@@ -16,10 +16,11 @@ DOWN = "echo '[    3.150000] reboot: Power down'"
 class Ending(unittest.TestCase):
     """Shells in the place of QEMU, which write what a guest's console has."""
 
-    def boot(self, script: str, **limits: float) -> Boot:
+    def boot(self, script: str, stays: bool = False, **limits: float) -> Boot:
         with tempfile.TemporaryDirectory() as folder:
             return guest.boot(["sh", "-c", script], Path(folder) / "log",
-                              Limits(**{"silence": 20, "total": 20, **limits}), Step("a guest"))
+                              Limits(**{"silence": 20, "total": 20, **limits}), Step("a guest"),
+                              stays=stays)
 
     def test_powered_off(self) -> None:
         boot = self.boot(f"{EXIT}; {DOWN}")
@@ -39,6 +40,14 @@ class Ending(unittest.TestCase):
     def test_late_after_its_script(self) -> None:
         boot = self.boot(f"{EXIT}; while echo x; do sleep 0.1; done", total=1.5)
         self.assertEqual((boot.outcome, boot.ok), ("late", False))
+
+    def test_stays_when_it_has_powered_off(self) -> None:
+        boot = self.boot(f"{EXIT}; {DOWN}; exec sleep 60", stays=True)
+        self.assertTrue(boot.ok)
+        self.assertLess(boot.elapsed, 10)
+
+    def test_stays_before_its_script_has_ended(self) -> None:
+        self.assertEqual(self.boot(f"{DOWN}; exec sleep 60", stays=True).outcome, "died")
 
     def test_waits_longer_on_a_busy_host(self) -> None:
         script = f"{EXIT}; sleep 2; {DOWN}"

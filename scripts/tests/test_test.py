@@ -63,6 +63,7 @@ class Whole(unittest.TestCase):
              mock.patch("harness.lint.run", side_effect=failed), \
              mock.patch("litmus.run_all", side_effect=failed), \
              mock.patch("test.run_row", side_effect=ValueError), \
+             mock.patch("harness.spike.unable", return_value=""), \
              mock.patch("harness.selftests.boot_row", side_effect=OSError), \
              mock.patch("harness.stress.boot_row", side_effect=KeyError), \
              mock.patch("harness.faults.boot_row", side_effect=failed), \

@@ -30,6 +30,10 @@ pub use crate::stop_machine::protocol::{
 };
 
 use crate::{
+    adversary::{
+        self,
+        Place, //
+    },
     bindings,
     mm::flush,
     online_cpus,
@@ -198,6 +202,7 @@ impl<W: Work + Send> InStopper for Rendezvous<W> {
             gather(&self.gathered, online);
         }
         let _off = InterruptsOff::new();
+        adversary::called_at(Place::BeforeStop);
         let arrived = Ticks::now();
 
         let position = run_on_last(&self.arrivals, online, || {
@@ -217,6 +222,7 @@ impl<W: Work + Send> InStopper for Rendezvous<W> {
             unsafe { *self.first.get() = arrived };
         }
         flush::instructions_here();
+        adversary::called_at(Place::AfterStop);
     }
 }
 

@@ -245,6 +245,7 @@ impl Window {
         // SAFETY: `migrate_disable()` may be called by any task, and nests. `Open` enables
         // migration when it is closed or dropped, by the same task, since it is not `Send`.
         unsafe { bindings::rust_riscv_migrate_disable() };
+        // litmus: window+open
         mapped.prepare_here();
         // A CPU that executes the new text sees what the caller has written for it before, such as
         // an entry in the table of probes. litmus: probe+armed
@@ -282,6 +283,7 @@ impl Window {
         if let Some(first) = self.pages.get_mut(0) {
             first.set(page, pte);
         }
+        // litmus: window+open
         flush::translations_here(self.range(1));
         Ok(OpenHere {
             window: self,
@@ -363,6 +365,7 @@ impl Drop for OpenHere<'_> {
             page.clear();
         }
         flush::translations_here(self.window.range(1));
+        // litmus: flush
         flush::instructions_here();
         // SAFETY: `migrate_enable()` must be paired with an earlier `migrate_disable()` of the same
         // task: that in `Window::open_here`.
@@ -490,6 +493,7 @@ impl Open<'_> {
         let used = self.mapped.used;
 
         self.mapped.close();
+        // litmus: flush
         self.synchronise();
         // SAFETY: As in `close_and_flush`.
         unsafe { bindings::rust_riscv_migrate_enable() };

@@ -72,15 +72,19 @@ mod tests {
 
     #[test]
     fn rendezvous_edit_is_seen_by_every_cpu() -> Result {
+        // A single stop may be shorter than a tick of the clock.
+        let mut stopped_ns = 0;
+
         for _ in 0..20 {
             for answer in [true, false] {
                 let report = flip(&ALL, answer, None)?;
 
                 assert_eq!(report.strategy, Strategy::Rendezvous);
-                assert!(report.stopped_ns > 0);
+                stopped_ns += report.stopped_ns;
                 assert!(everywhere(&ALL, answer.into()));
             }
         }
+        assert!(stopped_ns > 0);
         Ok(())
     }
 

@@ -57,6 +57,20 @@ int rust_riscv_test_kernel_queues(const struct rust_riscv_test_write *writes, si
 	return ret;
 }
 
+/* What is queued must be visible to all CPUs before anything else is written. */
+int rust_riscv_test_kernel_writes_after_queue(const struct rust_riscv_test_write *first,
+					      const struct rust_riscv_test_write *then)
+{
+	int ret;
+
+	patch_text_lock();
+	ret = patch_text_queue(first->addr, first->insns, first->len, first->first);
+	if (!ret)
+		ret = patch_insn_write(then->addr, then->insns, then->len);
+	patch_text_unlock();
+	return ret;
+}
+
 static int write_nothing(struct riscv_patch_provider *self, void *addr,
 			 const void *insns, size_t len, bool sync)
 {

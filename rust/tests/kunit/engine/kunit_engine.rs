@@ -15,8 +15,11 @@ use riscv::compat::errno;
 // The suites: each file has the one of its name.
 mod adversary;
 mod engine;
+mod flush;
 #[cfg(rust_riscv_text_hooks)]
 mod guard;
+#[cfg(rust_riscv_text_hooks)]
+mod kernel_flush;
 mod memory;
 #[cfg(rust_riscv_text_hooks)]
 mod provider;
@@ -30,6 +33,7 @@ mod bindings;
 mod flip;
 mod hammer;
 mod hotplug;
+mod reader;
 #[path = "../support/support.rs"]
 mod support;
 mod targets;
@@ -50,6 +54,10 @@ module! {
         tearing_rendezvous: u32 {
             default: 2_000,
             description: "Commits of the rendezvous tearing test",
+        },
+        flush_rounds: u32 {
+            default: 10,
+            description: "How often each of the flush tests patches",
         },
         atomic_fetch: u8 {
             default: 1,

@@ -34,6 +34,15 @@ pub(crate) fn queued(addr: usize, bytes: &[u8], first: bool) -> rust_riscv_test_
     }
 }
 
+/// Queues the first write, and makes the second one for this CPU only, with no sync after it.
+pub(crate) fn write_after_queue(
+    first: &rust_riscv_test_write,
+    then: &rust_riscv_test_write,
+) -> Result {
+    // SAFETY: As in `write`; the bytes outlive the call.
+    to_result(unsafe { bindings::rust_riscv_test_kernel_writes_after_queue(first, then) })
+}
+
 pub(crate) fn queue(writes: &[rust_riscv_test_write]) -> Result {
     // SAFETY: As in `write`; the bytes outlive the call.
     to_result(unsafe { bindings::rust_riscv_test_kernel_queues(writes.as_ptr(), writes.len()) })

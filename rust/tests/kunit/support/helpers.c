@@ -10,6 +10,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
+#include <linux/uaccess.h>
 
 #include "helpers.h"
 
@@ -169,6 +170,19 @@ bool rust_riscv_test_allocate(void)
 
 	kfree(memory);
 	return memory;
+}
+
+/* Calls nothing: a function could be traced. */
+notrace __kprobes bool rust_riscv_test_can_write(void *addr, u8 byte)
+{
+	bool can = false;
+
+	pagefault_disable();
+	__put_kernel_nofault(addr, &byte, u8, no);
+	can = true;
+no:
+	pagefault_enable();
+	return can;
 }
 
 int rust_riscv_test_module_refs(void)

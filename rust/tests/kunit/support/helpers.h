@@ -60,9 +60,17 @@ struct rust_riscv_test_write {
 int rust_riscv_test_kernel_writes(enum rust_riscv_test_call call, void *addr,
 				  const void *insns, size_t len);
 int rust_riscv_test_kernel_queues(const struct rust_riscv_test_write *writes, size_t count);
+int rust_riscv_test_kernel_writes_after_queue(const struct rust_riscv_test_write *first,
+					      const struct rust_riscv_test_write *then);
 int rust_riscv_test_second_provider(void);
 
 int rust_riscv_test_flush_inside_stop(void);
+
+/*
+ * Whether a byte at @addr can be written; @byte is what is there. Any context,
+ * also a stopped machine.
+ */
+bool rust_riscv_test_can_write(void *addr, u8 byte);
 
 int rust_riscv_test_module_refs(void);
 /* An allocation of this task that fails if one was to fail. */

@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suite `rust_riscv_flush`: after each way to commit, harts that have fetched the old text, and do
+//! nothing that discards it, execute the new one.
+//!
+//! QEMU keeps instruction caches coherent, and shows little. In Spike, which keeps decoded
+//! instructions, a test fails for each flush that is missing: see `Documentation/flushes.rst`.
+
+use core::sync::atomic::{
+    AtomicBool,
+    AtomicU32,
+    AtomicUsize,
+    Ordering, //
+};
+
+use kernel::{
+    bindings::EILSEQ,
+    error::to_result,
+    ffi::c_void,
+    prelude::*, //
+};
+
+use riscv::{
+    adversary::{
+        self,
+        Place,
+        Point, //
+    },
+    compat::errno,
+    text::{
+        commit,
+        edit::{
+            Edit,
+            Kind,
+            Machine, //
+        },
+        lock::TextLock,
+        plan::Strategy,
+        window::Window,
+        Origin, //
+    }, //
+};
+use riscv_patch::batch::{
+    Batch,
+    Options,
+    Report, //
+};
+
+use crate::{
+    bindings,
+    hammer::online,
+    reader::*,
+    support::{
+        hold,
+        is_alone,
+        skip,
+        Held, //
+    },
+    targets::*, //
+};
+
+const C_EBREAK: u16 = 0x9002;
+const PAGE_SIZE: usize = kernel::page::PAGE_SIZE;
+
+/// Replaces bytes in a batch of their own.
+fn commit(at: usize, old: &[u8], new: &[u8]) -> Result<Report> {
+    let mut batch = Batch::new();
+
+    // SAFETY: Only used on targets, with instructions that are valid there.
+    unsafe { batch.edit(at, old, new, 0, Kind::Code) }?;
+    batch.commit()
+}
+
+const HALVES: [[u8; 2]; 2] = [C_LI_0.to_le_bytes(), C_LI_1.to_le_bytes()];
+
+/// The edits that let the loader load its literal, or answer 0 again.
+fn load_literal(to: usize) -> Result<Strategy> {
+    let (literals, loads) = ([POISON, ANSWER], [LOAD_ZERO, LOAD_LITERAL]);
+    let mut batch = Batch::new();
+
+    // SAFETY: The literal is loaded by nothing else, and is right before, and as long as, the
+    // instruction loads it.
+    unsafe {
+        batch.edit(
+            read_literal(),
+            &literals[1 - to].to_le_bytes(),
+            &literals[to].to_le_bytes(),
+            u8::from(to == 0),
+            Kind::Literal,
+        )?;
+        batch.edit(
+            read_load(),
+            &loads[1 - to].to_le_bytes(),
+            &loads[to].to_le_bytes(),
+            u8::from(to == 1),
+            Kind::Code,
+        )?;
+    }
+    Ok(batch.commit()?.strategy)
+}
+
+/// Makes the loader load its literal, and finds a mismatch in the last edit: all is reverted.
+fn load_literal_and_revert() -> Result<Report> {
+    let mut batch = Batch::new();
+
+    // SAFETY: As in `load_literal`. The half is changed from one instruction to another.
+    unsafe {
+        batch.edit(
+            read_literal(),
+            &POISON.to_le_bytes(),
+            &ANSWER.to_le_bytes(),
+            0,
+            Kind::Literal,
+        )?;
+        batch.edit(
+            read_load(),
+            &LOAD_ZERO.to_le_bytes(),
+            &LOAD_LITERAL.to_le_bytes(),
+            1,
+            Kind::Code,
+        )?;
+        batch.edit(
+            addr(rust_riscv_read_half),
+            &HALVES[0],
+            &HALVES[1],
+            1,
+            Kind::Code,
+        )?;
+    }
+    // The half is behind the loader and its literal.
+    batch.commit_with(Options {
+        race_at: Some(2),
+        ..Options::default()
+    })
+}
+
+/// A delay that ends with the test.
+struct Slow(Point);
+
+impl Slow {
+    fn down(point: Point, ticks: u64) -> Result<Held<Slow>> {
+        adversary::delay(point, ticks);
+        hold(Slow(point))
+    }
+}
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        adversary::delay(self.0, 0);
+    }
+}
+
+/// A kprobe on the half that is not armed: it handles the breakpoints there.
+struct Probe(());
+
+impl Probe {
+    fn register() -> Result<Held<Probe>> {
+        let place = core::ptr::with_exposed_provenance_mut::<c_void>(addr(rust_riscv_read_half));
+
+        // SAFETY: A target; unregistered in `drop`.
+        to_result(unsafe { bindings::rust_riscv_test_probe_register(place) })?;
+        hold(Probe(()))
+    }
+
+    fn hits(&self) -> usize {
+        // SAFETY: The helper only reads an atomic.
+        unsafe { bindings::rust_riscv_test_probe_hits() as usize }
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        // SAFETY: Registered in `register`.
+        unsafe { bindings::rust_riscv_test_probe_unregister() };
+    }
+}
+
+/// What CPUs do right before and right after they are stopped, with interrupts off all the time:
+/// they run all functions of [`read_spread`].
+///
+/// The atomics are `core`'s: the kernel's are calls, of functions that can be traced.
+struct Stopped {
+    /// What the functions answer after the commit; 1 minus that before.
+    answer: AtomicUsize,
+    /// The alias of the text in the window.
+    alias: AtomicUsize,
+    /// The number of CPUs that have run functions before, and after.
+    ran: [AtomicU32; 2],
+    /// The number of CPUs for which a function gave the wrong answer.
+    wrong: [AtomicU32; 2],
+    /// Whether a CPU could still use the alias afterwards.
+    alias_stays: AtomicBool,
+}
+
+static STOPPED: Stopped = Stopped {
+    answer: AtomicUsize::new(0),
+    alias: AtomicUsize::new(0),
+    ran: [const { AtomicU32::new(0) }; 2],
+    wrong: [const { AtomicU32::new(0) }; 2],
+    alias_stays: AtomicBool::new(false),
+};
+
+/// Runs all functions, which are to give `answer`.
+#[inline(always)]
+fn run_spread(when: usize, answer: usize) {
+    let mut wrong = false;
+
+    for n in 0..SPREAD {
+        // SAFETY: A function that takes nothing and answers a number.
+        let function = unsafe { core::mem::transmute::<usize, Function>(read_spread(n)) };
+
+        // SAFETY: As above; it may be called anywhere.
+        wrong |= unsafe { function() } as usize != answer;
+    }
+    STOPPED.ran[when].fetch_add(1, Ordering::Relaxed);
+    STOPPED.wrong[when].fetch_add(wrong.into(), Ordering::Relaxed);
+}
+
+#[link_section = ".kprobes.text"]
+fn before_stop() {
+    run_spread(0, 1 - STOPPED.answer.load(Ordering::Relaxed));
+}
+
+#[link_section = ".kprobes.text"]
+fn after_stop() {
+    run_spread(1, STOPPED.answer.load(Ordering::Relaxed));
+
+    let alias = core::ptr::with_exposed_provenance_mut(STOPPED.alias.load(Ordering::Relaxed));
+
+    // SAFETY: The byte is the first one of both instructions, should the alias still be there.
+    if unsafe { bindings::rust_riscv_test_can_write(alias, LI_0.to_le_bytes()[0]) } {
+        STOPPED.alias_stays.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Keeps the two functions called in each rendezvous, until this is dropped.
+struct Watched(());
+
+impl Watched {
+    fn start() -> Result<Held<Watched>> {
+        // SAFETY: The functions are in `.kprobes.text`, and call only targets and a helper that is
+        // there, too. They are part of this module, and not called any more when this is dropped,
+        // by the test or at its end, since no rendezvous is under way then.
+        unsafe {
+            adversary::call(Place::BeforeStop, Some(before_stop));
+            adversary::call(Place::AfterStop, Some(after_stop));
+        }
+        hold(Watched(()))
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        // SAFETY: No function.
+        unsafe {
+            adversary::call(Place::BeforeStop, None);
+            adversary::call(Place::AfterStop, None);
+        }
+    }
+}
+
+/// Changes all functions of [`read_spread`] at a rendezvous, to answer `to`.
+fn stop_and_change(window: &mut Window, to: usize) -> Result {
+    let machine = Machine {
+        atomic_fetch: true,
+        reruns_accesses: false,
+    };
+    let words = [LI_0, LI_1].map(u32::to_le_bytes);
+    let mut edits = KVec::with_capacity(SPREAD, GFP_KERNEL)?;
+
+    for n in 0..SPREAD {
+        let edit = Edit::new(
+            machine,
+            read_spread(n),
+            &words[1 - to],
+            &words[to],
+            0,
+            Kind::Code,
+        )
+        .map_err(|_| EINVAL)?;
+
+        edits.push(edit, GFP_KERNEL)?;
+    }
+    // SAFETY: Edits of this module's own text, which stays, sorted and apart, each of one
+    // instruction that is valid there. Nobody else writes to it.
+    let batch = unsafe { commit::PlannedBatch::new(&edits, Origin::Module, Strategy::Rendezvous) };
+    let live = commit::LiveOptions::default();
+
+    TextLock::with(|lock| batch.write(window, Some(lock), live))
+        .result
+        .map_err(|_| EIO)
+}
+
+/// Whether the first byte of the word can be written through the first page of a window.
+fn has_alias(start: usize) -> bool {
+    let at = addr(rust_riscv_read_word) % PAGE_SIZE;
+    let alias = core::ptr::with_exposed_provenance_mut(start + at);
+
+    // SAFETY: The byte is what is there.
+    unsafe { bindings::rust_riscv_test_can_write(alias, WORDS[0][0]) }
+}
+
+#[kunit_tests(rust_riscv_flush)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_seen() -> Result {
+        if is_alone() {
+            return skip("one hart: nobody else has fetched anything");
+        }
+        assert!(seen_each_time(rust_riscv_read_word, [0, 1], |to| {
+            commit(addr(rust_riscv_read_word), &WORDS[1 - to], &WORDS[to]).map(|_| ())
+        })?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_half_is_seen() -> Result {
+        if is_alone() {
+            return skip("one hart: nobody else has fetched anything");
+        }
+        assert!(seen_each_time(rust_riscv_read_half, [0, 1], |to| {
+            commit(addr(rust_riscv_read_half), &HALVES[1 - to], &HALVES[to]).map(|_| ())
+        })?);
+        Ok(())
+    }
+
+    #[test]
+    fn the_last_phase_is_seen() -> Result {
+        if is_alone() {
+            return skip("one hart: nobody else has fetched anything");
+        }
+        assert!(followed_each_time(
+            rust_riscv_read_loader,
+            [0, ANSWER],
+            |to| load_literal(to).map(|_| ())
+        )?);
+        Ok(())
+    }
+
+    /// A literal that is no longer loaded is made invalid when nobody has fetched its load. The
+    /// text is left as it is for a while before each flush.
+    #[test]
+    fn the_first_phase_is_seen_before_the_second_is_written() -> Result {
+        if is_alone() {
+            return skip("one hart: nobody else has fetched anything");
+        }
+        let readers = Readers::spinning(rust_riscv_read_loader, [0, ANSWER])?;
+        // Longer than a simulator lets the other harts wait.
+        let slow = Slow::down(Point::Stored, 1_000)?;
+
+        for (_, to) in turns() {
+            assert_eq!(load_literal(to)?, Strategy::Phased);
+        }
+        drop(slow);
+        assert_eq!(readers.wrong(), None);
+        Ok(())
+    }
+
+    /// The same, if the second phase is reverted, then the first. Harts have fetched the new load.
+    #[test]
+    fn the_second_phase_is_reverted_before_the_first() -> Result {
+        if is_alone() {
+            return skip("one hart: nobody else has fetched anything");
+        }
+        let readers = Readers::spinning(rust_riscv_read_loader, [0, ANSWER])?;
+        let slow = [Point::Stored, Point::Flushed].map(|point| Slow::down(point, 1_000));
+
+        for _ in turns() {
+            assert_eq!(load_literal_and_revert(), Err(errno(EILSEQ)));
+        }
+        drop(slow);
+        assert_eq!(readers.wrong(), None);
+        Ok(())
+    }
+
+    /// From when it is armed on, a breakpoint is hit.
+    #[test]
+    fn a_breakpoint_is_seen() -> Result {
+        if is_alone() {
+            return skip("one hart: nobody else has fetched anything");
+        }
+        let probe = Probe::register()?;
+        let mut readers = Readers::waiting(rust_riscv_read_half)?;
+        let (old, new) = (C_LI_0.to_le_bytes(), C_EBREAK.to_le_bytes());
+        let before = probe.hits();
+
+        for _ in 0..rounds() {
+            // It is hit when the readers run again, and when they begin the next turn.
+            for (from, to) in [(&old, &new), (&new, &old)] {
+                let patch = || commit(addr(rust_riscv_read_half), from, to).map(|_| ());
+
+                assert!(readers.see(0, 0, patch)?);
+            }
+        }
+        let all = 2 * rounds() as usize * readers.count();
+        assert_eq!(probe.hits() - before, all);
+        Ok(())
+    }
+
+    /// On every CPU, also on the one that has written. It cannot use the alias any more, either.
+    #[test]
+    fn who_leaves_a_rendezvous_sees_it() -> Result {
+        let mut window = Window::new(2)?;
+        let alias = window.pages().start + read_spread(0) % PAGE_SIZE;
+
+        STOPPED.alias.store(alias, Ordering::Relaxed);
+        for (_, to) in turns() {
+            STOPPED.answer.store(to, Ordering::Relaxed);
+            let watched = Watched::start()?;
+            let changed = stop_and_change(&mut window, to);
+
+            drop(watched);
+            changed?;
+        }
+        let taken = |counts: &[AtomicU32; 2]| [0, 1].map(|n| counts[n].swap(0, Ordering::Relaxed));
+        let (ran, wrong) = (taken(&STOPPED.ran), taken(&STOPPED.wrong));
+        let alias_stays = STOPPED.alias_stays.swap(false, Ordering::Relaxed);
+        let all = turns().count() * online().count();
+
+        assert_eq!(ran.map(|count| count as usize), [all; 2]);
+        assert_eq!(wrong, [0; 2]);
+        assert!(!alias_stays);
+        Ok(())
+    }
+
+    #[test]
+    fn a_page_that_was_open_here_is_closed() -> Result {
+        let mut window = Window::new(1)?;
+        let start = window.pages().start;
+        let at = addr(rust_riscv_read_word);
+
+        for _ in 0..rounds() {
+            // SAFETY: This module's own text stays. Dropped below.
+            let mut open = unsafe { window.open_here(at & !(PAGE_SIZE - 1)) }?;
+            let written = open.write(at % PAGE_SIZE, &WORDS[0]);
+            let opened = has_alias(start);
+
+            drop(open);
+            let closed = !has_alias(start);
+
+            written?;
+            assert!(opened);
+            assert!(closed);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_window_that_was_open_is_closed() -> Result {
+        let mut window = Window::new(1)?;
+        let start = window.pages().start;
+        let page = addr(rust_riscv_read_word) & !(PAGE_SIZE - 1);
+
+        for _ in 0..rounds() {
+            // SAFETY: This module's own text stays. Closed below.
+            let open = unsafe { window.open([page].into_iter(), Origin::Module) }?;
+            let opened = has_alias(start);
+
+            open.close(false);
+            let closed = !has_alias(start);
+
+            assert!(opened);
+            assert!(closed);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suite `rust_riscv_kernel_flush`: what the kernel's own users of text patching write is executed
+//! by harts that have fetched the old text. See [`crate::flush`].
+
+use kernel::prelude::*;
+
+use riscv_patch::fail_next;
+
+use crate::{
+    bindings::rust_riscv_test_call,
+    reader::*,
+    support::{
+        is_alone,
+        skip, //
+    },
+    targets::addr,
+    writes::{
+        queue,
+        queued,
+        write,
+        write_after_queue, //
+    }, //
+};
+
+/// Whether all readers see the word each time it is written so.
+fn word_is_seen(patch: impl Fn(usize, &[u8]) -> Result) -> Result<bool> {
+    seen_each_time(rust_riscv_read_word, [0, 1], |to| {
+        patch(addr(rust_riscv_read_word), &WORDS[to])
+    })
+}
+
+/// The same of readers that spin.
+fn word_is_followed(patch: impl Fn(usize, &[u8]) -> Result) -> Result<bool> {
+    followed_each_time(rust_riscv_read_word, [0, 1], |to| {
+        patch(addr(rust_riscv_read_word), &WORDS[to])
+    })
+}
+
+/// Uses up what may be logged for some seconds: a line about each failure makes other harts take
+/// interrupts, which flush what they have fetched.
+fn stop_logging() {
+    while riscv::may_log() {}
+}
+
+#[kunit_tests(rust_riscv_kernel_flush)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_seen() -> Result {
+        if is_alone() {
+            return skip("one hart: nobody else has fetched anything");
+        }
+        assert!(word_is_seen(|at, bytes| write(
+            rust_riscv_test_call::RUST_RISCV_TEST_NOSYNC,
+            at,
+            bytes
+        ))?);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_set_is_seen() -> Result {
+        if is_alone() {
+            return skip("one hart: nobody else has fetched anything");
+        }
+        assert!(seen_each_time(rust_riscv_read_bytes, [0, 4], |to| {
+            write(
+                rust_riscv_test_call::RUST_RISCV_TEST_SET,
+                read_filled(),
+                &[[1, 5][to]; 8],
+            )
+        })?);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_patched_is_seen() -> Result {
+        if is_alone() {
+            return skip("one hart: nobody else has fetched anything");
+        }
+        assert!(word_is_seen(|at, bytes| write(
+            rust_riscv_test_call::RUST_RISCV_TEST_PATCH,
+            at,
+            bytes
+        ))?);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_queued_is_seen_after_a_sync() -> Result {
+        if is_alone() {
+            return skip("one hart: nobody else has fetched anything");
+        }
+        assert!(word_is_seen(|at, bytes| queue(&[queued(
+            at, bytes, false
+        )]))?);
+        Ok(())
+    }
+
+    /// A write for this CPU only, and a sync with nothing queued.
+    #[test]
+    fn what_is_written_here_is_seen_after_a_sync() -> Result {
+        if is_alone() {
+            return skip("one hart: nobody else has fetched anything");
+        }
+        assert!(word_is_seen(|at, bytes| write(
+            rust_riscv_test_call::RUST_RISCV_TEST_INSN_WRITE,
+            at,
+            bytes
+        ))?);
+        Ok(())
+    }
+
+    /// The engine fails, so that the kernel writes what is queued.
+    #[test]
+    fn what_the_kernel_writes_itself_is_seen_after_a_sync() -> Result {
+        if is_alone() {
+            return skip("one hart: nobody else has fetched anything");
+        }
+        stop_logging();
+        assert!(word_is_followed(|at, bytes| {
+            fail_next(1);
+            queue(&[queued(at, bytes, false)])
+        })?);
+        Ok(())
+    }
+
+    /// The same, before a write that no sync follows.
+    #[test]
+    fn what_the_kernel_writes_itself_is_seen_before_a_write() -> Result {
+        if is_alone() {
+            return skip("one hart: nobody else has fetched anything");
+        }
+        stop_logging();
+        assert!(word_is_followed(|at, bytes| {
+            fail_next(1);
+            write_after_queue(
+                &queued(at, bytes, false),
+                &queued(read_filled(), &[1; 8], false),
+            )
+        })?);
+        Ok(())
+    }
+}
