@@ -180,7 +180,8 @@ pub(crate) fn commit(
 ///
 /// # Safety
 ///
-/// - The edits do not overlap, and are sorted by address if `lock` is `Some`.
+/// - The edits do not overlap. If `lock` is `Some`, they are sorted by address; if not, none of them
+///   is of [`Way::Stop`](riscv::text::edit::Way::Stop), so that none is guarded.
 /// - The text stays mapped during the call, and the resulting code is valid.
 /// - The caller holds `text_mutex`; `lock` is `Some` if it also holds `cpus_read_lock`.
 #[cfg(rust_riscv_text_hooks)]

@@ -86,7 +86,8 @@ impl TextProvider {
             return Synced::Empty;
         }
         STATS.count_calls(Call::Queue, edits.len());
-        // SAFETY: The kernel's users queue edits only while their text cannot be unmapped, and are
+        // SAFETY: The queue takes no edits that overlap, and `edit_of_text` makes none that needs a
+        // stop. The kernel's users queue edits only while their text cannot be unmapped, and are
         // responsible for the resulting code. `text_mutex` is held, as during every method of a
         // provider.
         let synced = match unsafe { engine::commit_for_kernel(edits, None, self.is_local) } {

@@ -42,16 +42,33 @@ int rust_riscv_test_kernel_writes(enum rust_riscv_test_call call, void *addr,
 	return ret;
 }
 
-/* What is queued stays so until here: the lock is not taken through rust_riscv_text. */
+/*
+ * Queue many texts at once, as ftrace does. What is queued stays so until here: the lock is not
+ * taken through rust_riscv_text.
+ */
 int rust_riscv_test_kernel_queues(const struct rust_riscv_test_write *writes, size_t count)
 {
-	size_t n;
+	/* Protected by the lock. More than a provider looks at together. */
+	static struct riscv_patch_text texts[100];
+	size_t n, some;
 	int ret = 0;
 
 	patch_text_lock();
-	for (n = 0; n < count && !ret; n++)
-		ret = patch_text_queue(writes[n].addr, writes[n].insns,
-				       writes[n].len, writes[n].first);
+	for (; count && !ret; writes += some, count -= some) {
+		some = min(count, ARRAY_SIZE(texts));
+		for (n = 0; n < some; n++) {
+			texts[n] = (struct riscv_patch_text) {
+				.addr = writes[n].addr,
+				.len = writes[n].len,
+				.first = writes[n].first,
+				.literal = writes[n].first,
+			};
+			if (WARN_ON(writes[n].len > sizeof(texts[n].bytes)))
+				texts[n].len = 0;
+			memcpy(&texts[n].bytes, writes[n].insns, texts[n].len);
+		}
+		ret = patch_text_queue_many(texts, &some);
+	}
 	patch_text_sync();
 	patch_text_unlock();
 	return ret;

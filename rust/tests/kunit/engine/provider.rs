@@ -200,6 +200,41 @@ mod tests {
         Ok(())
     }
 
+    /// The kernel writes the texts that the provider declines, and passes on the rest.
+    #[test]
+    fn some_of_many_are_declined() -> Result {
+        const TEXTS: usize = 300;
+        // Not aligned, so that it is declined: from the second half of a word to the first half of
+        // the next one, which is the same for both words.
+        let across = u32::to_le_bytes(NOP_1 >> 16 | NOP << 16);
+        let word = NOP_1.to_le_bytes();
+        let mut writes = KVec::new();
+
+        assert_eq!(NOP & 0xffff, NOP_1 & 0xffff);
+        for n in 0..TEXTS {
+            let write = if n % 5 == 3 {
+                queued(many(n) + 2, &across, false)
+            } else {
+                queued(many(n), &word, false)
+            };
+            writes.push(write, GFP_KERNEL)?;
+        }
+        queue(&writes)?;
+        for n in 0..TEXTS {
+            assert_eq!(word_at(many(n)), NOP_1);
+        }
+        let word = NOP.to_le_bytes();
+        writes.clear();
+        for n in 0..TEXTS {
+            writes.push(queued(many(n), &word, false), GFP_KERNEL)?;
+        }
+        queue(&writes)?;
+        for n in 0..TEXTS {
+            assert_eq!(word_at(many(n)), NOP);
+        }
+        Ok(())
+    }
+
     /// No hart gets to an instruction before what it loads is there, although that has a higher
     /// address, and much in between is written, too.
     #[test]
