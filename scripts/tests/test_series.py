@@ -207,5 +207,12 @@ class Ours(unittest.TestCase):
         self.assertIn("8 harts", upstream.measured((paths.TOP / "README.md").read_text()))
 
 
+class Files(unittest.TestCase):
+    def test_no_patch_has_what_patch_leaves_behind(self) -> None:
+        for patch in sorted(paths.PATCHES.glob("**/*.patch")):
+            with self.subTest(patch=patch.name):
+                self.assertNotRegex(patch.read_text(), r"(?m)^\+\+\+ \S+\.(orig|rej)$")
+
+
 if __name__ == "__main__":
     unittest.main()
