@@ -13,7 +13,7 @@ export PYTHONUTF8 := 1
 # Python comes from here on a machine that has none.
 bootstrap := scripts/bootstrap.sh build/toolchain
 
-.PHONY: run test test-full host-test selftests stress defects bench litmus shell modules \
+.PHONY: run test test-full host-test selftests stress defects bench cycles litmus shell modules \
 	modules_install kernel source lint rustdoc htmldocs clean clean-cache help
 
 run:
@@ -47,6 +47,10 @@ defects:
 bench:
 	@$(bootstrap)
 	@python3 scripts/bench.py
+
+cycles:
+	@$(bootstrap)
+	@python3 scripts/cycles.py
 
 # Memory-model tests, and what the barriers became in our objects.
 litmus:
