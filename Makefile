@@ -13,8 +13,8 @@ export PYTHONUTF8 := 1
 # Installs Python on a machine that has none.
 bootstrap := scripts/bootstrap.sh build/toolchain
 
-.PHONY: run test test-full host-test selftests stress defects bench ledger litmus shell modules \
-	modules_install kernel source series lint rustdoc htmldocs clean clean-cache help
+.PHONY: run test test-full host-test selftests stress defects bench ledger cycles litmus shell \
+	modules modules_install kernel source series lint rustdoc htmldocs clean clean-cache help
 
 run:
 	@$(bootstrap)
@@ -51,6 +51,10 @@ bench:
 ledger:
 	@$(bootstrap)
 	@python3 scripts/ledger.py
+
+cycles:
+	@$(bootstrap)
+	@python3 scripts/cycles.py
 
 # Memory-model tests, and the barriers in our objects.
 litmus:

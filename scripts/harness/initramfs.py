@@ -8,6 +8,7 @@ import gzip
 import os
 import stat
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from harness import debian, paths
 
@@ -15,7 +16,7 @@ from harness import debian, paths
 class Cpio:
     """A cpio archive, "newc": Documentation/driver-api/early-userspace/buffer-format.rst."""
 
-    def __init__(self, file: gzip.GzipFile):
+    def __init__(self, file: gzip.GzipFile | BinaryIO):
         self.file = file
         self.inode = 0
 
@@ -63,12 +64,12 @@ def fill(cpio: Cpio, script: Path, modules: list[Path], settings: dict[str, obje
 
 
 def build(path: Path, script: Path, modules: list[Path], settings: dict[str, object],
-          files: dict[str, Path] | None = None) -> None:
+          files: dict[str, Path] | None = None, compress: bool = True) -> None:
     """Write an initramfs whose /init runs script with settings in its environment.
 
     files are additional ones: paths in the guest, such as "programs/fault", and on the host.
     """
     partial = path.with_suffix(f".{os.getpid()}")
-    with gzip.open(partial, "wb", compresslevel=1) as file:
+    with gzip.open(partial, "wb", compresslevel=1) if compress else partial.open("wb") as file:
         fill(Cpio(file), script, modules, settings, files or {})
     partial.rename(path)

@@ -25,7 +25,8 @@ def lines(found: list[Figure], name: str, key: str, **having: object) -> Lines:
     return {side: sorted(points) for side, points in result.items() if len(points) > 1}
 
 
-def panel(x0: int, title: str, x_label: str, x_log: bool, data: Lines) -> list[str]:
+def panel(x0: int, title: str, x_label: str, x_log: bool, data: Lines,
+          unit: str = "ms") -> list[str]:
     """Draw one plot, with a logarithmic vertical axis."""
     xs = sorted({x for points in data.values() for x, _ in points})
     ys = [y for points in data.values() for _, y in points]
@@ -40,7 +41,7 @@ def panel(x0: int, title: str, x_label: str, x_log: bool, data: Lines) -> list[s
         return HEIGHT - BOTTOM - (log10(y) - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
     out = [f'<text x="{x0 + LEFT}" y="20" font-weight="bold">{title}</text>',
-           f'<text x="{x0 + LEFT}" y="{HEIGHT - 12}">{x_label}; vertical: ms</text>']
+           f'<text x="{x0 + LEFT}" y="{HEIGHT - 12}">{x_label}; vertical: {unit}</text>']
     for exponent in range(low, high + 1):
         y = up(10 ** exponent)
         out.append(f'<line x1="{x0 + LEFT}" x2="{x0 + WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" '
@@ -78,6 +79,11 @@ def svg(found: list[Figure]) -> str | None:
         ):
             if data:
                 panels.append(panel(len(panels) * WIDTH, title, label, x_log, data))
+    return document(panels)
+
+
+def document(panels: list[list[str]]) -> str | None:
+    """The plots beside each other; None if there are none."""
     if not panels:
         return None
     body = "\n".join(line for p in panels for line in p)

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A machine of SiFive P550 harts in rvsim, which models each cycle of theirs."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from harness import fdt, paths, progress, store
+from harness.lock import locked
+from harness.progress import StepFailed
+from harness.snapshot import (
+    AT_MISSING,
+    INITRAMFS,
+    KERNEL,
+    RAM,
+    STATE,
+    STATES,
+    STUB,
+    TREE,
+    Snapshot,
+)
+
+PINS = paths.SCRIPTS / "cycles-requirements.txt"
+
+# Bytes of the environment that installs it.
+INSTALLED = 100_000_000
+
+# Without a driver for the UART, since ttyS0 prints nothing in rvsim: its transmitter is never
+# empty. Grace periods are as in "make bench", where the script expedites them.
+COMMAND_LINE = ("earlycon=sbi keep_bootcon 8250.nr_uarts=0 loglevel=5 printk.devkmsg=on "
+                "riscv_isa_fallback kunit.enable=0 rcupdate.rcu_expedited=1 panic=-1")
+
+# In the kernel: a hart that waits for an interrupt has its PC here.
+IDLE = "cpu_do_idle"
+
+
+def fetch() -> Path:
+    """The folder to import rvsim from."""
+    folder = paths.cache() / "rvsim" / "packages"
+    with locked(paths.cache() / "rvsim.lock", "fetching rvsim"):
+        if store.complete(folder) and (folder / PINS.name).read_text() == PINS.read_text():
+            return folder
+        log = paths.LOGS / "fetch-rvsim.log"
+        with store.room(folder.parent, "rvsim", INSTALLED):
+            partial = store.start(folder)
+            venv = partial / "venv"
+            progress.run("making a virtual environment for rvsim",
+                         [sys.executable, "-m", "venv", venv], log,
+                         "It takes Python's modules venv and ensurepip (python3-venv).")
+            progress.run("fetching rvsim from PyPI",
+                         [venv / "bin/pip", "install", "--disable-pip-version-check", "--no-deps",
+                          "--only-binary", ":all:", "--require-hashes", "--target", partial,
+                          "-r", PINS], log,
+                         "There are wheels for Linux on x86_64 only, for Python 3.10 and later.")
+            store.remove(venv)
+            (partial / PINS.name).write_text(PINS.read_text())
+            store.finish(partial, folder)
+    return folder
+
+
+def load() -> Any:
+    """The package rvsim."""
+    folder = str(fetch())
+    if folder not in sys.path:
+        sys.path.append(folder)
+    # The work of its command line, which needs more packages, is not imported by this.
+    return importlib.import_module("rvsim")
+
+
+def firmware(tools: dict[str, str]) -> Path:
+    """OpenSBI's fw_jump.bin: rvsim hands a fw_dynamic.bin no information."""
+    path = Path(tools["OPENSBI"]).with_name("fw_jump.bin")
+    if not path.exists():
+        raise StepFailed(f"make cycles boots with OpenSBI's fw_jump.bin, which is not beside "
+                         f"{tools['OPENSBI']}.")
+    return path
+
+
+def p550(rvsim: Any, harts: int) -> Any:
+    """The machine that is measured. Its clock keeps time with its cycles."""
+    return rvsim.presets.linux(harts, memory="dram", interconnect="crossbar",
+                               core=rvsim.presets.p550(), real_time=True)
+
+
+def device_tree(rvsim: Any, config: Any, firmware: Path, initramfs: int) -> bytes:
+    """What rvsim would give a kernel of this machine, with a command line and an initramfs."""
+    simulator = rvsim.Simulator(config, kernel=str(firmware), firmware=str(firmware))
+    size = int.from_bytes(simulator.read_phys_bytes(TREE + 4, 4), "big")
+    tree = fdt.with_properties(simulator.read_phys_bytes(TREE, size), "chosen", {
+        "bootargs": COMMAND_LINE.encode() + b"\0",
+        "linux,initrd-start": INITRAMFS.to_bytes(8, "big"),
+        "linux,initrd-end": (INITRAMFS + initramfs).to_bytes(8, "big"),
+    })
+    return fdt.with_properties(tree, f"memory@{RAM:x}", {
+        "reg": RAM.to_bytes(8, "big") + (STUB - RAM).to_bytes(8, "big")})
+
+
+def check(simulator: Any, found: Snapshot) -> None:
+    """Whether rvsim has loaded what a snapshot has, and nothing else."""
+    firmware, kernel = found.firmware.read_bytes(), found.kernel.read_bytes()
+    for begin, data in ((RAM, firmware), (KERNEL, kernel)):
+        for at in range(0, len(data), 1 << 20):
+            part = data[at:at + (1 << 20)]
+            if simulator.read_phys_bytes(begin + at, len(part)) != part:
+                raise StepFailed(f"rvsim has loaded something else at {begin + at:#x} than the "
+                                 f"machine had in QEMU ({found.folder})")
+
+
+def missing(simulator: Any, harts: int) -> list[int]:
+    """The harts that did not have a register that they had in QEMU."""
+    return [n for n in range(harts)
+            if any(simulator.read_phys_bytes(STATES + n * STATE + AT_MISSING, 8))]
