@@ -98,7 +98,8 @@ class Machine:
         every = [m for m in MEASURE if harts > 1 or m not in MANY]
         self.measured = [m for m in every if m in measure]
         settings = {"LOAD": " ".join(LOAD), "MEASURE": " ".join(every), "SITES": sites,
-                    **suite.module_parameters(tools, self.built, (*LOAD, *LATER), PARAMETERS)}
+                    **suite.module_parameters(tools, guest.Machine(smp=harts), self.built,
+                                              (*LOAD, *LATER), PARAMETERS)}
         initramfs.build(archive, paths.SCRIPTS / "guest/bench/cycles.sh",
                         [self.built[m] for m in (*LOAD, *LATER)], settings, self.programs,
                         compress=False)
