@@ -2,6 +2,11 @@
 
 //! The queue of edits by the kernel's own users.
 
+use core::mem::{
+    size_of,
+    MaybeUninit, //
+};
+
 use kernel::{
     alloc::KVVec,
     prelude::*, //
@@ -58,6 +63,29 @@ impl Queue {
             starts: [0; MAX_RUNS],
             runs: 0,
         })
+    }
+
+    /// Brings the memory for `count` more edits into the cache.
+    ///
+    /// As with texts, the misses of loads that follow each other overlap. Those of the stores that
+    /// fill the queue would not.
+    #[inline(always)]
+    pub(crate) fn touch(&mut self, count: usize) {
+        const CACHE_LINE: usize = 64;
+        const EDITS: usize = CACHE_LINE / size_of::<Edit>();
+
+        for edit in self
+            .edits
+            .spare_capacity_mut()
+            .iter()
+            .take(count)
+            .step_by(EDITS)
+        {
+            let byte = core::ptr::from_ref(edit).cast::<MaybeUninit<u8>>();
+
+            // SAFETY: The first byte of the memory of an edit. Volatile, since it is not used.
+            unsafe { byte.read_volatile() };
+        }
     }
 
     /// Adds `edit`. Does not allocate memory.

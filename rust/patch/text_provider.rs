@@ -348,6 +348,7 @@ unsafe impl Provider for TextProvider {
         let mut queued = 0;
 
         for some in texts.chunks(AHEAD) {
+            self.queue.touch(some.len());
             for text in some {
                 // SAFETY: The kernel's user that the caller acts for owns the memory.
                 unsafe { touch(text) };

@@ -3,7 +3,10 @@
 //! `kernel::alloc`, from the host's heap.
 
 use std::{
-    mem::ManuallyDrop,
+    mem::{
+        ManuallyDrop,
+        MaybeUninit, //
+    },
     ops::{
         Deref,
         DerefMut, //
@@ -79,6 +82,10 @@ impl<T> KVVec<T> {
         }
         self.0.push(value);
         Ok(())
+    }
+
+    pub fn spare_capacity_mut(&mut self) -> &mut [MaybeUninit<T>] {
+        self.0.spare_capacity_mut()
     }
 
     pub fn clear(&mut self) {
