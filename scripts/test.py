@@ -153,7 +153,8 @@ def main() -> int:
     run_rows(matrix.STRESS, matrix.STRESS_FULL,
              lambda row: stress.boot_row(row, tools, secrets.randbelow(1_000_000),
                                          matrix.STRESS_SECONDS))
-    run_rows(matrix.LEDGER, matrix.LEDGER_FULL, lambda row: ledger.run_row(row, tools).results)
+    run_rows(matrix.LEDGER, matrix.LEDGER_FULL,
+             lambda row: ledger.run_row(row, tools, any_qemu=args.full).results)
     run_rows(matrix.FAULTS, matrix.FAULTS_FULL, lambda row: faults.boot_row(row, tools))
     run_rows(matrix.BARE, matrix.BARE_FULL, bare.boot_row)
     if args.full and not args.only:

@@ -181,3 +181,16 @@ class Machine(unittest.TestCase):
     def test_interface(self) -> None:
         self.assertEqual([ledger.interface(v) for v in ("8.2.2", "9.0.0", "10.0.2", "10.1.0")],
                          [1, 2, 2, 5])
+
+
+class Unable(unittest.TestCase):
+    def test_a_qemu_that_was_not_tried(self) -> None:
+        with mock.patch.object(ledger, "has_plugins", lambda _: True):
+            for version, any_qemu, is_able in (("10.0.2", False, True), ("9.2.0", False, True),
+                                               ("10.1.0", False, False), ("11.1.3", True, True)):
+                reason = ledger.unable({"QEMU": "qemu", "QEMU_VERSION": version}, any_qemu)
+                self.assertEqual(not reason, is_able, version)
+
+    def test_a_qemu_without_plugins(self) -> None:
+        with mock.patch.object(ledger, "has_plugins", lambda _: False):
+            self.assertIn("no plugins", ledger.unable({"QEMU": "q", "QEMU_VERSION": "9.0"}, True))
