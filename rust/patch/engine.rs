@@ -156,7 +156,8 @@ pub(crate) fn commit(
     let strategy = plan(edits, options.strategy, pairs).map_err(failure_of)?;
     let live = LiveOptions {
         write_twice: write_twice(),
-        local_before: false,
+        // The kernel may have written what the edits lead to, for one CPU only.
+        local_before: true,
         race_at: options.race_at.filter(|_| cfg!(CONFIG_KUNIT)),
     };
 

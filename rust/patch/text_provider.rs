@@ -330,7 +330,7 @@ unsafe impl Provider for TextProvider {
 
         // SAFETY: The edit is of text that the kernel's user owns, so it stays mapped. The user is
         // responsible for the resulting code. `lock` shows that both locks are held.
-        let report = unsafe { engine::commit_for_kernel(&[edit], Some(lock), self.is_local) }
+        let report = unsafe { engine::commit_for_kernel(&[edit], Some(lock), true) }
             .map_err(|failure| declined(Call::Patch, failure))?;
 
         // C stops all CPUs, so when it returns, every CPU has left any trap that the old text
