@@ -94,11 +94,7 @@ impl Queue {
         let page = |addr: usize| addr / PAGE_SIZE;
         let (first, last) = (page(edit.addr()), page(edit.end() - 1));
         // An edit can span two pages, and the first of them can be the page of the last edit.
-        let pages = if first == self.page && last == first {
-            self.pages
-        } else {
-            self.pages + last - first + usize::from(first != self.page)
-        };
+        let pages = self.pages + last - first + usize::from(first != self.page);
 
         if self.edits.len() == self.capacity || pages > self.max_pages {
             return Err(NoRoom);
@@ -135,17 +131,16 @@ impl Queue {
 
             rest = before;
             // Most runs are those of a module, or of the kernel image.
-            let is_beside =
-                |first: &Edit, last: &Edit| edit.end() <= first.addr() || last.end() <= edit.addr();
-            if let (Some(first), Some(last)) = (run.first(), run.last()) {
-                if is_beside(first, last) {
-                    return false;
-                }
-            }
-            let next = run.partition_point(|queued| queued.end() <= edit.addr());
+            let is_beside = run.first().zip(run.last()).is_none_or(|(first, last)| {
+                edit.end() <= first.addr() || last.end() <= edit.addr()
+            });
 
-            run.get(next)
-                .is_some_and(|queued| queued.addr() < edit.end())
+            !is_beside && {
+                let next = run.partition_point(|queued| queued.end() <= edit.addr());
+
+                run.get(next)
+                    .is_some_and(|queued| queued.addr() < edit.end())
+            }
         })
     }
 

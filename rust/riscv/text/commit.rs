@@ -244,7 +244,7 @@ impl<'e> PlannedBatch<'e> {
 
         for edit in edits {
             if let Some(phase) = phases.get_mut(usize::from(edit.phase())) {
-                phase.add(edit.contents());
+                *phase = phase.with(edit.contents());
             }
         }
         // INVARIANT: The caller guarantees that `strategy` was chosen for these edits, that they do

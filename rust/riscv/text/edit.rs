@@ -98,14 +98,16 @@ impl Contents {
     pub const ACCESS: Contents = Contents(1 << 6);
     /// Edits for which a hart can be in a trap that the old text caused, whose handler looks at the
     /// text.
-    pub const TRAP: Contents = Contents(Self::BREAKPOINT.0 | Self::ACCESS.0);
+    pub const TRAP: Contents = Self::BREAKPOINT.with(Self::ACCESS);
     /// An edit of a phase after the first one.
     pub const LATER: Contents = Contents(1 << 7);
 
     /// What all of `edits` contain.
     #[inline(always)]
     pub fn of(edits: &[Edit]) -> Contents {
-        Contents(edits.iter().fold(0, |all, edit| all | edit.contents.0))
+        edits
+            .iter()
+            .fold(Contents::default(), |all, edit| all.with(edit.contents))
     }
 
     /// Whether any of `others` is contained.
@@ -114,16 +116,11 @@ impl Contents {
         self.0 & others.0 != 0
     }
 
-    /// Adds `others`.
+    /// `self` and `others`.
     #[inline(always)]
-    pub fn add(&mut self, others: Contents) {
-        self.0 |= others.0;
-    }
-
-    /// `self`, of an edit in `phase`.
-    #[inline(always)]
-    const fn in_phase(self, phase: u8) -> Contents {
-        Contents(self.0 | Self::LATER.when(phase > 0).0)
+    #[must_use]
+    pub const fn with(self, others: Contents) -> Contents {
+        Contents(self.0 | others.0)
     }
 
     /// `self` if `condition` holds, else nothing.
@@ -263,7 +260,7 @@ impl Edit {
             phase,
             kind,
             way,
-            contents: contents.in_phase(phase),
+            contents: contents.with(Contents::LATER.when(phase > 0)),
             atomic_fetch: machine.atomic_fetch,
         }
     }
@@ -294,7 +291,7 @@ impl Edit {
             Kind::Code
                 if len == 4 && machine.atomic_fetch && is_plain_word(old) && is_plain_word(new) =>
             {
-                (Way::Store, Contents(Contents::EDIT.0 | Contents::CODE.0))
+                (Way::Store, Contents::EDIT.with(Contents::CODE))
             }
             Kind::Code => decide(machine, addr, old, new, len, kind),
         };
@@ -442,21 +439,21 @@ fn is_breakpoint(bytes: u64) -> bool {
 /// The contents of an edit that is written in this `way`.
 #[inline(always)]
 fn contents(old: u64, new: u64, len: usize, kind: Kind, way: Way) -> Contents {
-    let mut all = Contents::EDIT;
+    let is_stop = way == Way::Stop;
+    let common = Contents::EDIT
+        .with(Contents::STAND_IN.when(way != Way::Store))
+        .with(Contents::STOP.when(is_stop));
 
-    if way != Way::Store {
-        all.add(Contents::STAND_IN);
-        all.add(Contents::STOP.when(way == Way::Stop));
+    if kind == Kind::Literal {
+        return common;
     }
-    if kind == Kind::Code {
-        let is_split = way == Way::Stop && insn_len(old as u16).is_none_or(|first| first < len);
+    let is_split = is_stop && insn_len(old as u16).is_none_or(|first| first < len);
 
-        all.add(Contents::CODE);
-        all.add(Contents::SPLITTABLE.when(is_split));
-        all.add(Contents::BREAKPOINT.when(is_breakpoint(old) | is_breakpoint(new)));
-        all.add(Contents::ACCESS.when(changes_access(old, new)));
-    }
-    all
+    common
+        .with(Contents::CODE)
+        .with(Contents::SPLITTABLE.when(is_split))
+        .with(Contents::BREAKPOINT.when(is_breakpoint(old) | is_breakpoint(new)))
+        .with(Contents::ACCESS.when(changes_access(old, new)))
 }
 
 /// Whether the handler of a misaligned access treats `old` and `new` differently.
