@@ -13,11 +13,8 @@ use riscv::{
 };
 
 use crate::{
-    flip::*,
-    support::{
-        hold,
-        Held, //
-    }, //
+    delay::Delay,
+    flip::*, //
 };
 #[cfg(rust_riscv_text_hooks)]
 use crate::{
@@ -38,22 +35,6 @@ mod tests {
     /// A second.
     const LONG: u64 = 10_000_000;
 
-    /// A delay that ends with the test.
-    struct Slow(Point);
-
-    impl Slow {
-        fn down(point: Point, ticks: u64) -> Result<Held<Slow>> {
-            adversary::delay(point, ticks);
-            hold(Slow(point))
-        }
-    }
-
-    impl Drop for Slow {
-        fn drop(&mut self) {
-            adversary::delay(self.0, 0);
-        }
-    }
-
     /// For how long `f` ran, in ticks.
     fn ticks(f: impl FnOnce() -> Result) -> Result<u64> {
         let start = Ticks::now().as_u64();
@@ -65,7 +46,7 @@ mod tests {
     #[test]
     fn a_commit_is_slowed_down_before_and_after_its_flush() -> Result {
         for point in [Point::Stored, Point::Flushed] {
-            let slow = Slow::down(point, SHORT)?;
+            let slow = Delay::start(point, SHORT)?;
             let taken = ticks(|| flip(&[WORD], true, None).map(|_| ()))?;
 
             drop(slow);
@@ -77,7 +58,7 @@ mod tests {
 
     #[test]
     fn other_points_are_not_slowed_down() -> Result {
-        let _slow = Slow::down(Point::Unlocked, LONG)?;
+        let _slow = Delay::start(Point::Unlocked, LONG)?;
         let before = Ticks::now().as_u64();
 
         for _ in 0..10 {
@@ -103,7 +84,7 @@ mod tests {
             answers: [0, 0],
         }])?;
         // Longer than the commit takes if it does not wait, on a busy host, too.
-        let slow = Slow::down(Point::Trapped, LONG / 2)?;
+        let slow = Delay::start(Point::Trapped, LONG / 2)?;
 
         while adversary::waiting(Point::Trapped) == 0 {
             core::hint::spin_loop();

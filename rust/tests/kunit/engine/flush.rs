@@ -48,6 +48,7 @@ use riscv_patch::batch::{
 
 use crate::{
     bindings,
+    delay::Delay,
     hammer::online,
     reader::*,
     support::{
@@ -132,22 +133,6 @@ fn load_literal_and_revert() -> Result<Report> {
         race_at: Some(2),
         ..Options::default()
     })
-}
-
-/// A delay that ends with the test.
-struct Slow(Point);
-
-impl Slow {
-    fn down(point: Point, ticks: u64) -> Result<Held<Slow>> {
-        adversary::delay(point, ticks);
-        hold(Slow(point))
-    }
-}
-
-impl Drop for Slow {
-    fn drop(&mut self) {
-        adversary::delay(self.0, 0);
-    }
 }
 
 /// A kprobe on the half that is not armed: it handles the breakpoints there.
@@ -348,7 +333,7 @@ mod tests {
         }
         let readers = Readers::spinning(rust_riscv_read_loader, [0, ANSWER])?;
         // Longer than a simulator lets the other harts wait.
-        let slow = Slow::down(Point::Stored, 1_000)?;
+        let slow = Delay::start(Point::Stored, 1_000)?;
 
         for (_, to) in turns() {
             assert_eq!(load_literal(to)?, Strategy::Phased);
@@ -365,7 +350,7 @@ mod tests {
             return skip("one hart: nobody else has fetched anything");
         }
         let readers = Readers::spinning(rust_riscv_read_loader, [0, ANSWER])?;
-        let slow = [Point::Stored, Point::Flushed].map(|point| Slow::down(point, 1_000));
+        let slow = [Point::Stored, Point::Flushed].map(|point| Delay::start(point, 1_000));
 
         for _ in turns() {
             assert_eq!(load_literal_and_revert(), Err(errno(EILSEQ)));

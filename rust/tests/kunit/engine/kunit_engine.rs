@@ -30,6 +30,7 @@ mod window;
 // What they share.
 #[path = "../support/bindings.rs"]
 mod bindings;
+mod delay;
 mod flip;
 mod hammer;
 mod hotplug;
