@@ -10,7 +10,6 @@ every figure could be measured and reaches its minimum.
 
 import argparse
 import json
-import os
 from typing import Any
 
 import ledger
@@ -82,8 +81,7 @@ def table(found: list[figures.Figure]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default=os.environ.get("ONLY", ""),
-                        help="only guests with these words in their names")
+    matrix.only_option(parser)
     args = parser.parse_args()
     tools = toolchain.load()
     chosen = [b for b in matrix.BENCH if all(w in b.label for w in args.only.split())]

@@ -44,6 +44,8 @@ new_bindgen=0.73.2
 
 # shellcheck source-path=SCRIPTDIR source=apt.sh
 . "$here/apt.sh"
+# shellcheck source-path=SCRIPTDIR source=lock.sh
+. "$here/lock.sh"
 
 missing=
 
@@ -582,32 +584,12 @@ for d in "$cache" "$cache"/* "$(dirname "$out")" "$logs"; do
 done
 mkdir -p "$cache" "$logs" || say_full
 
-# lock -s|-x: wait for runs that install tools; with -x, be such a run. Child processes
-# inherit the lock, since they may outlive this script if it is killed.
-lock() {
-	lock_file=$cache/bootstrap.lock
-	while :; do
-		exec 9>> "$lock_file"
-		if ! flock -n "$1" 9; then
-			echo "waiting for another run that looks for tools or installs them$(
-				sed 's/^/: /' "$lock_file")"
-			flock "$1" 9
-		fi
-		# "make clean-cache" removes it.
-		[ "$(stat -Lc %i /proc/self/fd/9)" != "$(stat -c %i "$lock_file" 2> /dev/null)" ] || break
-	done
-	[ "$1" = -s ] || echo "process $$ in $PWD" > "$lock_file" || :
-}
-
-command -v flock > /dev/null || {
-	echo "flock is missing: please install util-linux" >&2
-	exit 1
-}
-
-lock -s
+tools_lock=$cache/bootstrap.lock
+tools_run="looks for tools or installs them"
+lock -s "$tools_lock" "$tools_run"
 find_all
 if [ -n "$missing" ] || { [ -e "$installing" ] && [ "${INSTALL:-1}" != 0 ]; }; then
-	lock -x
+	lock -x "$tools_lock" "$tools_run"
 	# The other run may have installed them.
 	find_all
 	if [ -n "$missing" ] || [ -e "$installing" ]; then

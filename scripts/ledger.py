@@ -8,7 +8,6 @@ cost at most.
 """
 
 import argparse
-import os
 
 from harness import ledger, matrix, progress, toolchain
 from harness.progress import StepFailed
@@ -34,8 +33,7 @@ def run_all(tools: dict[str, str], only: str) -> Results:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default=os.environ.get("ONLY", ""),
-                        help="only guests with these words in their names")
+    matrix.only_option(parser)
     args = parser.parse_args()
     if not matrix.select(args.only, matrix.LEDGER):
         raise StepFailed(f"no guest has {args.only} in its name; there are "

@@ -24,6 +24,8 @@ venv=$cache/lint-$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])
 
 # shellcheck source-path=SCRIPTDIR source=apt.sh
 . "$here/apt.sh"
+# shellcheck source-path=SCRIPTDIR source=lock.sh
+. "$here/lock.sh"
 
 # The commit, "(ac68faa20 2026-05-25)", is only in the version of rustc.
 same_version() {
@@ -103,11 +105,7 @@ make_venv() {
 
 # One run at a time: two would make the same environment.
 mkdir -p "$cache"
-exec 9>> "$cache/lint.lock"
-if ! flock -n 9; then
-	echo "waiting for another run that looks for the checkers of make lint"
-	flock 9
-fi
+lock -x "$cache/lint.lock" "looks for the checkers of make lint"
 
 find_all
 [ -z "$missing" ] || install_packages

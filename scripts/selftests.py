@@ -16,8 +16,7 @@ from harness.results import Results
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default=os.environ.get("ONLY", ""),
-                        help="only guests with these words in their names")
+    matrix.only_option(parser)
     parser.add_argument("--tests", default=os.environ.get("TESTS", ""),
                         help="some of ftracetest's, such as test.d/kprobe, instead of all")
     args = parser.parse_args()

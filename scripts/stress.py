@@ -19,8 +19,7 @@ from harness.results import Results
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default=os.environ.get("ONLY", ""),
-                        help="only guests with these words in their names")
+    matrix.only_option(parser)
     parser.add_argument("--duration", type=int, help="seconds in all",
                         default=int(os.environ.get("DURATION") or 600))
     parser.add_argument("--seed", type=int, help="of a run to repeat",

@@ -118,8 +118,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="the whole matrix, large numbers")
     parser.add_argument("--host", action="store_true", help="only the host tests")
-    parser.add_argument("--only", default=os.environ.get("ONLY", ""),
-                        help="only guests with these words in their names")
+    matrix.only_option(parser)
     args = parser.parse_args()
     start = time.monotonic()
     # With ONLY, litmus tests run only if they are named.

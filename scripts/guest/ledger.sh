@@ -30,12 +30,7 @@ done
 echo 64 > $t/buffer_size_kb
 
 say "functions $(wc -l < $t/available_filter_functions)"
-i=0
-while read -r f module; do
-	[ -z "$module" ] && echo "p:l$i $f" >> $t/kprobe_events 2> /dev/null && i=$((i + 1))
-	[ "$i" -eq 400 ] && break
-done < $t/available_filter_functions
-[ "$i" -eq 400 ] || { say "not ok probes: $i"; exit 1; }
+define_kprobes 400 || { say "not ok probes: $i"; exit 1; }
 
 # sides OPERATIONS: with C and with Rust, as often as asked for
 sides() {

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
-from harness.figures import number
+from harness.figures import number, problem
 
 MEASURE = re.compile(r"measure (\S+)((?: \S+=\S+)*) (\w+)$")
 SAMPLE = re.compile(r"sample (\S+)((?: \S+=\S+)*) ns (\w+) (\d+)$")
@@ -94,11 +94,7 @@ class Figure:
     @property
     def problem(self) -> str:
         """Why this figure is not usable or too low; empty if it is neither."""
-        if self.ratio is None:
-            return "there are not two sides to compare"
-        if self.minimum is not None and self.ratio < self.minimum:
-            return f"ratio below {self.minimum:g}"
-        return ""
+        return problem(self.ratio, self.minimum)
 
     def instructions(self, side: str) -> float | None:
         counted = [r.instructions for r in self.sides.get(side, []) if r.instructions is not None]

@@ -19,6 +19,17 @@ from typing import Any
 SAMPLE = re.compile(r"sample (\S+)((?: \S+=\S+)*) (\w+) (\w+) ([0-9.]+)$")
 
 
+def problem(ratio: float | None, minimum: float | None, maximum: float | None = None) -> str:
+    """Why a ratio is not usable, or out of its bounds; empty if it is neither."""
+    if ratio is None:
+        return "there are not two sides to compare"
+    if minimum is not None and ratio < minimum:
+        return f"ratio below {minimum:g}"
+    if maximum is not None and ratio > maximum:
+        return f"ratio above {maximum:g}"
+    return ""
+
+
 @dataclass
 class Figure:
     name: str
@@ -48,13 +59,7 @@ class Figure:
     @property
     def problem(self) -> str:
         """Why this figure is not usable; empty if it is."""
-        if self.ratio is None:
-            return "there are not two sides to compare"
-        if self.minimum is not None and self.ratio < self.minimum:
-            return f"ratio below {self.minimum:g}"
-        if self.maximum is not None and self.ratio > self.maximum:
-            return f"ratio above {self.maximum:g}"
-        return ""
+        return problem(self.ratio, self.minimum, self.maximum)
 
     def line(self) -> str:
         words = [f"bench: {self.name}"] + [f"{k}={v}" for k, v in self.keys.items()]

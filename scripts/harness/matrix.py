@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """The list of all guests that are booted, and the parameters of their tests."""
 
+import os
+from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -359,6 +361,12 @@ class Named(Protocol):
 
 
 R = TypeVar("R", bound=Named)
+
+
+def only_option(parser: ArgumentParser) -> None:
+    """Add the option, and variable, whose words select() takes."""
+    parser.add_argument("--only", default=os.environ.get("ONLY", ""),
+                        help="only guests with these words in their names")
 
 
 def select(text: str, rows: tuple[R, ...]) -> tuple[R, ...]:

@@ -72,17 +72,6 @@ use() {
 	fi
 }
 
-# Probes for kprobes, which do nothing until then.
-define_kprobes() {
-	i=0
-	while read -r f module; do
-		[ -z "$module" ] && echo "p:b$i $f" >> $t/kprobe_events && i=$((i + 1))
-		[ "$i" -eq 400 ] && break
-	done < $t/available_filter_functions
-	say "probes $i"
-	[ "$i" -eq 400 ] || exit 1
-}
-
 # run WHAT: on the other machine, from its first timed_write or its begin on
 run() {
 	say "checkpoint $1-$side"
@@ -166,7 +155,7 @@ for what in $MEASURE; do
 	esac
 	case $what in
 	ftrace) filter ;;
-	kprobes) define_kprobes ;;
+	kprobes) define_kprobes 400 || exit 1 ;;
 	esac
 	run "$what"
 	use rust "$module"

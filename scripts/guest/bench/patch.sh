@@ -60,13 +60,7 @@ rcu=/sys/kernel/rcu_expedited
 
 all=$(wc -l < $t/available_filter_functions)
 say "functions $all"
-i=0
-while read -r f module; do
-	[ -z "$module" ] && echo "p:b$i $f" >> $t/kprobe_events 2> /dev/null && i=$((i + 1))
-	[ "$i" -eq 400 ] && break
-done < $t/available_filter_functions
-say "probes $i"
-[ "$i" -eq 400 ] || exit 1
+define_kprobes 400 || exit 1
 
 for m in $LOAD; do
 	load "$m" || exit 1
