@@ -44,6 +44,8 @@ CALL = re.compile(r"R_RISCV_CALL_PLT\s+(\S+)")
 MEMORY = re.compile(r"^(l[bhwd]u?|s[bhwd]|(lr|sc)\.[wd].*|amo.*)$")
 STACK = re.compile(r"\(sp\)|-0x[0-9a-f]+\(s0\)")
 FENCE = re.compile(r"^s?fence")
+SATP = "csrr satp"
+IRQ_SAVE, IRQ_RESTORE = "call rust_riscv_irq_save", "call rust_riscv_irq_restore"
 
 
 def objdump(tools: dict[str, str], path: Path) -> str:
@@ -52,7 +54,7 @@ def objdump(tools: dict[str, str], path: Path) -> str:
 
 
 def functions(text: str) -> dict[str, list[str]]:
-    """The accesses and barriers of each function, in order."""
+    """The accesses and barriers of each function, in order, and where it reads satp."""
     found: dict[str, list[str]] = {}
     code = None
     for line in text.splitlines():
@@ -70,6 +72,8 @@ def functions(text: str) -> dict[str, list[str]]:
                 # The short form of the assembler.
                 operands = operands or ("iorw, iorw" if name == "fence" else "")
                 code.append(f"{name} {operands.replace(', ', ',')}".strip())
+            elif name == "csrr" and operands.endswith(", satp"):
+                code.append("csrr satp")
             elif MEMORY.match(name) and not STACK.search(operands):
                 code.append(name)
     return found
@@ -97,6 +101,29 @@ def check(tools: dict[str, str], obj: Path, built: list[Path]) -> Results:
     helpers = functions(objdump(tools, obj / "rust/helpers/helpers.o"))
     results = check_table(helpers | objects.code())
     results.extend(check_threads(objects))
+    results.extend(check_satp(objects.code()))
+    return results
+
+
+def check_satp(code: dict[str, list[str]]) -> Results:
+    """Check that no context switch can free the page tables that our crate has found in satp.
+
+    Interrupts are off where it is read, until the function has walked them.
+    """
+    results = Results()
+    reading = [name for name, tokens in code.items() if "riscv::" in name and SATP in tokens]
+    results.add("page tables: satp is read", bool(reading), "by no function that could be checked")
+    for name in reading:
+        tokens = code[name]
+        calls = [t for t in tokens if t == SATP or t.startswith("call rust_riscv_irq_")]
+        # The loads from the tables are before interrupts are restored.
+        walked = next((t for t in tokens[tokens.index(SATP) + 1:]
+                       if MEMORY.match(t) or t.startswith("call ")), "")
+        results.add(f"page tables: {name} reads satp with interrupts off",
+                    calls[:1] == [IRQ_SAVE] and SATP in calls[1:]
+                    and all(calls[n - 1] == IRQ_SAVE for n, t in enumerate(calls) if t == SATP)
+                    and calls[-1] == IRQ_RESTORE and MEMORY.match(walked) is not None,
+                    "; ".join(tokens))
     return results
 
 

@@ -14,6 +14,8 @@
 //! - [`breakpoints`]: the edits that the breakpoint handler emulates while they are written;
 //! - `provider`: writes for the kernel's own users, in a kernel with our hooks.
 
+use core::marker::PhantomData;
+
 use kernel::prelude::*;
 
 use crate::{
@@ -25,7 +27,8 @@ use crate::{
         Tables,
         PAGE_SHIFT,
         PAGE_SIZE, //
-    }, //
+    },
+    stop_machine::rendezvous::InterruptsOff, //
 };
 
 pub mod breakpoints;
@@ -38,10 +41,37 @@ pub mod plan;
 pub mod provider;
 pub mod window;
 
-/// The page tables of the running kernel.
-struct KernelTables;
+/// The page tables that this CPU uses. All address spaces map the same upper half.
+///
+/// Their root belongs to an address space. A task without one of its own borrows that of the task
+/// that ran before it, which exists as long as the CPU uses it: until the next context switch.
+struct LoadedTables<'a> {
+    root: u64,
+    levels: u32,
+    _no_switch: PhantomData<&'a InterruptsOff>,
+}
 
-impl Tables for KernelTables {
+impl<'a> LoadedTables<'a> {
+    /// Returns `None` if the CPU uses none that we know.
+    fn new(_off: &'a InterruptsOff) -> Option<Self> {
+        const PPN_MASK: u64 = (1 << 44) - 1;
+        const SV39: u64 = 8;
+        let satp: u64;
+
+        // SAFETY: S-mode may read `satp`, which has no side effects. Without `nomem`, it is not
+        // moved to where interrupts are on.
+        unsafe { core::arch::asm!("csrr {}, satp", out(reg) satp, options(nostack)) };
+
+        Some(LoadedTables {
+            root: (satp & PPN_MASK) << PAGE_SHIFT,
+            // Modes 8 (Sv39), 9 and 10 have 3, 4 and 5 levels.
+            levels: (satp >> 60).checked_sub(SV39)? as u32 + 3,
+            _no_switch: PhantomData,
+        })
+    }
+}
+
+impl Tables for LoadedTables<'_> {
     fn read(&self, phys: u64) -> Pte {
         // Volatile rather than the kernel crate's `Atomic`, whose loads are calls of a traced
         // function: an update of ftrace makes thousands of them.
@@ -88,9 +118,10 @@ pub fn fetch_is_atomic() -> bool {
 ///
 /// # Safety
 ///
-/// The page tables that are walked to `addr` are not freed during the call, which takes no lock.
-/// Those of the kernel image are never freed. Others are freed with the memory that they map, so
-/// the caller keeps that allocated: for instance, it holds a reference to the module.
+/// The page tables that map `addr` are not freed during the call, which takes no lock. Those of the
+/// kernel image are never freed. Others are freed with the memory that they map, so the caller keeps
+/// that allocated: for instance, it holds a reference to the module. (The root of the tables is
+/// kept by the call.)
 ///
 /// # Context
 ///
@@ -108,27 +139,15 @@ pub fn fetch_is_atomic() -> bool {
 /// assert!(found.is_some_and(|found| found.pte.is_text()));
 /// ```
 pub unsafe fn look_up(addr: usize) -> Option<Found> {
-    const PPN_MASK: u64 = (1 << 44) - 1;
-    const SV39: u64 = 8;
-
     // Only the upper half belongs to the kernel. The tables of the lower half are freed with their
     // process.
     if addr <= isize::MAX as usize {
         return None;
     }
-    let satp: u64;
-    // SAFETY: S-mode may read `satp`, which has no side effects. All address spaces map the same
-    // upper half, so it does not matter which one is current.
-    unsafe { core::arch::asm!("csrr {}, satp", out(reg) satp, options(nomem, nostack)) };
+    let off = InterruptsOff::new();
+    let tables = LoadedTables::new(&off)?;
 
-    // Modes 8 (Sv39), 9 and 10 have 3, 4 and 5 levels.
-    let levels = (satp >> 60).checked_sub(SV39)? + 3;
-    walk(
-        &KernelTables,
-        (satp & PPN_MASK) << PAGE_SHIFT,
-        levels as u32,
-        addr,
-    )
+    walk(&tables, tables.root, tables.levels, addr)
 }
 
 /// Lookups of many addresses, most of which are close to the previous one. Caches the last result.

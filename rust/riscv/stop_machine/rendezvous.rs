@@ -105,14 +105,14 @@ impl Arrivals for KernelCounter {
 /// A guard that keeps interrupts off on this CPU.
 ///
 /// It does not tell lockdep, whose functions may be the text that is patched.
-struct InterruptsOff {
+pub(crate) struct InterruptsOff {
     flags: usize,
     _here: NotThreadSafe,
 }
 
 impl InterruptsOff {
     #[inline(always)]
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         InterruptsOff {
             // SAFETY: `arch_local_irq_save()` may be called in any context. `drop` restores the
             // flags on the same CPU, since the guard cannot be sent and the task cannot migrate.
