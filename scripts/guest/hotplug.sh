@@ -81,23 +81,28 @@ selftest() {
 }
 
 # The longest of the three response times in milliseconds; the median of five tries,
-# since another interrupt may wake up a CPU that stalls.
+# since another interrupt may wake up a CPU that stalls. Fails if one cannot be measured.
 stall() {
 	for _ in 1 2 3 4 5; do
-		awk '{ m = $2; if ($4 > m) m = $4; if ($6 > m) m = $6; print int(m / 1000000) }' \
-			$meter/stall
-	done | sort -n | sed -n 3p
+		cat $meter/stall
+	done > /tmp/stalls
+	if [ "$(grep -c "^call [0-9]" /tmp/stalls)" != 5 ]; then
+		cat /tmp/stalls
+		return 1
+	fi
+	awk '{ m = $2; if ($4 > m) m = $4; if ($6 > m) m = $6; print int(m / 1000000) }' \
+		/tmp/stalls | sort -n | sed -n 3p
 }
 
 # A stall lasts until the CPU's hotplug thread wakes up, or the watchdog acts.
 stalls() {
-	ms=$(stall)
+	ms=$(stall) || { echo "$ms"; return 1; }
 	echo "answers after $ms ms"
 	[ "$ms" -ge 300 ]
 }
 
 answers() {
-	ms=$(stall)
+	ms=$(stall) || { echo "$ms"; return 1; }
 	echo "answers after $ms ms"
 	[ "$ms" -lt 300 ]
 }
