@@ -158,7 +158,7 @@ modules() {
 	2) module=kretprobe_example parameter=func=version_proc_show ;;
 	3)
 		say "op $actor $steps ftrace-ops"
-		# It counts calls, and loading it always fails.
+		# It counts calls, and logs it if some are missing. Loading it always fails.
 		insmod /modules/ftrace-ops.ko check_count=1 nr_function_calls=2000 \
 			nr_ops_relevant=3 > /dev/null 2>&1
 		return

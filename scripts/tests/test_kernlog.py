@@ -23,6 +23,7 @@ TROUBLE = (
     "Insufficient stack space to handle exception!",
     "Fixing recursive fault but reboot is needed!",
     "Failed to recover from reentered kprobes.",
+    "ftrace_ops: Counter called 1999 times (expected 2000)",
     "SMP: failed to stop secondary CPUs 1-3",
     "CPU1 failed to report dead state",
     "CPU1 failed to report alive state",
