@@ -157,16 +157,18 @@ class Machine:
         """Drop what is of another kernel, other modules or another script."""
         note = self.folder / "keys"
         keys = json.loads(note.read_text()) if note.exists() else {}
-        if keys.get("all") == self.key():
+        same = keys.get("all") == self.key()
+        # What C cost with other modules of Rust is only compared with if that is asked for.
+        if same and not (keys.get("kept_c") and "c" in self.sides):
             return
         note.unlink(missing_ok=True)
         keep_c = "c" not in self.sides and keys.get("c") == self.key_of_c()
         for path in self.folder.glob("*.json"):
-            if not (keep_c and path.stem.endswith("-c")):
+            if not (keep_c if path.stem.endswith("-c") else same):
                 path.unlink()
         for part in self.parts_of(list(MEASURE)):
             self.snapshot(part).remove()
-        note.write_text(json.dumps({"all": self.key(), "c": self.key_of_c()}))
+        note.write_text(json.dumps({"all": self.key(), "c": self.key_of_c(), "kept_c": keep_c}))
 
     def take(self, wanted: list[str]) -> list[str]:
         """Boot in QEMU, and take what is wanted over: what was wrong."""
@@ -178,6 +180,10 @@ class Machine:
             self.symbols.range(rvsim.IDLE), {part: self.snapshot(part) for part in wanted})
         missing = [part for part in wanted if not self.snapshot(part).complete()]
         problems = complaints(said.splitlines(), self.log)
+        if problems:
+            # The next run must not take them for good.
+            for part in wanted:
+                self.snapshot(part).remove()
         if missing:
             problems.append(f"{' '.join(missing)}: the guest did not come there; the end of "
                             f"{self.log}:\n{progress.tail(self.log)}")
