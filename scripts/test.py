@@ -114,12 +114,30 @@ def built_code(row: matrix.Row, tools: dict[str, str], built: dict[str, Path]) -
     return results
 
 
+# The guests of "make test", and of "make test-full".
+TABLES: tuple[tuple[tuple[matrix.Named, ...], tuple[matrix.Named, ...]], ...] = (
+    (matrix.TEST, matrix.TEST_FULL), (matrix.SPIKE, matrix.SPIKE),
+    (matrix.SELFTESTS, matrix.SELFTESTS_FULL), (matrix.STRESS, matrix.STRESS_FULL),
+    (matrix.LEDGER, matrix.LEDGER_FULL), (matrix.FAULTS, matrix.FAULTS_FULL),
+    (matrix.BARE, matrix.BARE_FULL))
+
+
+def check_names(only: str, full: bool) -> None:
+    """Refuse an ONLY that names no part of the suite, as if all of it had passed."""
+    names = ["lint", "litmus", *(row.name for usual, all_rows in TABLES
+                                 for row in (all_rows if full else usual))]
+    if not any(all(w in name for w in only.split()) for name in names):
+        raise StepFailed(f"no part of the suite is called {only}; there are "
+                         f"{', '.join(dict.fromkeys(names))}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="the whole matrix, large numbers")
     parser.add_argument("--host", action="store_true", help="only the host tests")
     matrix.only_option(parser)
     args = parser.parse_args()
+    check_names(args.only, args.full)
     start = time.monotonic()
     # With ONLY, litmus tests run only if they are named.
     models = not args.host and all(w in "litmus" for w in args.only.split())

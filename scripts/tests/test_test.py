@@ -53,6 +53,25 @@ class Guarded(unittest.TestCase):
             test.guarded("row", mock.Mock(side_effect=KeyboardInterrupt))
 
 
+class Names(unittest.TestCase):
+    def test_a_part_that_is_there(self) -> None:
+        for only in ("", "lint", "litmus", "smp4 imsic", "spike", "bare", "stress"):
+            with self.subTest(only):
+                test.check_names(only, full=False)
+
+    def test_a_part_that_is_not_there(self) -> None:
+        with self.assertRaisesRegex(StepFailed, "no part of the suite is called smp2 sbi; .*lint"):
+            test.check_names("smp2 sbi", full=False)
+
+    def test_a_part_of_the_whole_matrix(self) -> None:
+        usual = {row.name for usual, _ in test.TABLES for row in usual}
+        name = next(row.name for _, rows in test.TABLES for row in rows if row.name not in usual
+                    and not any(row.name in other for other in usual))
+        test.check_names(name, full=True)
+        with self.assertRaises(StepFailed):
+            test.check_names(name, full=False)
+
+
 class Whole(unittest.TestCase):
     def test_the_last_line_is_printed_whatever_breaks(self) -> None:
         out = io.StringIO()
