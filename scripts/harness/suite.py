@@ -63,9 +63,11 @@ def ending(boot: Boot) -> Results:
     """Results for how the guest ended, and for warnings in its kernel's log."""
     results = Results()
     if not boot.ok:
-        # Another name if we killed it, which may have reasons other than a defect.
-        results.add("guest ended in time" if boot.hung else "guest", False,
-                    f"{boot.ended}; the end of {boot.log}:\n{tail(boot.log)}")
+        # Another name for what may have reasons other than a defect: we killed it, or it never
+        # ran our script, for instance because the host has no memory.
+        name = ("guest ended in time" if boot.hung else
+                "guest" if guest.said(boot.lines) else "guest started")
+        results.add(name, False, f"{boot.ended}; the end of {boot.log}:\n{tail(boot.log)}")
     else:
         results.add("guest", True)
     found = kernlog.complaints(boot.lines)

@@ -92,7 +92,9 @@ class Found(unittest.TestCase):
                 self.assertFalse(found("torn", outcome, [SUBTEST]))
 
     def test_the_guest_is_to_die(self) -> None:
-        self.assertTrue(found("guest", "died", []))
+        started = "[    5.000000][    T1] guest: ok insmod.rust_riscv"
+        self.assertTrue(found("guest", "died", [started]))
+        self.assertFalse(found("guest", "died", ["qemu: cannot set up guest memory"]))
         self.assertFalse(found("guest", "silent", [SUBTEST]))
         self.assertFalse(found("guest", "late", [SUBTEST]))
 

@@ -70,8 +70,15 @@ class Ending(unittest.TestCase):
 class Named(unittest.TestCase):
     """A defect is found where the guest dies, not where it hangs for whatever reason."""
 
-    def failures(self, outcome: str) -> list[str]:
-        return [r.name for r in suite.ending(Boot(outcome=outcome)).failures()]
+    STARTED = "[    1.0][    T1] guest: ok insmod.rust_riscv"
+
+    def failures(self, outcome: str, *lines: str) -> list[str]:
+        boot = Boot(outcome=outcome, lines=list(lines or (self.STARTED,)))
+        return [r.name for r in suite.ending(boot).failures()]
+
+    def test_that_never_started(self) -> None:
+        self.assertEqual(self.failures("died", "qemu: cannot set up guest memory"),
+                         ["guest started"])
 
     def test_by_how_it_ended(self) -> None:
         self.assertEqual(self.failures("died"), ["guest"])
