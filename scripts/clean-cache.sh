@@ -21,7 +21,7 @@ for l in "$cache"/*.lock; do
 done
 
 left=
-for d in src kernels busybox guest_bash herd7 libc headers tools checkouts apt-backports \
+for d in src kernels busybox guest_bash herd7 libc headers tools checkouts apt-backports rvsim \
 	 $(cd "$cache" 2> /dev/null && ls -d lint-* spike-* 2> /dev/null); do
 	for f in "$cache/$d" "$cache/$d.partial" "$cache/$d.partial.fetch" "$cache/$d.fetch"; do
 		[ -e "$f" ] || continue
