@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A hotplug state in each section that logs when it runs as a CPU goes offline and comes online:
+//! Sample: three CPU hotplug states, one in each section, whose callbacks log when they run.
+//!
+//! Take a CPU offline and online, and read the order of the callbacks in the log:
 //! `echo 0 > /sys/devices/system/cpu/cpu1/online`, `echo 1 > ...`, then `dmesg`.
 
 use kernel::{
@@ -25,7 +27,7 @@ module! {
     type: RustCpuhpObserver,
     name: "rust_cpuhp_observer",
     authors: ["rust-riscv contributors"],
-    description: "Prints the order of CPU hotplug states",
+    description: "Logs the order of CPU hotplug callbacks",
     license: "GPL",
 }
 
@@ -68,9 +70,10 @@ struct RustCpuhpObserver(
 
 impl kernel::Module for RustCpuhpObserver {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        // The starting section has static slots only; this one is not used on RISC-V.
+        // The starting section has no dynamic slots. This static one is not used on RISC-V.
         let free = Slot::new(cpuhp_state_CPUHP_AP_ARM_XEN_STARTING).ok_or(EINVAL)?;
-        // SAFETY: Dropped with the module's data, or when `init` fails, before its text is freed.
+        // SAFETY: `new()` requires that the registration is dropped before the module is unloaded:
+        // the module's data contains it, and `init` drops it if a later step fails.
         unsafe {
             Ok(RustCpuhpObserver((
                 Registration::new(Slot::PREPARE_DYNAMIC, Calls::HotplugOnly)?,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Litmus tests on the harts of this machine, with and without their barriers.
+//! Litmus tests of the barrier patterns on the harts of this machine, with and without barriers.
 //!
-//! `insmod rust_litmus.ko rounds=1000000` runs all of them. The results are in the log and in
-//! debugfs, `rust_litmus/results`. A run that proves nothing is reported as such.
+//! `insmod rust_litmus.ko rounds=1000000` runs all tests. The results are in the log and in
+//! `rust_litmus/results` in debugfs: `ok`, `not ok`, or `nothing` if a run is inconclusive.
 
 use kernel::{
     bindings::{
@@ -53,7 +53,7 @@ module! {
     type: RustLitmus,
     name: "rust_litmus",
     authors: ["rust-riscv contributors"],
-    description: "Litmus tests on real harts",
+    description: "Litmus tests of barriers on real harts",
     license: "GPL",
     params: {
         rounds: u64 {
@@ -66,30 +66,30 @@ module! {
         },
         seconds: u64 {
             default: 20,
-            description: "Maximum duration of such a test, regardless of steps",
+            description: "Maximum duration of such a test in seconds",
         },
     },
 }
 
-/// The expectation for a test's marked outcome.
+/// The expected result for a test's marked outcome.
 #[derive(Clone, Copy, PartialEq)]
 enum Expect {
     /// Must be seen.
     Seen,
-    /// Allowed, but many machines do not show it.
+    /// Allowed, but not seen on many machines.
     Maybe,
-    /// Must not be seen. This proves something only if the test with this number has seen it.
+    /// Must not be seen. Conclusive only if the test with this index in [`TESTS`] has seen it.
     Never(usize),
 }
 
 struct Test {
     name: &'static str,
-    /// The names of the two numbers that make up an outcome.
+    /// The names of the two values of an outcome.
     shown: [&'static str; 2],
-    /// The outcome that barriers forbid.
+    /// The outcome that the barriers forbid.
     marked: [u32; 2],
     expect: Expect,
-    /// Whether the two sides synchronise before each round, which is slow.
+    /// Whether the two sides synchronise before each round. This is slow.
     steps: bool,
     run: fn(&Setup<'_>) -> Result<Counts>,
 }
@@ -184,9 +184,9 @@ const TESTS: [Test; 10] = [
 /// The results of a number of rounds.
 #[derive(Clone, Copy, Default)]
 struct Counts {
-    /// How often each outcome was seen. Bit 0 of the index is the first number, bit 1 the second.
+    /// How often each outcome was seen. Bit 0 of the index is the first value, bit 1 the second.
     states: [u64; 4],
-    /// The number of rounds in which the other side was also seen to run.
+    /// The number of rounds in which the other side was seen to make progress.
     together: u64,
 }
 
@@ -199,25 +199,24 @@ impl Counts {
     }
 }
 
-/// The number of rounds of a test between two initialisations of its memory.
+/// The number of rounds after which a test's memory is initialised again.
 const BATCH: usize = 100_000;
 
-/// The number of rounds of a test without steps between two synchronisations.
+/// The number of rounds between two synchronisations in a test without steps.
 const STRETCH: u32 = 5_000;
 
-/// How long a test whose outcome must be seen is repeated until it is, in nanoseconds.
+/// How long a test is repeated until it has enough rounds for a verdict, in nanoseconds.
 const RETRIED: u64 = 60 * NSEC_PER_SEC;
 
-/// The result proves nothing if the other side was seen to run in fewer than one in this many
-/// rounds.
+/// A result is inconclusive if the other side made progress in fewer than one in this many rounds.
 const TOGETHER: u64 = 1_000;
 
 const NSEC_PER_SEC: u64 = 1_000_000_000;
 
-/// How often one side polls for the other before it sleeps.
+/// The number of polls for the other side before a side sleeps.
 const PATIENCE: u32 = 20_000;
 
-/// One variable to a cache line.
+/// A variable in a cache line of its own.
 #[repr(align(64))]
 struct Line(Atomic<u32>);
 
@@ -229,7 +228,7 @@ struct Setup<'a> {
 }
 
 impl Setup<'_> {
-    /// Waits until the other side has reached the same synchronisation, numbered from 1.
+    /// Waits until the other side has reached synchronisation `number`, counted from 1.
     fn meet(&self, me: usize, number: u32) {
         let mut looks = 0u32;
 
@@ -237,14 +236,14 @@ impl Setup<'_> {
         while self.at[1 - me].load() < number {
             looks = looks.wrapping_add(1);
             if looks % PATIENCE == 0 {
-                // In a guest, the other hart's host thread may be waiting for this one's processor.
+                // In a guest, the other hart's vCPU thread may be waiting for this host CPU.
                 fsleep(Delta::from_micros(20));
             }
         }
     }
 }
 
-/// Xorshift random numbers, so that the two sides vary their timing.
+/// The next Xorshift random number, with which the two sides vary their timing.
 fn next(mut random: u32) -> u32 {
     random ^= random << 13;
     random ^= random >> 17;
@@ -255,9 +254,9 @@ fn seed() -> u32 {
     ((Ticks::now().as_u64() as u32) << 1) | 1
 }
 
-/// One side of a test with steps: synchronises with the other before each round, waits a little,
-/// and runs its part. The last to arrive has a lead of the time that its store takes, which the
-/// delays must compensate for.
+/// One side of a test with steps: synchronises with the other side before each round, delays for a
+/// random time, and runs its part. The side that arrives last starts earlier, by the time that its
+/// store takes; the delays compensate for that.
 fn side(
     setup: &Setup<'_>,
     me: usize,
@@ -272,14 +271,14 @@ fn side(
         setup.meet(me, round as u32 + 1);
         random = next(random);
         for _ in 0..random % 512 {
-            // So that the compiler keeps the loop. litmus: same-cpu
+            // Keeps the compiler from removing the loop. litmus: same-cpu
             barrier();
         }
         *result = part(round);
     }
 }
 
-/// Runs both sides. Their results in a round together are an outcome.
+/// Runs both sides of a test with steps. Their results in the same round are an outcome.
 fn both(
     setup: &Setup<'_>,
     first: impl FnMut(usize) -> u8 + Send,
@@ -306,7 +305,7 @@ fn both(
     Ok(counts)
 }
 
-/// A vector with an element for each round, made from its number.
+/// Returns a vector with the result of `make` for each round.
 fn each<T>(setup: &Setup<'_>, mut make: impl FnMut(usize) -> T) -> Result<KVVec<T>> {
     let mut list = KVVec::with_capacity(setup.rounds, GFP_KERNEL)?;
 
@@ -320,24 +319,25 @@ fn line(_: usize) -> Line {
     Line(Atomic::new(0))
 }
 
-/// Relaxed stores and loads like [`Atomic::store`] and [`Atomic::load`], without calling a C
-/// helper, which takes longer than a store buffer takes to drain.
+/// Relaxed stores and loads without the call of a C helper that [`Atomic::store`] and
+/// [`Atomic::load`] make: it takes longer than draining the store buffer.
 impl Line {
     #[inline(always)]
     fn store(&self, value: u32) {
-        // SAFETY: The variable is valid, and volatile accesses to it are atomic (`WRITE_ONCE()`).
+        // SAFETY: `write_volatile()` requires a valid, aligned pointer, which `as_ptr()` returns. A
+        // volatile access of a `u32` is atomic (`WRITE_ONCE()`), so it may race with others.
         unsafe { self.0.as_ptr().write_volatile(value) };
     }
 
     #[inline(always)]
     fn load(&self) -> u32 {
-        // SAFETY: As above (`READ_ONCE()`).
+        // SAFETY: As in `store` (`READ_ONCE()`).
         unsafe { self.0.as_ptr().read_volatile() }
     }
 }
 
-/// One side of a test without steps: repeats `part` with increasing numbers, and records what it
-/// saw each time. The delays are short and random, so that the two sides drift.
+/// One side of a test without steps: calls `part` with increasing numbers, and records the results.
+/// The delays are short and random, so that the two sides drift.
 fn freely(
     setup: &Setup<'_>,
     me: usize,
@@ -348,7 +348,7 @@ fn freely(
     let mut random = seed;
 
     for (n, seen) in (1..).zip(seen.iter_mut()) {
-        // From time to time, so that harts that share a processor do not take turns for long.
+        // From time to time, so that harts that share a host CPU do not alternate in long slices.
         if n % STRETCH == 1 {
             setup.meet(me, n);
         }
@@ -369,8 +369,8 @@ fn list(setup: &Setup<'_>) -> Result<KVVec<u32>> {
 }
 
 /// Store buffering without steps: the first side stores n to x and reads y, the second stores m to
-/// y and reads x. A round of the first side is evaluated together with two rounds of the second:
-/// the last one that it saw, and the first one that it did not see.
+/// y and reads x. A round of the first side is evaluated with two rounds of the second: the last
+/// one that it saw, and the first one that it did not see.
 fn store_buffering(setup: &Setup<'_>, first: bool, second: bool) -> Result<Counts> {
     let (x, y) = (&line(0), &line(0));
     let (mut saw_y, mut saw_x) = (list(setup)?, list(setup)?);
@@ -404,7 +404,7 @@ fn store_buffering(setup: &Setup<'_>, first: bool, second: bool) -> Result<Count
     let mut counts = Counts::default();
     let mut last = 0;
     for (n, &seen) in (1..).zip(saw_y.iter()) {
-        // What round `m` of the second side saw; its rounds are numbered from 1.
+        // Whether round `m` of the second side, counted from 1, saw this round.
         let saw = |m: u32| {
             saw_x
                 .get((m as usize).wrapping_sub(1))
@@ -422,8 +422,9 @@ fn store_buffering(setup: &Setup<'_>, first: bool, second: bool) -> Result<Count
     Ok(counts)
 }
 
-/// Message passing without steps: stores n to the data, then to the flag. The reader's first number
-/// is whether it saw a new flag, its second whether the data was at least as new.
+/// Message passing without steps: the first side stores n to the data, then to the flag. The values
+/// of an outcome are whether the second side saw a new flag, and whether the data was at least as
+/// new.
 fn message_passing(setup: &Setup<'_>, ordered: bool) -> Result<Counts> {
     let (data, ready) = (&line(0), &line(0));
     let (mut unused, mut result) = (list(setup)?, list(setup)?);
@@ -467,14 +468,14 @@ fn message_passing(setup: &Setup<'_>, ordered: bool) -> Result<Counts> {
     Ok(counts)
 }
 
-/// Each variable has a cache line of its own: a store that has to fetch its line takes long enough
-/// for a later load to overtake it.
+/// A value in a cache line of its own: a later load can overtake a store that has to fetch its
+/// cache line.
 #[repr(align(64))]
 struct Apart<T>(T);
 
-/// `WakeUp` without its barriers, and with a store instead of `xchg()`, which is a barrier on an
-/// x86 host. It shows whether the runner can detect that the barriers are missing. The stores are
-/// not calls and have cache lines of their own, which shows it sooner.
+/// `WakeUp` without its barriers, and with a store instead of `xchg()`, which is a full barrier on
+/// an x86 host. It shows whether the runner can detect missing barriers on this machine. The stores
+/// are inlined and in cache lines of their own, so that fewer rounds are needed.
 struct Unordered {
     asleep: Apart<Line>,
     condition: Apart<Line>,
@@ -511,7 +512,7 @@ fn wake_up(setup: &Setup<'_>) -> Result<Counts> {
     both(
         setup,
         |n| match sleepers[n].prepare() {
-            // Waking up here would hide a lost wake-up from a waker that comes late.
+            // Not dropped: a later waker must still see that the sleeper is asleep.
             Some(asleep) => {
                 core::mem::forget(asleep);
                 0
@@ -589,12 +590,12 @@ impl Outcome {
         self.counts.states.iter().sum()
     }
 
-    /// Whether the two sides ran at the same time often enough to prove anything.
+    /// Whether the two sides ran at the same time often enough for a conclusive result.
     fn is_together(&self) -> bool {
         self.counts.together >= (self.wanted / TOGETHER).max(1)
     }
 
-    /// Whether continuing is pointless.
+    /// Whether the rounds so far are enough for a verdict.
     fn is_enough(&self, test: &Test) -> bool {
         match test.expect {
             Expect::Seen => self.marked(test) > 0,
@@ -608,7 +609,7 @@ impl Outcome {
 enum Verdict {
     Passed(&'static str),
     Failed(&'static str),
-    /// The run proves nothing.
+    /// The run is inconclusive.
     Nothing(&'static str),
 }
 
@@ -621,17 +622,17 @@ impl Results {
 
         match test.expect {
             Expect::Seen if seen > 0 => Verdict::Passed("seen, as expected"),
-            Expect::Seen => Verdict::Failed("not seen, so the other tests prove nothing either"),
-            Expect::Maybe if seen > 0 => Verdict::Passed("seen; it is allowed"),
-            Expect::Maybe => Verdict::Nothing("not seen on this machine, though it is allowed"),
-            Expect::Never(_) if seen > 0 => Verdict::Failed("SEEN, though the barriers forbid it"),
+            Expect::Seen => Verdict::Failed("not seen, so tests that rely on it are inconclusive"),
+            Expect::Maybe if seen > 0 => Verdict::Passed("seen, and allowed"),
+            Expect::Maybe => Verdict::Nothing("allowed, but not seen on this machine"),
+            Expect::Never(_) if seen > 0 => Verdict::Failed("SEEN despite the barriers"),
             Expect::Never(_) if !self.0[n].is_together() => {
-                Verdict::Nothing("not seen, but the two harts hardly ran at the same time")
+                Verdict::Nothing("not seen, but the two harts rarely ran at the same time")
             }
             Expect::Never(bare) if self.0[bare].marked(&TESTS[bare]) > 0 => {
-                Verdict::Passed("not seen, and seen without the barriers")
+                Verdict::Passed("not seen; seen without the barriers")
             }
-            Expect::Never(_) => Verdict::Nothing("not seen, with or without the barriers"),
+            Expect::Never(_) => Verdict::Nothing("not seen with or without the barriers"),
         }
     }
 
@@ -691,13 +692,13 @@ impl Results {
             }
         }
         if nothing > 0 {
-            writeln!(f, "{nothing} proved nothing")?;
+            writeln!(f, "{nothing} inconclusive")?;
         }
         write!(f, "{passed} passed, {failed} failed")
     }
 }
 
-/// A value that is formatted by a function.
+/// A value that a function formats.
 struct Show<F: Fn(&mut fmt::Formatter<'_>) -> fmt::Result>(F);
 
 impl<F: Fn(&mut fmt::Formatter<'_>) -> fmt::Result> fmt::Display for Show<F> {
@@ -711,8 +712,8 @@ struct CpusHeld;
 
 impl CpusHeld {
     fn new() -> CpusHeld {
-        // SAFETY: `cpus_read_lock()` may be called where one may sleep, as in a module's init. The
-        // guard releases it in the same task.
+        // SAFETY: `cpus_read_lock()` may be called where the task may sleep, as in a module's
+        // `init`. The guard releases the lock in the same task, since it does not leave `init`.
         unsafe { cpus_read_lock() };
         CpusHeld
     }
@@ -720,19 +721,21 @@ impl CpusHeld {
 
 impl Drop for CpusHeld {
     fn drop(&mut self) {
-        // SAFETY: Locked by `new`.
+        // SAFETY: `cpus_read_unlock()` requires that this task holds the lock, which `new` took.
         unsafe { cpus_read_unlock() };
     }
 }
 
 fn is_online(cpu: u32) -> bool {
-    // SAFETY: The mask is static, and does not change while the CPUs are held.
+    // SAFETY: `from_raw()` requires a valid pointer to a mask that does not change. The mask is
+    // static, and does not change while the caller holds `CpusHeld`.
     let online = unsafe { Cpumask::from_raw(&raw const __cpu_online_mask) };
 
     CpuId::from_u32(cpu).is_some_and(|cpu| online.test(cpu))
 }
 
-/// Runs a test on all pairs of neighbouring CPUs in turn, for at most `limit` nanoseconds.
+/// Runs a test on all pairs of neighbouring CPUs in turn, in batches of [`BATCH`] rounds, of which
+/// none begins after `limit` nanoseconds.
 fn run(test: &Test, cpus: &[u32], rounds: u64, limit: u64) -> Result<Outcome> {
     let at = [line(0), line(1)];
     let start = Ticks::now();
@@ -780,7 +783,7 @@ impl kernel::Module for RustLitmus {
                 return Err(ENODEV);
             }
             for (n, test) in TESTS.iter().enumerate() {
-                // If harts share a processor, synchronising takes long, and shows nothing anyway.
+                // Synchronising harts that share a host CPU takes long: limit the time.
                 let (rounds, limit) = if test.steps {
                     (steps, seconds.saturating_mul(NSEC_PER_SEC))
                 } else {
@@ -788,18 +791,19 @@ impl kernel::Module for RustLitmus {
                 };
                 let mut outcome = run(test, &cpus, rounds, limit)?;
 
-                // On a busy host, a guest's harts may not have run at the same time at all.
+                // On a busy host, a guest's harts may not have run at the same time.
                 while !outcome.is_enough(test) && outcome.nanoseconds < RETRIED {
                     outcome.add(run(test, &cpus, rounds, limit)?);
                 }
                 results.0.push(outcome, GFP_KERNEL)?;
                 pr_info!("{}", Show(|f| results.show(n, f)));
             }
-            pr_info!("{} harts, {rounds} rounds, {steps} in steps\n", cpus.len());
+            pr_info!("{} harts, rounds={rounds} steps={steps}\n", cpus.len());
         }
         pr_info!("{}\n", Show(|f| results.sum(f)));
 
-        // SAFETY: The last step. Dropped with the module's data, before its text is freed.
+        // SAFETY: `dir()` requires that no later step of `init` fails, and none does; and that the
+        // scope is dropped before the module is unloaded: the module's data contains it.
         let files = unsafe {
             Scope::dir(results, c"rust_litmus", |results, dir| {
                 dir.read_callback_file(c"results", results, &|results, f| {
