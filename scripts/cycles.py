@@ -180,10 +180,6 @@ class Machine:
             self.symbols.range(rvsim.IDLE), {part: self.snapshot(part) for part in wanted})
         missing = [part for part in wanted if not self.snapshot(part).complete()]
         problems = complaints(said.splitlines(), self.log)
-        if problems:
-            # The next run must not take them for good.
-            for part in wanted:
-                self.snapshot(part).remove()
         if missing:
             problems.append(f"{' '.join(missing)}: the guest did not come there; the end of "
                             f"{self.log}:\n{progress.tail(self.log)}")
@@ -193,6 +189,10 @@ class Machine:
     def measure(self, part: str) -> list[str]:
         """Run a snapshot in rvsim, and write its regions: what was wrong."""
         found = self.snapshot(part)
+        # Also if the run that took it was interrupted.
+        if problems := complaints(found.said.read_text(errors="replace").splitlines(), found.said):
+            found.remove()
+            return problems
         run = Run(self, found, part)
         try:
             run.run()

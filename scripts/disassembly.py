@@ -44,6 +44,7 @@ CALL = re.compile(r"R_RISCV_CALL_PLT\s+(\S+)")
 MEMORY = re.compile(r"^(l[bhwd]u?|s[bhwd]|(lr|sc)\.[wd].*|amo.*)$")
 STACK = re.compile(r"\(sp\)|-0x[0-9a-f]+\(s0\)")
 FENCE = re.compile(r"^s?fence")
+LOAD = re.compile(r"l[bhwd]u?$")
 SATP = "csrr satp"
 IRQ_SAVE, IRQ_RESTORE = "call rust_riscv_irq_save", "call rust_riscv_irq_restore"
 
@@ -115,15 +116,14 @@ def check_satp(code: dict[str, list[str]]) -> Results:
     results.add("page tables: satp is read", bool(reading), "by no function that could be checked")
     for name in reading:
         tokens = code[name]
-        calls = [t for t in tokens if t == SATP or t.startswith("call rust_riscv_irq_")]
-        # The loads from the tables are before interrupts are restored.
-        walked = next((t for t in tokens[tokens.index(SATP) + 1:]
-                       if MEMORY.match(t) or t.startswith("call ")), "")
-        results.add(f"page tables: {name} reads satp with interrupts off",
-                    calls[:1] == [IRQ_SAVE] and SATP in calls[1:]
-                    and all(calls[n - 1] == IRQ_SAVE for n, t in enumerate(calls) if t == SATP)
-                    and calls[-1] == IRQ_RESTORE and MEMORY.match(walked) is not None,
-                    "; ".join(tokens))
+        at = tokens.index(SATP)
+        # Where an early exit restores interrupts, too, the last is behind it.
+        end = len(tokens) - tokens[::-1].index(IRQ_RESTORE) if IRQ_RESTORE in tokens else 0
+        before = [t for t in tokens[:at] if t in (IRQ_SAVE, IRQ_RESTORE)]
+        walked = [t for t in tokens[at:end] if LOAD.match(t)]
+        after = [t for t in tokens[end:] if LOAD.match(t) or t == SATP]
+        results.add(f"page tables: {name} walks them with interrupts off",
+                    before[-1:] == [IRQ_SAVE] and bool(walked) and not after, "; ".join(tokens))
     return results
 
 

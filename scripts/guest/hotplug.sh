@@ -87,7 +87,7 @@ stall() {
 		cat $meter/stall
 	done > /tmp/stalls
 	if [ "$(grep -c "^call [0-9]" /tmp/stalls)" != 5 ]; then
-		cat /tmp/stalls
+		grep -v "^call [0-9]" /tmp/stalls
 		return 1
 	fi
 	awk '{ m = $2; if ($4 > m) m = $4; if ($6 > m) m = $6; print int(m / 1000000) }' \

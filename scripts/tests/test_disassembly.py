@@ -29,11 +29,14 @@ class Satp(unittest.TestCase):
     def test_interrupts_are_on(self) -> None:
         for tokens in (("csrr satp", "ld"), (SAVE, RESTORE, "csrr satp", "ld"),
                        (SAVE, "csrr satp", RESTORE, "ld"), ("csrr satp", SAVE, "ld", RESTORE),
-                       (SAVE, "csrr satp", "ld")):
+                       (SAVE, "csrr satp", "ld"), (SAVE, "csrr satp", "ld", RESTORE, "ld")):
             with self.subTest(tokens):
                 self.assertEqual(
                     self.failures(*tokens),
-                    ["page tables: riscv::text::look_up reads satp with interrupts off"])
+                    ["page tables: riscv::text::look_up walks them with interrupts off"])
+
+    def test_an_early_exit(self) -> None:
+        self.assertEqual(self.failures(SAVE, "csrr satp", RESTORE, "ld", "sd", RESTORE, "sd"), [])
 
     def test_nothing_reads_it(self) -> None:
         self.assertEqual(self.failures("ld"), ["page tables: satp is read"])
