@@ -4,7 +4,7 @@
 
 Prints a line "bench: NAME key=value ... ratio=R" for each figure (ratio = C / Rust:
 above 1 is better), and writes build/bench/results.json, results.md and results.svg. Then
-counts what operations cost all harts, as "make ledger" does. The exit status is 0 only if
+counts the cost of operations for all harts, as "make ledger" does. The exit status is 0 only if
 every figure could be measured and reaches its minimum.
 """
 

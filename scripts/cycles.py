@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""C against Rust in one boot, in cycles of a modelled SiFive P550 (rvsim).
+"""Compare C and Rust in one boot, in cycles of a simulated SiFive P550 (rvsim).
 
-Prints "cycles: NAME harts=H c=... rust=... ratio=..." a figure, without the cycles in
-which all harts were idle, and writes build/cycles/results.json, results.md, results.svg,
-and profile.md, the functions that the time is spent in. It takes long; what was
-interrupted goes on with what has not been measured yet.
+Prints a line "cycles: NAME harts=H c=... rust=... ratio=..." for each figure, without the
+cycles in which all harts were idle. Writes build/cycles/results.json, results.md,
+results.svg and profile.md, which lists the functions in which the time was spent. This
+takes hours; a run that was interrupted continues with what has not been measured yet.
 """
 
 import argparse
@@ -42,7 +42,7 @@ from harness.snapshot import Snapshot
 OUT = paths.BUILD / "cycles"
 HARTS = (1, 4, 8)
 
-# What scripts/guest/bench/cycles.sh measures: its functions, and the figures of each.
+# The functions of scripts/guest/bench/cycles.sh, and the figures that each of them measures.
 MEASURE = {
     "ftrace": ("ftrace-enable", "ftrace-disable"),
     "key": ("static-key",),
@@ -50,35 +50,37 @@ MEASURE = {
     "edit": ("rendezvous-1",),
     "faults": ("bad-access", "minor-fault"),
     "hotplug": ("hotplug-cycle", "first-ipi"),
-    # Last: the kernel goes on freeing programs.
+    # Last, since the kernel frees programs for some time afterwards.
     "bpf": ("bpf-attach", "bpf-detach"),
 }
-# Where no other hart is, none comes online.
+# These need more than one hart.
 MANY = {"hotplug"}
-# Loaded in this order; and what the script loads later, to measure Rust.
+# The modules that are loaded first, in this order; and those that the script loads later, to
+# measure Rust.
 LOAD = ("rust_riscv", "rust_riscv_bench_patch", "rust_riscv_cpuhp_meter")
 LATER = ("rust_riscv_patch", "rust_riscv_fault", "rust_riscv_sbi_ipi")
-# The engine writes as on a hart: rvsim's memory is coherent, and fetches are of 4 bytes.
+# No workarounds for QEMU: rvsim's memory is coherent, and it fetches 4 bytes at once.
 PARAMETERS = {"write_twice": 0, "atomic_fetch": 1}
 
-# Cycles between samples of a profile. A prime: loops of patching have periods of their own.
+# Cycles between the samples of a profile. A prime number, so that it is no multiple of the
+# period of a loop.
 EVERY = 97
-# The same while all harts are idle.
+# As above, while all harts are idle.
 IDLE_EVERY = 997
-# Between those of progress, where nothing is measured.
+# Cycles between updates of the progress line, while nothing is measured.
 SELDOM = 1_000_000
-# What says that a guest hangs: this many cycles without anything that we wait for.
+# A guest hangs if nothing that we wait for happens for this many cycles.
 HUNG = 5_000_000_000
 
-# Bytes of a machine's memory that has been in use.
+# The size of a snapshot in bytes: the memory that the guest has used.
 SNAPSHOT = 200_000_000
 
-# Arguments of timed_mark in timed_mark.h.
+# The arguments of timed_mark(), see timed_mark.h.
 BEGIN, END = 0x72720001, 0x72720002
 
 
 class Machine:
-    """A guest with so many harts: in QEMU until what is measured, in rvsim from there."""
+    """A guest with this many harts. It boots in QEMU; the measured operations run in rvsim."""
 
     def __init__(self, harts: int, measure: list[str], sides: list[str], sites: str,
                  tools: dict[str, str]):
@@ -120,11 +122,11 @@ class Machine:
         raise StepFailed(f"{file} has no {symbol}")
 
     def key(self) -> str:
-        """What the machine depends on, from its start on."""
+        """A hash of everything that the guest depends on."""
         return self.digest(Path(snapshot.__file__), Path(rvsim.__file__), *self.boot.values())
 
     def key_of_c(self) -> str:
-        """What C's side depends on, but for where modules of Rust, which do nothing, are."""
+        """A hash of what the results of C depend on, except for the addresses of Rust modules."""
         return self.digest(self.boot["kernel"], self.boot["firmware"],
                            paths.SCRIPTS / "guest/bench/cycles.sh", *self.programs.values(),
                            self.built["rust_riscv_bench_patch"])
@@ -154,11 +156,11 @@ class Machine:
         return self.folder / f"{part}.json"
 
     def prepare(self) -> None:
-        """Drop what is of another kernel, other modules or another script."""
+        """Remove results and snapshots of another kernel, other modules or another script."""
         note = self.folder / "keys"
         keys = json.loads(note.read_text()) if note.exists() else {}
         same = keys.get("all") == self.key()
-        # What C cost with other modules of Rust is only compared with if that is asked for.
+        # Results of C with other Rust modules are only used if the user asked for it.
         if same and not (keys.get("kept_c") and "c" in self.sides):
             return
         note.unlink(missing_ok=True)
@@ -171,7 +173,7 @@ class Machine:
         note.write_text(json.dumps({"all": self.key(), "c": self.key_of_c(), "kept_c": keep_c}))
 
     def take(self, wanted: list[str]) -> list[str]:
-        """Boot in QEMU, and take what is wanted over: what was wrong."""
+        """Boot in QEMU and take the wanted snapshots. Returns problems."""
         step = Step(f"{self.name}: booting in QEMU")
         pauses = {self.address(program, "pause_here"): self.address(program, "pause_end")
                   for program in ("pause", "timed_write")}
@@ -187,7 +189,7 @@ class Machine:
         return problems
 
     def measure(self, part: str) -> list[str]:
-        """Run a snapshot in rvsim, and write its regions: what was wrong."""
+        """Run a snapshot in rvsim and write its regions. Returns problems."""
         found = self.snapshot(part)
         # Also if the run that took it was interrupted.
         if problems := complaints(found.said.read_text(errors="replace").splitlines(), found.said):
@@ -217,7 +219,7 @@ def complaints(lines: list[str], log: Path) -> list[str]:
 
 
 class Run:
-    """One snapshot in rvsim: regions from BEGIN to END, and samples, until "measured"."""
+    """A run of a snapshot in rvsim, which measures its regions, until the guest says "measured"."""
 
     def __init__(self, machine: Machine, found: Snapshot, part: str):
         self.machine = machine
@@ -248,7 +250,7 @@ class Run:
         return [line.rstrip("\r") for line in text.split("\n")[:-1]]
 
     def name_modules(self, said: list[str]) -> None:
-        """Where modules are, as the guest has said."""
+        """Add the symbols of modules, at the addresses that the guest has printed."""
         where: dict[str, dict[str, int]] = {}
         for line in said:
             if m := cycles.SECTION.match(line):
@@ -286,7 +288,7 @@ class Run:
         self.step.done(f"cycle {self.session.cycle:,}")
 
     def listen(self) -> None:
-        """Note what the guest has said since the last time."""
+        """Handle what the guest has printed since the last call."""
         lines = self.lines()
         new, self.seen = lines[self.seen:], len(lines)
         for said in guest.said(new):
@@ -314,7 +316,7 @@ class Run:
         return int(self.session.sim.harts[hart].regs[10 + number])
 
     def leave(self, hart: int) -> None:
-        """Go on where a hart has been stopped: until its PC is another."""
+        """Continue until the PC of a hart that is stopped at the mark has changed."""
         while self.session.sim.harts[hart].pc == self.mark:
             self.session.sim.run_to(cycles=1, console_output=True)
 
@@ -347,7 +349,7 @@ class Run:
                 if self.argument(which, 0) == END:
                     break
                 self.leave(which)
-            # It will be idle for a while.
+            # It is likely to be idle for a while.
             every = IDLE_EVERY if idles else EVERY
             self.step.update(f"{region.name}: {(now - begin) / 1e6:.1f} M cycles, "
                              f"{idle / 1e6:.1f} M idle")
@@ -360,16 +362,16 @@ class Run:
             already = spent.get(name, (0, 0))
             spent[name] = (already[0] + n, already[1] + counted[pc])
         region.profile = spent
-        # As a number with a sign.
+        # The argument is signed: an error is negative.
         if not 0 < self.argument(which, 1) < 1 << 63:
             self.problems.append(f"{self.part}: writing failed")
-        # So that the session takes what the console has.
+        # Make the session read the console.
         session.run(self.rvsim.Cycles(1))
 
 
 def run(harts: int, measure: list[str], sides: list[str], sites: str,
         tools: dict[str, str]) -> tuple[list[Region], list[str]]:
-    """Measure on a machine: regions, and what was wrong."""
+    """Measure on a machine. Returns the regions and problems."""
     machine = Machine(harts, measure, sides, sites, tools)
     problems: list[str] = []
     with locked(machine.folder.with_suffix(".lock"), f"measuring on {machine.name}"):
@@ -390,7 +392,7 @@ def run(harts: int, measure: list[str], sides: list[str], sites: str,
 
 
 def picture(found: list[cycles.Figure]) -> str | None:
-    """A plot of cycles over harts of each figure that has been measured on several machines."""
+    """Plots of cycles over harts, for the figures that were measured on several machines."""
     panels: list[list[str]] = []
     for name in dict.fromkeys(f.name for f in found):
         data: plot.Lines = {}
@@ -423,12 +425,12 @@ def main() -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--harts", type=int, nargs="*", default=words("HARTS") or HARTS)
     parser.add_argument("--only", nargs="*", choices=list(MEASURE),
-                        default=words("ONLY") or list(MEASURE), help="what is measured")
+                        default=words("ONLY") or list(MEASURE), help="what to measure")
     parser.add_argument("--side", nargs="*", choices=["c", "rust"],
                         default=words("SIDE") or ["c", "rust"],
-                        help="rust: compare with what C cost the last time")
+                        help="rust: measure only Rust, and compare with the last result of C")
     parser.add_argument("--sites", default=os.environ.get("SITES", "") or "all",
-                        help="how many functions are traced")
+                        help="the number of functions to trace, or all")
     args = parser.parse_args()
     if unknown := set(args.only) - set(MEASURE):
         raise StepFailed(f"{' '.join(unknown)} is not measured; there are {' '.join(MEASURE)}")

@@ -8,7 +8,7 @@ A defect is a patch rust/tests/defects/SUITE/NAME.patch that begins with
     #        "selftests", "stress" or "ledger" for the guests of that name, or "litmus" for
     #        litmus tests on the guest's harts; or, without a guest, "models" for
     #        litmus tests and loom, "compiled" for barriers in objects, "compile_fail"
-    #        for what must not compile with a kernel ("host" for what needs none), or
+    #        for misuse that must not compile, with a kernel ("host" without one), or
     #        "bare" for a row of bare machines (row=NAME)
     # expect: the test that must fail (or "guest" / "kernel log", for a defect
     #         that takes the guest down or makes its kernel complain)
@@ -131,7 +131,7 @@ def with_suite(built: dict[str, Path], name: str) -> tuple[str, ...]:
 
 
 def row_failed(defect: Defect, tools: dict[str, str], built: dict[str, Path]) -> Failed:
-    """What fails in a guest that runs none of our suites."""
+    """The failures in a guest that runs none of our suites."""
     machine, words = defect.machine, defect.parameters
     row: matrix.Row
     if defect.suite == "selftests":
@@ -158,13 +158,13 @@ def bare_row(defect: Defect) -> matrix.Bare:
 
 
 def beginnings(names: list[str]) -> list[str]:
-    """Split at each colon into a name and what follows: either may contain a colon."""
+    """The parts of each text that end at a colon: a name and its details may contain colons."""
     return [": ".join(words[:n]) for words in (name.split(": ") for name in names)
             for n in range(1, len(words) + 1)]
 
 
 def failed(defect: Defect, tools: dict[str, str], step: Step) -> Failed:
-    """What fails with the defect: the names, and the path of the log."""
+    """The names of the tests that fail with the defect, and the path of the log."""
     tree = WORK / "tree"
     copy(defect, tree)
     if defect.suite == "host":
@@ -197,11 +197,11 @@ def failed(defect: Defect, tools: dict[str, str], step: Step) -> Failed:
     elif defect.suite != "guest":
         kunit = with_suite(built, defect.suite)
         test = defect.expect.split(".")[-1]
-        # Only the test that must fail, unless the guest is expected to die.
+        # Run only the test that must fail, unless the guest is expected to die.
         glob = f"{defect.suite}.*" if test in ("guest", "kernel log") else f"{defect.suite}.{test}"
         machine.append = f"kunit.filter_glob={glob}"
     elif defect.script != "test":
-        # The script's own checks: no suite.
+        # Run only the script's own checks.
         kunit, machine.append = ("rust_riscv_kunit_cpuhp",), "kunit.filter_glob=none.none"
     boot = suite.boot(k, tools, built, f"defect-{defect.slug}", machine, matrix.SLOW, step,
                       kunit=kunit, litmus=litmus, parameters=defect.parameters,
@@ -212,7 +212,7 @@ def failed(defect: Defect, tools: dict[str, str], step: Step) -> Failed:
 
 
 def died_in(defect: Defect, boot: Boot) -> list[str]:
-    """The expected failure, if the guest died in its suite and only that test ran."""
+    """The expected failure, if the guest died in its suite: no other test ran in it."""
     begun = any(line.endswith(f"# Subtest: {defect.suite}") for line in boot.lines)
     return [defect.expect] if boot.outcome == "died" and begun else []
 

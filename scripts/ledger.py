@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Counts what operations that patch text cost all harts, with C and with Rust.
+"""Count what operations that patch text cost on all harts, with C and with Rust.
 
 Prints "ledger: OPERATION.COST harts=H ipi=sbi c=N rust=N" for each cost of an operation, and
-writes build/ledger/ledger.md. Ends with "N passed, N failed": known costs, and what Rust may
-cost at most.
+writes build/ledger/ledger.md. Checks operations of known cost, and the limits for Rust. Ends
+with "N passed, N failed".
 """
 
 import argparse

@@ -37,7 +37,7 @@ def ipis(lines: list[str]) -> str:
 
 
 def histogram(stats: list[str]) -> list[str]:
-    """The lines below "stopped_us", with a bar each."""
+    """The lines below "stopped_us", each with a bar."""
     rows = []
     inside = False
     for line in stats:
@@ -54,7 +54,7 @@ def histogram(stats: list[str]) -> list[str]:
 
 
 def tracer(said: list[str], harts: int) -> str:
-    """How long C and Rust took to switch the function tracer on and off."""
+    """The times that C and Rust took to enable and disable the function tracer."""
     functions = next((line.split()[1] for line in said if line.startswith("functions ")), "?")
     times: dict[str, list[tuple[float, float]]] = {}
     for line in said:

@@ -4,8 +4,8 @@
 
 Function tracers, kprobes, static keys, BPF, modules, loading and unloading of our module,
 CPU hotplug, and page faults: scripts/guest/stress.sh. A seed, which is printed, determines
-what each of them does, and in which order. The time is divided among
-the guests. Ends with "N passed, N failed".
+what each of them does, and in which order. The guests share the time.
+Ends with "N passed, N failed".
 """
 
 import argparse

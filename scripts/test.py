@@ -97,7 +97,7 @@ def run_row(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Resul
 
 
 def run_spike(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Results:
-    """A guest in Spike, where that can be had."""
+    """Run a guest in Spike, if Spike is available."""
     if reason := spike.unable(tools):
         print(f"    {row.title}: skipped: {reason}", flush=True)
         return Results([Result(row.name, "skip", reason)])
@@ -123,7 +123,7 @@ TABLES: tuple[tuple[tuple[matrix.Named, ...], tuple[matrix.Named, ...]], ...] = 
 
 
 def check_names(only: str, full: bool) -> None:
-    """Refuse an ONLY that names no part of the suite, as if all of it had passed."""
+    """Fail if ONLY selects no part of the suite, instead of passing without having run a test."""
     names = ["lint", "litmus", *(row.name for usual, all_rows in TABLES
                                  for row in (all_rows if full else usual))]
     if not any(all(w in name for w in only.split()) for name in names):

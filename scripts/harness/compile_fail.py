@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests misuse of our types, which the compiler must reject.
+"""Tests that the compiler rejects misuse of our types.
 
 Each file in rust/tests/compile_fail/ compiles, but not with --cfg misuse: then the errors
 are exactly those of its lines "// expect: [CODE: ]BEGINNING OF THE MESSAGE", in this
 order. A file with a line "// needs: kernel" is compiled with the command by which
 Kbuild compiled one of our modules, from its .cmd file; with "// needs: kernel with CFG"
-only if our crate was compiled with that --cfg, else it is skipped. All others are
-compiled for the host. Code that they share is in subfolders.
+only if our crate was compiled with that --cfg; otherwise it is skipped. All others are
+compiled for the host. Subfolders contain shared code.
 """
 
 import re
@@ -63,7 +63,7 @@ def check(rustc: list[str], where: Path, source: Path) -> Results:
         results.add(name, False, f"{source} has no line \"// expect: ...\"")
         return results
     good = errors(rustc, where, source, misuse=False)
-    # Not of the same name: a defect that nothing compiles with is not seen by this.
+    # A name of its own, so that a defect with which nothing compiles does not count as found.
     results.add(f"{name}_right_use", not good, f"does not compile: {good}")
     bad = errors(rustc, where, source, misuse=True)
     same = len(bad) == len(wanted) and all(

@@ -60,7 +60,7 @@ def fences(kind: str) -> list[list[Test]]:
 
 
 def words(word: str) -> list[list[Test]]:
-    """The instruction or the call that a litmus test's primitive stands for."""
+    """The instruction or call that a primitive of a litmus test stands for."""
     if m := re.fullmatch(r"RISCV_FENCE\((\w+), (\w+)\)", word):
         return [[is_fence(*m.groups())]]
     if m := re.fullmatch(r"(?:dma_)?mb\((Full|Read|Write)\)", word):

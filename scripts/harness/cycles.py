@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Computes the figures of "make cycles", and names the functions that cycles were spent in.
+"""Computes the figures of "make cycles", and a profile by function.
 
-A figure is a name with its keys, as in "make bench". A side of it costs cycles, of which
-those are idle in which no hart did anything, and instructions, of all harts.
+A figure is a name with its keys, as in "make bench". For each side it has the number of
+cycles, the number of these in which all harts were idle, and the number of instructions
+that all harts executed.
 """
 
 import bisect
@@ -19,7 +20,7 @@ MEASURE = re.compile(r"measure (\S+)((?: \S+=\S+)*) (\w+)$")
 SAMPLE = re.compile(r"sample (\S+)((?: \S+=\S+)*) ns (\w+) (\d+)$")
 SECTION = re.compile(r"section (\S+) (\S+) 0x([0-9a-f]+)$")
 
-# What a figure has to reach: its name, the harts, the ratio.
+# The minimum ratio of a figure: its name, the number of harts, the ratio.
 MINIMA = {
     ("ftrace-enable", 1): 2.5, ("ftrace-disable", 1): 3,
     ("ftrace-enable", 4): 14, ("ftrace-disable", 4): 20,
@@ -44,7 +45,7 @@ class Region:
     cycles: float
     idle: float = 0
     instructions: int | None = None
-    # Of the hart that did it: function -> cycles and instructions, as sampled.
+    # Of the hart that ran the operation: function -> cycles and instructions, by sampling.
     profile: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def json(self) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def region_of(said: str) -> Region | None:
 
 
 def sampled(said: str, mhz: int) -> Region | None:
-    """What a guest has measured itself: "sample NAME KEYS ns SIDE NANOSECONDS"."""
+    """A measurement by the guest itself: "sample NAME KEYS ns SIDE NANOSECONDS"."""
     if not (m := SAMPLE.match(said)):
         return None
     return Region(m.group(1), keys_of(m.group(2)), m.group(3), int(m.group(4)) * mhz / 1000)
@@ -78,7 +79,7 @@ class Figure:
     sides: dict[str, list[Region]] = field(default_factory=dict)
 
     def busy(self, side: str) -> float:
-        """Cycles, without those in which no hart did anything."""
+        """Cycles in which at least one hart was not idle."""
         return median(r.cycles - r.idle for r in self.sides[side])
 
     @property
@@ -93,7 +94,7 @@ class Figure:
 
     @property
     def problem(self) -> str:
-        """Why this figure is not usable or too low; empty if it is neither."""
+        """Why this figure is unusable or too low; empty if it is neither."""
         return problem(self.ratio, self.minimum)
 
     def instructions(self, side: str) -> float | None:
@@ -132,14 +133,14 @@ def figures(regions: Iterable[Region], harts: int) -> list[Figure]:
 
 
 def missing(regions: list[Region], wanted: list[str]) -> list[str]:
-    """Descriptions of the wanted figures that a side is missing of."""
+    """Descriptions of the wanted figures of which a side is missing."""
     have = {(r.name, r.side) for r in regions}
     return [f"{name} was not measured: {side}" for name in wanted for side in ("c", "rust")
             if (name, side) not in have]
 
 
 def flat(found: list[Figure]) -> list[str]:
-    """Rust's cycles on many harts over those on one."""
+    """The ratios of Rust's cycles on several harts to those on one hart."""
     lines = []
     for one in (f for f in found if f.harts == 1 and "rust" in f.sides):
         more = [f for f in found if f.name == one.name and f.harts > 1 and "rust" in f.sides]
@@ -168,7 +169,7 @@ def table(found: list[Figure]) -> str:
 
 
 def profile(figure: Figure, side: str, least: float = 0.005) -> str:
-    """A table of the functions in which the hart that did it spent most cycles."""
+    """A table of the functions in which the hart that ran the operation spent most cycles."""
     cycles: Counter[str] = Counter()
     instructions: Counter[str] = Counter()
     for r in figure.sides[side]:
@@ -195,7 +196,7 @@ def profile(figure: Figure, side: str, least: float = 0.005) -> str:
 
 
 class Symbols:
-    """Names of the functions at addresses, of the kernel and of its modules."""
+    """The functions of the kernel and its modules, by address."""
 
     def __init__(self) -> None:
         self.at: dict[int, str] = {}
@@ -215,12 +216,12 @@ class Symbols:
         self.sorted = []
 
     def module(self, module: str, sections: dict[str, int], symbols: str) -> None:
-        """Read what "nm --format=sysv" prints of a module with its sections at these addresses."""
+        """Read the output of "nm --format=sysv" for a module whose sections are there."""
         stale = f" [{module}]"
         self.at = {at: name for at, name in self.at.items() if not name.endswith(stale)}
         for line in symbols.splitlines():
             fields = [f.strip() for f in line.split("|")]
-            # A name of Rust may have bars.
+            # Names in Rust may contain "|".
             if len(fields) >= 7 and fields[-4] == "FUNC" and fields[-1] in sections:
                 address = sections[fields[-1]] + int(fields[-6], 16)
                 self.at[address] = "|".join(fields[:-6]) + stale
@@ -237,7 +238,7 @@ class Symbols:
         if not self.sorted:
             self.sorted = sorted(self.at)
         at = bisect.bisect_right(self.sorted, pc) - 1
-        # BPF's programs and trampolines, and what is far from every symbol.
+        # BPF programs and trampolines, and addresses that are far from every symbol.
         if at < 0 or (pc - self.sorted[at] > 1 << 16):
             return "(elsewhere)"
         return self.at[self.sorted[at]]

@@ -40,7 +40,7 @@ def fetch(name: str, what: str, packages: Sequence[str], suite: str, size: int,
           hint: str = "") -> Path:
     """The folder in the cache in which the packages, for this machine, are unpacked.
 
-    They take size bytes, with apt's lists.
+    size is the space that they need in bytes, with apt's lists.
     """
     folder = paths.cache() / name
     with locked(paths.cache() / f"{name}.lock", f"fetching {what}"):
@@ -94,6 +94,6 @@ def busybox() -> Path:
 
 
 def guest_bash() -> Path:
-    """A bash for scripts that busybox's shell does not run: in that of 1.38.0, "read" never
-    returns once a trap has run."""
+    """A bash for scripts that do not work in busybox's shell: in that of 1.38.0, "read" never
+    returns after a trap has run."""
     return program("guest_bash", "bash-static", "bash-static")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Changes properties of a flattened device tree, as in the Devicetree Specification, chapter 5."""
+"""Changes properties of a flattened device tree (Devicetree Specification, chapter 5)."""
 
 import struct
 
@@ -21,7 +21,7 @@ def string(blob: bytes, at: int) -> bytes:
 
 
 class Strings:
-    """The block of the names of properties."""
+    """The strings block, which contains the names of properties."""
 
     def __init__(self, block: bytes):
         self.block = block
@@ -39,7 +39,7 @@ def prop(strings: Strings, name: str, value: bytes) -> bytes:
 
 
 def with_properties(blob: bytes, node: str, properties: dict[str, bytes]) -> bytes:
-    """The tree with these properties of a node below its root, instead of those that it has."""
+    """The tree with these properties of a node below its root changed or added."""
     (magic, _, structure, names, reserved, version, compatible, cpu, names_size,
      _) = HEADER.unpack_from(blob)
     if magic != MAGIC:
@@ -72,7 +72,7 @@ def with_properties(blob: bytes, node: str, properties: dict[str, bytes]) -> byt
             out += b"".join(prop(strings, *p) for p in properties.items())
     if not found:
         raise ValueError(f"no node {node} in the device tree")
-    # The reservations end with two zeros.
+    # The reservation block ends with an entry of two zeros.
     end = reserved
     while any(blob[end:end + 16]):
         end += 16

@@ -20,7 +20,7 @@ SAMPLE = re.compile(r"sample (\S+)((?: \S+=\S+)*) (\w+) (\w+) ([0-9.]+)$")
 
 
 def problem(ratio: float | None, minimum: float | None, maximum: float | None = None) -> str:
-    """Why a ratio is not usable, or out of its bounds; empty if it is neither."""
+    """Why a ratio is unusable or out of its bounds; empty if it is neither."""
     if ratio is None:
         return "there are not two sides to compare"
     if minimum is not None and ratio < minimum:
@@ -37,7 +37,7 @@ class Figure:
     unit: str
     sides: dict[str, list[float]] = field(default_factory=dict)
     minimum: float | None = None
-    # For a ratio that is not of two sides, and is better when lower.
+    # For a ratio that is not computed from two sides; lower is better.
     value: float | None = None
     maximum: float | None = None
 
@@ -58,7 +58,7 @@ class Figure:
 
     @property
     def problem(self) -> str:
-        """Why this figure is not usable; empty if it is."""
+        """Why this figure is unusable; empty if it is usable."""
         return problem(self.ratio, self.minimum, self.maximum)
 
     def line(self) -> str:

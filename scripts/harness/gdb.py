@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Talks to QEMU's stub for GDB: stops a machine, reads and writes registers of its harts.
+"""A client of QEMU's GDB stub: stops a machine, reads and writes registers of its harts.
 
-The protocol is that of GDB's manual, appendix "Remote Serial Protocol".
+The protocol is described in GDB's manual, appendix "Remote Serial Protocol".
 """
 
 import re
@@ -17,7 +17,7 @@ def packet(payload: str) -> bytes:
 
 
 def registers(documents: list[str]) -> dict[str, tuple[int, int]]:
-    """The number and the bytes of each register that the target's descriptions list."""
+    """The number and the size of each register in the target's descriptions."""
     found = {}
     following = 0
     for attributes in re.findall(r"<reg\s([^>]*)>", "".join(documents)):
@@ -29,7 +29,7 @@ def registers(documents: list[str]) -> dict[str, tuple[int, int]]:
 
 
 class Gdb:
-    """A connection. The machine is stopped while it is made."""
+    """A connection. Making it stops the machine."""
 
     def __init__(self, path: Path):
         self.socket = socket.socket(socket.AF_UNIX)
@@ -86,7 +86,7 @@ class Gdb:
         self.ask(f"Hg{self.harts[hart]}")
 
     def get(self, name: str) -> int | None:
-        """A register of the hart that is selected; None, if it has none of this name."""
+        """A register of the selected hart; None if it has no register of this name."""
         if name not in self.numbers:
             return None
         answer = self.ask(f"p{self.numbers[name][0]:x}")
@@ -95,7 +95,7 @@ class Gdb:
         return int.from_bytes(bytes.fromhex(answer), "little")
 
     def physical(self, address: int) -> int:
-        """Eight bytes of physical memory."""
+        """Read eight bytes of physical memory."""
         self.ask("Qqemu.PhyMemMode:1")
         answer = self.ask(f"m{address:x},8")
         self.ask("Qqemu.PhyMemMode:0")

@@ -117,13 +117,13 @@ def boot(args: Sequence[object], log: Path, limits: Limits, step: Step, harts: i
          stays: bool = False) -> Boot:
     """Run a guest until it ends or hangs.
 
-    If it stays when it has powered itself off, as in Spike with a firmware that has no symbols, it
-    ends there.
+    With stays, the simulator does not exit when the guest powers itself off, as Spike with a
+    firmware without symbols: then it is stopped here.
     """
     result = Boot(log=log)
     log.parent.mkdir(parents=True, exist_ok=True)
     start = last = time.monotonic()
-    # Seconds, as on an idle host.
+    # In seconds of an idle host.
     silent = total = 0.0
     process = subprocess.Popen([str(a) for a in args], stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

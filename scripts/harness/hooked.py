@@ -19,7 +19,7 @@ def series(hooks: Path = paths.PATCHES) -> list[Path]:
 
 
 def apply_one(patch: Path, tree: Path, to: str) -> None:
-    """Apply a patch to a tree, which messages call "to"."""
+    """Apply a patch to a tree. to is the tree's name in messages."""
     with patch.open() as text:
         r = subprocess.run(["patch", "-p1", "--no-backup-if-mismatch", "-f", "-d", tree],
                            stdin=text, capture_output=True, text=True, check=False)
@@ -50,7 +50,7 @@ class Tree:
                 path: (folder / path).read_text() for path in sorted(touched)}
 
     def digest(self) -> str:
-        """Differs for series that leave different files, and for no others."""
+        """A hash of the patched files. It does not depend on messages or the order of patches."""
         content = "\0".join(part for file in self.patched.items() for part in file)
         return hashlib.sha256(content.encode()).hexdigest()
 

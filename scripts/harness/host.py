@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs the tests that need no kernel, on the host: of the plain logic, and of these scripts."""
+"""Runs the tests that need no kernel, on the host: those of the plain logic and the scripts."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 from harness import compile_fail, paths, unit
 from harness.results import Results
 
-# The configurations that the logic is tested in: with compressed instructions, and without.
+# The configurations in which the logic is tested: with and without compressed instructions.
 KERNELS: dict[str, tuple[str, ...]] = {"host": ("--cfg", "CONFIG_RISCV_ISA_C"), "host-no-c": ()}
 
 LINE = re.compile(r"^test (\S+)(?: - [\w ]+)? \.\.\. (ok|FAILED|ignored)")

@@ -18,7 +18,7 @@ HINT = ("No kernel source could be had. Get a 7.3 or 7.2 kernel, a tree or a tar
 
 
 def fetch(url: str) -> HTTPResponse:
-    # The server answers slowly now and then; it rarely does so three times.
+    # The server sometimes answers slowly, but rarely three times in a row.
     for attempt in range(3):
         try:
             answer: HTTPResponse = urllib.request.urlopen(url, timeout=30)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Counts what operations that patch text cost all harts, with C and with Rust in one boot.
+"""Counts what operations that patch text cost on all harts, with C and with Rust in one boot.
 
 A guest runs scripts/guest/ledger.sh, and QEMU's plugin (scripts/qemu/ledger.c) counts
-instructions and calls on all harts while an operation runs. So nothing in the guest is
-changed for it, and time does not matter.
+instructions and calls on all harts while an operation runs. So the guest is not modified, and
+the results do not depend on time.
 """
 
 import re
@@ -31,14 +31,15 @@ TLB_BY_IPI = "__ipi_flush_tlb_range_asid"
 TLB_BY_SBI = "sbi_remote_sfence_vma_asid"
 CALL = "smp_call_function_many_cond"
 STOP = "stop_cpus"
-# With one flush each: BPF's memory, which the kernel frees when it gets to it.
+# Fills the memory of BPF programs that are freed, with one flush each. Counted separately, since
+# the kernel frees them at any time.
 FILL = "patch_text_set_nosync"
 FUNCTIONS = (FLUSH, FLUSH_BY_IPI, FLUSH_BY_SBI, TLB_BY_IPI, TLB_BY_SBI, CALL, STOP, FILL)
 
 # The newest release of QEMU with which the plugin was tried.
 TESTED = (10, 0)
 
-# The plugin's names of what it counts, and the number of each.
+# The number of each event that the plugin counts, by its name in the plugin.
 Counts = dict[str, int]
 
 
@@ -63,14 +64,14 @@ def build_plugin(tools: dict[str, str]) -> Path:
 
 
 def has_plugins(tools: dict[str, str]) -> bool:
-    """Whether QEMU was built with plugins, as distributions build it."""
+    """Whether QEMU was built with support for plugins, as in distributions."""
     r = subprocess.run([tools["QEMU"], "-plugin", "help"], capture_output=True, text=True,
                        check=False)
     return r.returncode == 0
 
 
 def unable(tools: dict[str, str], any_qemu: bool) -> str:
-    """The reason why nothing is counted here; empty if it is."""
+    """The reason why nothing can be counted here; empty if it can."""
     if not has_plugins(tools):
         return f"{tools['QEMU']} has no plugins"
     release = tuple(int(n) for n in tools["QEMU_VERSION"].split(".")[:2])
@@ -97,15 +98,15 @@ def option(plugin: Path, out: Path, kernel: Kernel) -> str:
 
 
 def columns(counts: Counts, harts: int, ipi: str) -> Counts:
-    """What an operation costs, from what the plugin has counted."""
-    # The kernel calls functions on other harts for these, too, if the IPIs are its own.
+    """The costs of an operation, computed from the plugin's counts."""
+    # If the kernel sends the IPIs itself, it calls functions on other harts for flushes, too.
     flush_calls = counts[FLUSH] if ipi == "imsic" and harts > 1 else 0
-    # Each flush of kernel addresses is of all harts.
+    # Each flush of kernel addresses runs on all harts.
     tlb_calls = -(-counts[TLB_BY_IPI] // harts)
     tlb = counts[TLB_BY_SBI] + tlb_calls
-    # On one hart a call is of nobody else.
+    # With one hart there are no other harts to call.
     calls = counts[CALL] - flush_calls - tlb_calls if harts > 1 else 0
-    # Each flush was of the caller's hart, too.
+    # Each flush includes the caller's hart, which is not interrupted.
     flushed = (counts["firmware-fence.i"] - counts[FLUSH_BY_SBI] +
                counts[FLUSH_BY_IPI] - flush_calls)
     return {
@@ -123,7 +124,7 @@ def columns(counts: Counts, harts: int, ipi: str) -> Counts:
 
 @dataclass
 class Operation:
-    """What an operation has cost, by side: the least of all rounds, since others only add."""
+    """The costs of an operation by side: the minimum of its rounds, since noise only adds."""
 
     name: str
     harts: int
@@ -136,7 +137,7 @@ class Operation:
             if rounds else {}
 
     def lines(self) -> list[str]:
-        """A line for each column in which one of the sides has a cost."""
+        """A line for each column that is not 0 on both sides."""
         c, rust = self.least("c"), self.least("rust")
         return [f"ledger: {self.name}.{column} harts={self.harts} ipi={self.ipi} "
                 f"c={c.get(column, '–')} rust={rust.get(column, '–')}"
@@ -161,7 +162,8 @@ def operations(said: list[str], written: list[str], harts: int, ipi: str) -> lis
     return list(found.values())
 
 
-# What the plugin must count of operations whose cost is known: columns by harts.
+# What the plugin must count for operations of known cost: a function from the number of harts to
+# columns.
 KNOWN: dict[str, Callable[[int], Counts]] = {
     "known-nothing": lambda harts: {},
     "known-flush": lambda harts: {
@@ -175,10 +177,10 @@ KNOWN: dict[str, Callable[[int], Counts]] = {
 
 
 def known(operation: Operation) -> tuple[bool, str]:
-    """Whether an operation of known cost was counted as that, on both sides."""
+    """Whether the cost of an operation of known cost was counted correctly, on both sides."""
     wanted = KNOWN[operation.name](operation.harts)
     if operation.ipi == "imsic" and operation.harts > 1 and operation.name == "known-flush":
-        # Each hart executes it in the kernel, the caller twice.
+        # Then each hart executes fence.i in the kernel, the caller twice.
         wanted["local-fence.i"] += operation.harts
     for side in ("c", "rust"):
         counts = operation.least(side)
@@ -191,7 +193,7 @@ def known(operation: Operation) -> tuple[bool, str]:
 
 
 def bounds(found: list[Operation], functions: int) -> Results:
-    """Results for what Rust may cost at most, and what C costs at least."""
+    """Results for the known costs, the maxima for Rust, and the minimum for C."""
     results = Results()
     by_name = {operation.name: operation for operation in found}
     for name in KNOWN:
@@ -207,7 +209,7 @@ def bounds(found: list[Operation], functions: int) -> Results:
         most = bound.most(operation.harts)
         results.add(test, counts[bound.column] <= most,
                     f"{counts[bound.column]}, and may be {most}")
-    # Or the counting does not see what happens.
+    # If C did not flush for each function, the plugin would miss flushes.
     tracer = by_name.get("ftrace-enable")
     flushes = tracer.least("c").get("flushes", 0) if tracer else 0
     results.add("ledger.C flushes for each function", flushes >= functions > 0,
@@ -217,7 +219,7 @@ def bounds(found: list[Operation], functions: int) -> Results:
 
 @dataclass
 class Ledger:
-    """What a guest has cost: the results, and the operations."""
+    """The results of a guest, and its operations."""
 
     results: Results
     operations: list[Operation] = field(default_factory=list)
@@ -263,7 +265,7 @@ def run_row(row: matrix.Ledger, tools: dict[str, str],
         return found
     files |= {f"modules/{name}.ko": built[name]
               for name in ("rust_riscv_patch", "rust_riscv_ledger_functions")}
-    # Both sides write once, as on a hart: see patch_benches().
+    # Without workarounds for QEMU: see patch_benches().
     parameters = {"write_twice": 0, "atomic_fetch": 1}
     settings = {"ROUNDS": matrix.LEDGER_ROUNDS,
                 **suite.module_parameters(tools, machine, built, ("rust_riscv_patch",), parameters)}
@@ -279,7 +281,7 @@ def run_row(row: matrix.Ledger, tools: dict[str, str],
 
 
 def table(found: list[Operation]) -> str:
-    """A table in Markdown, a row for each column of an operation that costs something."""
+    """A table in Markdown, with a row for each column that is not 0 on both sides."""
     lines = ["| operation | cost | harts | IPIs | C | Rust |", "|---|---|---|---|---|---|"]
     for operation in found:
         c, rust = operation.least("c"), operation.least("rust")

@@ -67,7 +67,7 @@ def selftests(kernel: Kernel, tools: dict[str, str]) -> dict[str, Path]:
              f"-B{cross}/lib", f"-B{gcc}", f"-L{cross}/lib", f"-L{gcc}", "-D_GNU_SOURCE=",
              "-I", source.parent, "-I", top, "-I", top / "mm",
              "-I", kernel.tree / "tools/include", "-I", kernel.tree / "tools/include/uapi",
-             # What it uses and does not include; not for assembler.
+             # The tests use it without including it. Not for HWPROBE, which is assembly.
              *(() if more == HWPROBE else ("-include", "stdint.h")),
              "-o", program, source, *(top / m for m in more), "-lpthread"],
             capture_output=True, text=True, check=False)

@@ -16,7 +16,7 @@ TEST = re.compile(r"^test models::(\S+) \.\.\. (ok|FAILED)$", re.MULTILINE)
 
 PATCH = "arch/riscv/kernel/patch.c"
 PATCH_HEADER = "arch/riscv/include/asm/text-patching.h"
-# The code between the registration of a provider and the calls of it.
+# The functions that register a provider, and those that call it.
 PATCH_FUNCTIONS = (
     "get_patch_provider", "patch_insn_write", "patch_text_nosync", "patch_text_queue_many",
     "patch_text_queue", "patch_provider_sync", "patch_text_drain", "patch_text_sync", "patch_text_breakpoint",

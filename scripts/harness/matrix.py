@@ -207,7 +207,7 @@ STRESS = (
     Stress("ordinary", 4, "imsic", hooked=True),
     Stress("debug", 2, "none", limits=SLOW, hooked=True, adversary=True),
 )
-# The seconds of each of them in "make test".
+# The seconds that each of them runs in "make test".
 STRESS_SECONDS = 60
 
 STRESS_FULL = (
@@ -218,7 +218,7 @@ STRESS_FULL = (
     Stress("debug", 8, "imsic", limits=SLOW, hooked=True),
 )
 
-# Each operation is done so often, and the least counts: what else the kernel does only adds.
+# The number of rounds of each operation. The minimum counts, since noise only adds to it.
 LEDGER_ROUNDS = 2
 
 LEDGER = (
@@ -234,7 +234,7 @@ LEDGER_FULL = (
 
 @dataclass(frozen=True)
 class Bound:
-    """What an operation may cost with Rust: a number, and more for each other hart."""
+    """The maximum cost of an operation with Rust: a number, plus a number for each other hart."""
 
     operation: str
     column: str
@@ -245,7 +245,7 @@ class Bound:
         return self.number + self.per_hart * (harts - 1)
 
 
-# What is held today; Documentation/ledger.rst says what we aim at. Nothing stops the machine.
+# The current maxima. Documentation/ledger.rst lists our targets. No operation stops the machine.
 # Of a tracer's flushes, two are for its sites, one for each of the three tracepoints that it or
 # the first trace event enables, and one for what the kernel wrote for one hart only.
 LEDGER_BOUNDS = (
@@ -347,9 +347,9 @@ BARE_FULL = (
 def emulated(qemu_version: str) -> dict[str, int]:
     """Parameters that work around QEMU's deviations; see Documentation/text-patching.rst."""
     release = tuple(int(n) for n in qemu_version.split(".")[:2])
-    # Stale translations: seen with 10.0.2 and with 11.1.3.
+    # QEMU may execute stale translations: seen with 10.0.2 and with 11.1.3.
     found = {"write_twice": 1}
-    # Fetches by halves, whatever the ISA string says, which counts from 10.1 on.
+    # Before 10.1 QEMU fetches halfwords, although its ISA string has Ziccif.
     if release < (10, 1):
         found["atomic_fetch"] = 0
     return found
@@ -364,7 +364,7 @@ R = TypeVar("R", bound=Named)
 
 
 def only_option(parser: ArgumentParser) -> None:
-    """Add the option, and variable, whose words select() takes."""
+    """Add the option --only, whose default is the variable ONLY. Its value is for select()."""
     parser.add_argument("--only", default=os.environ.get("ONLY", ""),
                         help="only guests with these words in their names")
 
@@ -375,7 +375,7 @@ def select(text: str, rows: tuple[R, ...]) -> tuple[R, ...]:
 
 
 BARRIERS = ("rust_riscv", "rust_riscv_bench_barrier")
-# What that measures, and its parameter "pairs" where none is given.
+# The figures of rust_riscv_bench_barrier, and the default of its parameter "pairs".
 BARRIER_FIGURES = ("nothing", "compiler", "store", "store-release", "smp-store-mb", "load",
                    "load-acquire", "fetch-add", "fetch-add-full", "smp-mb", "smp-rmb", "smp-wmb",
                    "mb", "rmb", "wmb", "dma-rmb", "dma-wmb")
@@ -390,9 +390,9 @@ class Bench:
     machine: Machine
     load: tuple[str, ...] = MODULES
     parameters: dict[str, Any] = field(default_factory=dict)
-    # The environment of its script.
+    # The environment variables of its script.
     settings: dict[str, Any] = field(default_factory=dict)
-    # Further modules in /modules, which are not loaded at the start.
+    # More modules in /modules, which are not loaded at the start.
     modules: tuple[str, ...] = ()
     hooked: bool = True
     pairs: int = 5
@@ -406,9 +406,9 @@ class Bench:
 
 def patch_benches() -> Iterator[Bench]:
     """Benchmarks of text patching: all with 4 harts, some also with 1 and 8."""
-    # The first time after insmod, QEMU translates what it has not seen before.
+    # Several times, since the first time after insmod includes QEMU's translation of the code.
     few, many = "all all all", "10 100 1000 all all all"
-    # Without workarounds for QEMU on both sides: mainline's patching has none.
+    # Rust without its workarounds for QEMU, since C has none.
     hart = {"write_twice": 0, "atomic_fetch": 1}
     for smp in (1, 4, 8):
         for aia in ("none", "imsic"):
@@ -419,13 +419,13 @@ def patch_benches() -> Iterator[Bench]:
     yield Bench("patch-insns", Machine(smp=1, icount=True))
 
 
-# Of rust_riscv_fault, which the scripts load and unload.
+# For measurements of rust_riscv_fault, which the scripts load and unload.
 FAULT = ("rust_riscv", "rust_riscv_fault")
 
 BENCH = (
     *patch_benches(),
     Bench("barrier", Machine(smp=2), BARRIERS, {"pairs": 9}),
-    # Two harts that share a host CPU do not run at the same time.
+    # With -icount QEMU runs all harts in one thread, so the rendezvous cannot be measured.
     Bench("barrier", Machine(smp=1, icount=True), BARRIERS, {"loops": 20_000, "rounds": 0}),
     Bench("faults-counted", Machine(smp=1, icount=True), load=FAULT),
     Bench("faults", Machine(smp=2, icount=True), load=FAULT, pairs=7),

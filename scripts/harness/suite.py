@@ -47,10 +47,10 @@ def boot(kernel: Kernel, tools: dict[str, str], built: dict[str, Path], name: st
 
 
 def checks_pages(machine: Machine) -> bool:
-    """Whether the page tables are looked at for aliases of text.
+    """Whether to check the page tables for aliases of text.
 
-    In Spike the kernel itself has one: it keeps the 4 MiB around the device tree mapped
-    writable in its fixmap, and with OpenSBI's fw_jump they are memory that modules get.
+    In Spike the kernel itself creates one: the 4 MiB around the device tree stay mapped
+    writable in the fixmap, and with OpenSBI's fw_jump this memory is also used for modules.
     """
     return not machine.spike
 
@@ -63,8 +63,8 @@ def ending(boot: Boot) -> Results:
     """Results for how the guest ended, and for warnings in its kernel's log."""
     results = Results()
     if not boot.ok:
-        # Another name for what may have reasons other than a defect: we killed it, or it never
-        # ran our script, for instance because the host has no memory.
+        # A name of its own if the reason need not be a defect: we killed the guest, or it never
+        # ran our script, for example because the host has no memory.
         name = ("guest ended in time" if boot.hung else
                 "guest" if guest.said(boot.lines) else "guest started")
         results.add(name, False, f"{boot.ended}; the end of {boot.log}:\n{tail(boot.log)}")

@@ -9,7 +9,7 @@ from harness.progress import StepFailed
 
 
 def load(*more: str) -> dict[str, str]:
-    """Find the tools, and those in more, and install missing ones. Fast if none is missing."""
+    """Find the tools, and those in more; install missing ones. Fast if none is missing."""
     # A separate file, since another run in this folder may use other tools.
     found = paths.TOOLCHAIN.with_name(f"toolchain.{os.getpid()}")
     rc = subprocess.call([paths.SCRIPTS / "bootstrap.sh", found, *more])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Writes the kernel series as it is sent to its maintainers, and tries it on kernels.
+"""Writes the kernel series for sending to maintainers, and applies it to kernels.
 
 There are two series: the fixes of bugs that mainline has, and the hooks, which need some of
 the fixes. The patches with "Fixes:" at the start of patches/ are in the kernels that are built
@@ -22,18 +22,17 @@ from harness import hooked, paths, source
 from harness.progress import StepFailed
 
 FIXES = paths.PATCHES / "fixes"
-# From whom the cover letters are.
+# The sender of the cover letters.
 NAME, ADDRESS = "Rust RISC-V Contributors", "rust-riscv@example.org"
 COVER = "cover-letter.txt"
 FORMAT = ("--zero-commit", "--no-signature", "--abbrev=12", "--numbered")
-# There is no history that has the commits in "Fixes:".
+# There is no git history with the commits in "Fixes:".
 IGNORED = "FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID"
 WIDTH = 74
 EXPORT = re.compile(r"^\+EXPORT_SYMBOL(_GPL|_FOR_MODULES|)\((\w+)", re.MULTILINE)
 
 
 def parse(patch: Path) -> Message:
-    # Not as bytes: a line of a diff is no longer than it is in the file.
     return email.message_from_string(patch.read_text(), policy=default)
 
 
@@ -78,7 +77,7 @@ class Repository:
         self.base = self.head()
 
     def try_git(self, *args: object, text: str = "") -> subprocess.CompletedProcess[str]:
-        """Run git, not as anybody here has configured it."""
+        """Run git without the user's configuration."""
         our = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1",
                **{f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER")
                   for key, value in (("NAME", NAME), ("EMAIL", ADDRESS))}}
@@ -125,10 +124,10 @@ class Repository:
 
 @dataclass
 class Letter:
-    """A cover letter without what is computed, from the file cover-letter.txt.
+    """The text of a cover letter, from the file cover-letter.txt.
 
-    It begins with "Subject:", "Change-Id:" and, if somebody is to get a copy who is not responsible
-    for what is changed, "Cc:". "@NAME@" stands for a text. What follows "---" is the changelog.
+    It begins with "Subject:", "Change-Id:" and, for recipients that get_maintainer.pl does not
+    list, "Cc:". "@NAME@" is replaced by a computed text. The changelog follows "---".
     """
 
     subject: str
@@ -153,7 +152,7 @@ def letter(text: str, texts: dict[str, str]) -> Letter:
 
 
 def measured(readme: str) -> str:
-    """The README's table of what C and Rust take, and how it was measured, as plain text."""
+    """The README's table of measurements, and how they were made, as plain text."""
     found = re.search(r"^(\| times faster.*?)\n\n\((.*?)\)\n\n(.*?)\n\n", readme,
                       re.MULTILINE | re.DOTALL)
     if not found:
@@ -164,15 +163,15 @@ def measured(readme: str) -> str:
     lines = ["  " + "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w)
                               for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
              for row in rows]
-    # Without Markdown's marks for code.
+    # Without the backquotes of Markdown.
     texts = [textwrap.fill(" ".join(t.replace("`", "").split()), WIDTH)
              for t in (f"({found.group(2)})", found.group(3))]
     return "\n\n".join(["\n".join(line.rstrip() for line in lines), *texts])
 
 
 def maintainers(tree: Path, patches: Sequence[Path]) -> str:
-    """What get_maintainer.pl of a kernel says of the patches, without a history to look at."""
-    # Words such as "Rust" in a message make nobody responsible for it.
+    """The output of the kernel's get_maintainer.pl for the patches, without git history."""
+    # Without keywords: a word such as "Rust" in a message does not concern its maintainers.
     done = subprocess.run(["perl", "scripts/get_maintainer.pl", "--no-git", "--no-git-fallback",
                            "--no-keywords", *(p.resolve() for p in patches)], cwd=tree, text=True,
                           capture_output=True, check=False)
@@ -182,7 +181,7 @@ def maintainers(tree: Path, patches: Sequence[Path]) -> str:
 
 
 def recipients(said: str) -> tuple[list[str], list[str]]:
-    """Whom a patch is sent to, and who gets a copy, by what get_maintainer.pl says."""
+    """The addresses for To: and Cc:, from the output of get_maintainer.pl."""
     to: list[str] = []
     cc: list[str] = []
     for line in said.splitlines():
@@ -192,7 +191,7 @@ def recipients(said: str) -> tuple[list[str], list[str]]:
 
 
 def checkpatch(tree: Path, patch: Path) -> str:
-    """What checkpatch.pl of a kernel complains about; empty if it does not."""
+    """The complaints of the kernel's checkpatch.pl; empty if there are none."""
     # On standard input, since checkpatch treats a file that is in git as source.
     done = subprocess.run(["perl", tree / "scripts/checkpatch.pl", "--no-tree", "--strict",
                            "--terse", "--no-summary", "--ignore", IGNORED, "-"],
@@ -226,17 +225,17 @@ def write(repo: Repository, out: Path, first: str, cover: Letter, said: str,
 
 
 def patch_ids(repo: Repository, first: str) -> list[str]:
-    """The identities of the commits after the first, which b4 looks for in a tree."""
+    """The patch IDs of the commits after the first, by which b4 finds them in a tree."""
     commits = repo.git("rev-list", "--reverse", f"{first}..HEAD").split()
     return [repo.git("patch-id", "--stable", text=repo.git("show", c) + "\n").split()[0]
             for c in commits]
 
 
 def refresh(folder: Path, src: source.Source, work: Path, after: Sequence[Path] = ()) -> None:
-    """Write the patches in a folder anew: their names, numbers, statistics and offsets.
+    """Rewrite the patches in a folder: their names, numbers, statistics and offsets.
 
-    They are in the order of their names, and apply after others. What has been edited may have
-    moved, so that git am would not take it.
+    They are applied in the order of their names, on top of the patches in after. patch applies
+    them, since git am rejects patches whose offsets are wrong after an edit.
     """
     patches = hooked.series(folder)
     repo = Repository(work, src, [*after, *patches])
