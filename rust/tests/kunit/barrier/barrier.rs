@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite `rust_riscv_barrier`: what the barriers and patterns promise beside ordering.
+//! Suite `rust_riscv_barrier`: what the barriers and patterns guarantee besides ordering.
 
 use kernel::{
     bindings,
@@ -58,7 +58,7 @@ use riscv::{
 mod tests {
     use super::*;
 
-    /// Kernel threads are bound by bits and per-CPU data of their CPU, which has to be there.
+    /// Binding a kernel thread accesses the CPU mask and per-CPU data, so the CPU must exist.
     #[test]
     fn pair_runs_on_cpus_that_are_online() {
         let ran = Atomic::new(0);
@@ -96,12 +96,12 @@ mod tests {
         drop(asleep);
         assert!(!waker.set());
         assert!(sleeper.prepare().is_none());
-        // A sleeper that need not sleep does not ask to be woken.
+        // A sleeper that does not have to sleep is not marked as asleep.
         assert!(!waker.set());
         Ok(())
     }
 
-    /// What sleeps is a task, which is woken if its state has been set before.
+    /// `wake_up_process()` wakes a task only if its state was set before.
     #[test]
     fn sleeper_that_sets_its_state_first_is_woken() -> Result {
         let mut shared = WakeUp::new();
@@ -117,12 +117,12 @@ mod tests {
             let asleep = sleeper.prepare().ok_or(EINVAL)?;
             assert!(waker.set());
             current!().wake_up();
-            // It is not slept until the time is up.
+            // Woken before the timeout.
             assert!(sleep(long) > 0);
             drop(asleep);
             assert!(sleeper.take());
         }
-        // The other way round it is asleep until something else wakes it.
+        // If the state is set after the wake-up, the task sleeps until the timeout.
         let asleep = sleeper.prepare().ok_or(EINVAL)?;
         assert!(waker.set());
         current!().wake_up();
@@ -146,7 +146,7 @@ mod tests {
         drop(running);
         assert!(canceller.is_done());
         assert!(worker.start().is_none());
-        // Work that was kept from starting is not waited for.
+        // Work that did not start is not waited for.
         assert_eq!(canceller.cancel(), Cancelled::Never);
         Ok(())
     }
@@ -170,7 +170,7 @@ mod tests {
                     again = receiver.receive();
                 },
             )?;
-            // Not in there: an assertion fails the test only on the test's own thread.
+            // Checked here, since an assertion only fails the test in the test's own thread.
             assert_eq!(received, Some([n, !n, n]));
             assert_eq!(again, None);
         }
@@ -203,7 +203,7 @@ mod tests {
         drop(room);
         assert_eq!(drops.load(Relaxed), 2);
 
-        // A second split starts anew, and so drops what was not received.
+        // A second split resets the message, and so drops what was not received.
         let mut room = Message::new();
         room.split().0.send(Counted(&drops));
         assert!(room.split().1.receive().is_none());
@@ -244,10 +244,10 @@ mod tests {
         assert_eq!(handler.take(), Some(3));
     }
 
-    /// Long enough for an interrupt to come while it is being written.
+    /// Large enough for an interrupt to occur while it is being written.
     type Words = [u64; 128];
 
-    /// A timer whose interrupt takes values, and expects each to be whole and the next.
+    /// A timer whose interrupt takes values, and checks that they are complete and in order.
     #[pin_data]
     struct Interrupt {
         #[pin]
@@ -288,7 +288,7 @@ mod tests {
         }
     }
 
-    /// A task and an interrupt of its own CPU, which comes in the middle of anything.
+    /// A task posts values for an interrupt on its own CPU, which may occur at any instruction.
     #[test]
     fn value_is_whole_in_an_interrupt() -> Result {
         let mut seen = (0, 0);
@@ -311,7 +311,7 @@ mod tests {
                 timer.start_scoped(Delta::from_micros(50), || {
                     let mut posted = 0;
                     while timer.taken.load(Relaxed) < TAKEN {
-                        // At any time between two interrupts.
+                        // Vary the time at which the value is posted.
                         for _ in 0..posted * 7919 % 4096 {
                             core::hint::spin_loop();
                         }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit suite of the barriers and of the patterns they are for.
+//! KUnit suite of the barriers and the patterns that use them.
 //!
-//! That the patterns order anything is shown elsewhere: by the litmus tests, and on real harts by
-//! `rust/tests/litmus/rust_litmus.rs`. This is about what they promise beside that.
+//! This suite tests what they guarantee besides ordering. Their orderings are tested by the litmus
+//! tests and, on the harts of the machine, by `rust/tests/litmus/rust_litmus.rs`.
 
 use kernel::prelude::*;
 

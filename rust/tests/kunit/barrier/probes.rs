@@ -26,7 +26,7 @@ use riscv::barrier::{
     wake_up::Waker, //
 };
 
-/// Keeps them.
+/// Keeps the functions in the object file.
 pub(crate) fn keep() {
     core::hint::black_box((
         rust_riscv_probe_smp_store_mb as fn(&Atomic<u32>),
@@ -47,7 +47,7 @@ extern "Rust" fn rust_riscv_probe_smp_store_mb(atomic: &Atomic<u32>) {
     smp_store_mb(atomic, 1);
 }
 
-/// The compiler must not make one store of the two. (Through a `&mut` it may: nobody else has one.)
+/// The compiler must not merge the two stores. (With a `&mut` it could: that is exclusive.)
 #[no_mangle]
 #[inline(never)]
 extern "Rust" fn rust_riscv_probe_barrier(word: &UnsafeCell<u32>) {
@@ -59,7 +59,8 @@ extern "Rust" fn rust_riscv_probe_barrier(word: &UnsafeCell<u32>) {
     unsafe { *word.get() = 2 };
 }
 
-/// Here it may, and does: or the probe above would show nothing.
+/// The control: here the compiler may merge the stores, and does. Otherwise the function above
+/// would prove nothing.
 #[no_mangle]
 #[inline(never)]
 extern "Rust" fn rust_riscv_probe_no_barrier(word: &UnsafeCell<u32>) {
@@ -69,7 +70,7 @@ extern "Rust" fn rust_riscv_probe_no_barrier(word: &UnsafeCell<u32>) {
     unsafe { *word.get() = 2 };
 }
 
-/// What the driver writes to a descriptor is before the barrier that hands it over.
+/// The write to the descriptor comes before the barrier.
 #[no_mangle]
 #[inline(never)]
 extern "Rust" fn rust_riscv_probe_give(driver: &mut Driver<'_, u32>) -> bool {

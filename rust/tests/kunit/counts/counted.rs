@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A function whose calls are counted, and what counts them: `helpers.h`, made safe.
+//! Safe wrappers of `helpers.h`: a function, and kprobes and tracers that count its calls.
 
 #[allow(
     clippy::all,
@@ -43,12 +43,12 @@ pub(crate) enum Probe {
     Unaligned,
 }
 
-/// All of them.
+/// All kprobes.
 pub(crate) const PROBES: [Probe; bindings::RUST_RISCV_COUNTS_PROBES as usize] =
     [Probe::Word, Probe::Half, Probe::Unaligned];
 
 impl Probe {
-    /// How often it was hit since the module was loaded.
+    /// Returns the number of hits since the module was loaded.
     pub(crate) fn hits(self) -> u64 {
         // SAFETY: `self` is the number of a probe.
         unsafe { bindings::rust_riscv_counts_probe_hits(self as u32) as u64 }
@@ -58,14 +58,14 @@ impl Probe {
 /// A tracer of the function.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Tracer {
-    /// The one that ftrace calls directly, while it is alone.
+    /// While it is the only one, ftrace calls it directly.
     First,
-    /// With it, ftrace goes through a list.
+    /// With a second one, ftrace calls both through its list function.
     Second,
 }
 
 impl Tracer {
-    /// How often it was called since the module was loaded.
+    /// Returns the number of calls since the module was loaded.
     pub(crate) fn hits(self) -> u64 {
         // SAFETY: `self` is the number of a tracer.
         unsafe { bindings::rust_riscv_counts_tracer_hits(self as u32) as u64 }
@@ -77,26 +77,26 @@ enum What {
     Tracer(Tracer),
 }
 
-/// A probe or tracer that is on until this is dropped. There is at most one of each: tests run one
-/// after the other.
+/// A probe or tracer that is registered until this is dropped. There is at most one of each, since
+/// tests do not run concurrently.
 pub(crate) struct Armed(What);
 
 impl Armed {
     /// Registers a kprobe.
     pub(crate) fn probe(probe: Probe) -> Result<Armed> {
-        // SAFETY: `probe` is the number of a probe, which is off.
+        // SAFETY: `probe` is the number of a probe, which is not registered.
         to_result(unsafe { bindings::rust_riscv_counts_probe_on(probe as u32) })?;
         Ok(Armed(What::Probe(probe)))
     }
 
     /// Registers a tracer.
     pub(crate) fn tracer(tracer: Tracer) -> Result<Armed> {
-        // SAFETY: `tracer` is the number of a tracer, which is off.
+        // SAFETY: `tracer` is the number of a tracer, which is not registered.
         to_result(unsafe { bindings::rust_riscv_counts_tracer_on(tracer as u32) })?;
         Ok(Armed(What::Tracer(tracer)))
     }
 
-    /// How often it was hit since the module was loaded.
+    /// Returns the number of hits since the module was loaded.
     pub(crate) fn hits(&self) -> u64 {
         match self.0 {
             What::Probe(probe) => probe.hits(),
@@ -121,13 +121,13 @@ impl Drop for Armed {
     }
 }
 
-/// Until this is dropped, breakpoints wait before they are dealt with, if Rust patches.
+/// Delays breakpoint handlers until this is dropped, if Rust patches.
 pub(crate) struct SlowTraps(());
 
 impl SlowTraps {
-    /// Makes them slow.
+    /// Starts the delays.
     pub(crate) fn start() -> SlowTraps {
-        // 40 ms of a clock of 10 MHz, as QEMU has: more than removing a probe takes on a busy host.
+        // 40 ms with QEMU's clock of 10 MHz: longer than removing a probe takes on a busy host.
         #[cfg(rust_riscv_text_hooks)]
         adversary::delay(Point::Trapped, 400_000);
         SlowTraps(())
@@ -145,10 +145,10 @@ impl Drop for SlowTraps {
 pub(crate) struct Callers(());
 
 impl Callers {
-    /// Starts them.
+    /// Starts the threads.
     pub(crate) fn start() -> Result<Callers> {
-        // SAFETY: The helper starts threads, which takes a context that may sleep, as a test's. No
-        // callers run yet: KUnit runs one test after the other, and each has one `Callers`.
+        // SAFETY: The helper starts threads, which requires a context that may sleep, as in a test.
+        // No callers run yet, since KUnit runs one test at a time, and each has one `Callers`.
         to_result(unsafe { bindings::rust_riscv_counts_callers_start() })?;
         Ok(Callers(()))
     }
@@ -156,13 +156,13 @@ impl Callers {
 
 impl Drop for Callers {
     fn drop(&mut self) {
-        // SAFETY: The helper stops the threads that `start` has started, which takes a context that
-        // may sleep, as a test's.
+        // SAFETY: The helper stops the threads that `start` has started, which requires a context
+        // that may sleep, as in a test.
         unsafe { bindings::rust_riscv_counts_callers_stop() };
     }
 }
 
-/// All calls up to now; exact while there are no [`Callers`].
+/// Returns the number of calls so far. It is exact while there are no [`Callers`].
 pub(crate) fn calls() -> u64 {
     // SAFETY: The helper only reads an atomic.
     unsafe { bindings::rust_riscv_counts_calls() as u64 }
@@ -174,20 +174,20 @@ pub(crate) fn call(times: u32) {
     unsafe { bindings::rust_riscv_counts_call(times) };
 }
 
-/// Calls the function on all CPUs, at the same time.
+/// Calls the function on all CPUs at the same time.
 pub(crate) fn call_everywhere(times: u32) {
     // SAFETY: Interrupts are on, as in all of a KUnit test.
     unsafe { bindings::rust_riscv_counts_call_everywhere(times) };
 }
 
-/// Lets the function count its calls itself, or not any more.
+/// Sets the static key with which the function counts its own calls.
 pub(crate) fn set_key(on: bool) {
     // SAFETY: `static_branch_enable()` and `static_branch_disable()` may be called where one may
     // sleep, without `cpus_read_lock`, as by a test. The key is the helper's own.
     unsafe { bindings::rust_riscv_counts_key_set(on) };
 }
 
-/// How many it has counted.
+/// Returns the number of calls that were counted with the key.
 pub(crate) fn key_hits() -> u64 {
     // SAFETY: The helper only reads an atomic.
     unsafe { bindings::rust_riscv_counts_key_hits() as u64 }

@@ -17,8 +17,8 @@ mod tests {
         riscv::compat::parameter(module_parameters::count_rounds.value())
     }
 
-    /// What stays counts every call, while everything else on the same function comes and goes, and
-    /// all CPUs call.
+    /// A probe and a tracer that stay registered count every call, while others on the same
+    /// function are registered and unregistered, and all CPUs call it.
     fn stays(probe: Probe) -> Result {
         let before = calls();
         let kept = (Armed::probe(probe)?, Armed::tracer(Tracer::First)?);
@@ -59,9 +59,9 @@ mod tests {
         stays(Probe::Unaligned)
     }
 
-    /// Each probe leaves while all other CPUs run into it, over and over. On a kernel with hooks,
-    /// the time from trap to look-up is made long: a probe that leaves before those who are on
-    /// their way to it is a BUG at once.
+    /// Each probe is removed repeatedly while all other CPUs hit it. On a kernel with hooks, CPUs
+    /// are delayed between the trap and the look-up, so that removing a probe without waiting for
+    /// them causes a BUG.
     #[test]
     fn a_probe_leaves_after_those_who_ran_into_it() -> Result {
         let _slow = SlowTraps::start();
@@ -83,7 +83,7 @@ mod tests {
         Ok(())
     }
 
-    /// Calls everywhere, and returns how many calls that were.
+    /// Calls the function on all CPUs, and returns the number of calls.
     fn round() -> u64 {
         let before = calls();
 

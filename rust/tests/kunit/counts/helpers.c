@@ -17,7 +17,7 @@ static DEFINE_STATIC_KEY_FALSE(key);
 
 static noinline void counted(void)
 {
-	/* Aligned while a c.nop can do that: else there would be zeroes. */
+	/* Align with .option rvc, which uses a c.nop; without it, zeroes would be inserted. */
 	asm volatile(".option push\n"
 		     ".option norelax\n"
 		     ".option rvc\n"
@@ -154,7 +154,7 @@ static int caller(void *unused)
 {
 	while (!kthread_should_stop()) {
 		rust_riscv_counts_call(64);
-		/* Or nothing that waits for tasks to leave old text would end. */
+		/* Otherwise an RCU-tasks grace period would never end. */
 		cond_resched_tasks_rcu_qs();
 	}
 	return 0;

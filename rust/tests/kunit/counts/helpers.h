@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A function that is called a known number of times, and all that can count its calls. */
+/* A function that counts its calls, and kprobes, tracers and a static key that do the same. */
 #ifndef RUST_RISCV_TESTS_COUNTS_H
 #define RUST_RISCV_TESTS_COUNTS_H
 
@@ -10,7 +10,7 @@
 #define RUST_RISCV_COUNTS_TRACERS 2
 extern char rust_riscv_counts_word[], rust_riscv_counts_half[], rust_riscv_counts_unaligned[];
 
-/* Register or unregister a kprobe; its hits, missed ones included. */
+/* Register or unregister a kprobe; return its hits, including missed ones. */
 int rust_riscv_counts_probe_on(unsigned int which);
 void rust_riscv_counts_probe_off(unsigned int which);
 unsigned long rust_riscv_counts_probe_hits(unsigned int which);
@@ -20,13 +20,13 @@ int rust_riscv_counts_tracer_on(unsigned int which);
 int rust_riscv_counts_tracer_off(unsigned int which);
 unsigned long rust_riscv_counts_tracer_hits(unsigned int which);
 
-/* Flip a static key, by which the function counts itself. */
+/* Set a static key, with which the function counts its own calls. */
 void rust_riscv_counts_key_set(bool on);
 unsigned long rust_riscv_counts_key_hits(void);
 
-/* All calls up to now, except those of callers that run. */
+/* Return the number of calls so far, except those by callers that still run. */
 unsigned long rust_riscv_counts_calls(void);
-/* Call the function @times times, here, or at the same time on every CPU. */
+/* Call the function @times times on this CPU, or on all CPUs at the same time. */
 void rust_riscv_counts_call(unsigned int times);
 void rust_riscv_counts_call_everywhere(unsigned int times);
 

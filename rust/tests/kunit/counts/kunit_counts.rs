@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit suite of the kernel's own users of text patching: nothing is lost.
+//! KUnit suite of the kernel's own users of text patching: no call is missed.
 //!
-//! Kprobes, tracers and a static key count the calls of one function, while others are switched on
-//! and off on the same function. The kernel's patching is under test: C's, or that of the provider
-//! that is registered.
+//! Kprobes, tracers and a static key count the calls of one function, while others are enabled and
+//! disabled on the same function. This tests the kernel's text patching: that of C, or of the
+//! provider that is registered.
 
 use kernel::prelude::*;
 
 // The suite.
 mod counts;
 
-// What it uses.
+// What the suite uses.
 mod counted;
 
 module! {

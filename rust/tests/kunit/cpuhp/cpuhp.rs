@@ -67,11 +67,11 @@ use crate::{
     }, //
 };
 
-/// The names of the state in a slot: before one is set up, while it is, after it was replaced, and
-/// after it was removed.
+/// The name of the state in a slot: before a state is set up, while it is set up, after it was
+/// replaced, and after it was removed.
 pub(crate) static STATE_NAMES: SetOnce<Result<[Option<KVec<u8>>; 4]>> = SetOnce::new();
 
-/// Reads the names. Not done by the suite, which runs in a kernel thread, where there is no `/sys`.
+/// Reads the names. The suite cannot, since it runs in a kernel thread, which has no `/sys`.
 pub(crate) fn state_names() -> Result<[Option<KVec<u8>>; 4]> {
     let before = state_name(FREE)?;
     let state = registered::<AtStarting>(FREE, Calls::HotplugOnly)?;
@@ -91,7 +91,7 @@ fn is_here(cpu: CpuId) -> bool {
     CpuId::current() == cpu
 }
 
-/// Each of these states notes where it ran; those of a section differ by name only.
+/// Defines a state whose callbacks record where they ran.
 macro_rules! probe {
     ($state:ident, $seen:ident, $section:ty, $name:literal, $cpu:ident => $right:expr, $ok:expr) => {
         struct $state;
@@ -133,7 +133,8 @@ fn fail(cpu: CpuId) -> Result {
     }
 }
 
-/// Sleeps, and tells whether interrupts were on before. `DEBUG_ATOMIC_SLEEP` watches.
+/// Sleeps, and returns whether interrupts were on before. `DEBUG_ATOMIC_SLEEP` warns if sleeping is
+/// not allowed.
 fn sleeps() -> bool {
     let on = !irqs_off();
 
@@ -141,7 +142,7 @@ fn sleeps() -> bool {
     on
 }
 
-/// A state for a test that looks at it while it is there, and may fail.
+/// Registers a state for a test that may fail while the state is registered.
 fn held<T: State>(slot: Slot<T::Section>, calls: Calls) -> Result<Held<Registration<T>>> {
     hold(registered(slot, calls)?)
 }
@@ -244,14 +245,14 @@ mod tests {
         drop(states);
         for seen in [&PREPARE, &STARTING, &ONLINE] {
             assert!(seen.all_right());
-            // Neither setting up nor removing has run any.
+            // Neither setup nor removal has run callbacks.
             assert_eq!(seen.ups(), cycles);
             assert!(seen.is_balanced());
         }
         Ok(())
     }
 
-    /// Sets up `T` with calls, looks, and removes it.
+    /// Sets up `T` with calls on online CPUs, and removes it. Returns whether each CPU was called.
     fn with_calls<T: State>(slot: Slot<T::Section>, seen: &Seen) -> Result<bool> {
         seen.reset();
         let state = registered::<T>(slot, Calls::OnlineCpusToo)?;
@@ -267,7 +268,8 @@ mod tests {
         assert!(STARTING.all_right());
         assert!(with_calls::<AtOnline>(Slot::ONLINE_DYNAMIC, &ONLINE)?);
         assert!(ONLINE.all_right());
-        // This one runs on the CPU that sets it up, also for that CPU itself.
+        // These callbacks run on the CPU that sets the state up, also for this CPU itself, so
+        // `all_right()` does not hold.
         assert!(with_calls::<AtPrepare>(Slot::PREPARE_DYNAMIC, &PREPARE)?);
         Ok(())
     }
@@ -330,7 +332,7 @@ mod tests {
         Ok(())
     }
 
-    /// The states that a CPU went through between two looks, in the order in which they ran.
+    /// Returns the recorded callbacks for a CPU, in the order in which they ran.
     fn steps_of(cpu: u32, up: bool) -> Result<KVec<bindings::rust_riscv_test_step>> {
         let mut found = KVec::new();
         let mut n = 0;
@@ -355,13 +357,13 @@ mod tests {
         }
     }
 
-    /// The slots right before and right after the one in which the SBI IPI is enabled. No kernel
-    /// whose IPIs are those of SBI uses them.
+    /// The slots right before and right after the one in which the SBI IPI is enabled. Kernels with
+    /// SBI IPIs do not use them.
     const BEFORE: Slot<Starting> =
         Slot::new(cpuhp_state_CPUHP_AP_IRQ_RISCV_IMSIC_STARTING).unwrap();
     const AFTER: Slot<Starting> = Slot::new(cpuhp_state_CPUHP_AP_ARM_MVEBU_COHERENCY).unwrap();
 
-    /// Notes that it ran, and by its sign whether the SBI IPI was enabled.
+    /// Records that the state ran, and whether the SBI IPI was enabled.
     fn note(cpu: &Starting, slot: Slot<Starting>) {
         // SAFETY: The helper may be called in any context, on all CPUs at once: each call writes an
         // entry of its own.
@@ -444,12 +446,12 @@ mod tests {
             let workqueue = at(cpuhp_state_CPUHP_AP_WORKQUEUE_ONLINE).ok_or(ENOENT)?;
             let dynamic = at(numbers.0).ok_or(ENOENT)?;
 
-            // A state with many instances runs for each.
+            // Not strictly, since a multi-instance state runs once per instance.
             assert!(ups.windows(2).all(|pair| pair[0].state <= pair[1].state));
             assert!(downs.windows(2).all(|pair| pair[0].state >= pair[1].state));
             assert!(after < workqueue && workqueue < dynamic);
             assert!(ups[after].irqs_off && !ups[workqueue].irqs_off);
-            // The control CPU's, then the CPU's own.
+            // The first ones run on the control CPU, the others on the CPU itself.
             for step in &ups {
                 assert_eq!(
                     (step.ran_on == cpu),
@@ -457,7 +459,7 @@ mod tests {
                 );
             }
             if let Some(before) = numbers.2 {
-                // What enabled the IPI ran between the two: there is only one slot between them.
+                // The IPI was enabled in between, and only one slot is between them.
                 assert_eq!(at(before).ok_or(ENOENT)? + 1, after);
                 assert!(!IPI_ENABLED[0].load(Relaxed) && IPI_ENABLED[1].load(Relaxed));
             }
@@ -490,7 +492,7 @@ mod tests {
             assert_eq!(result, Err(ENOSPC));
             // SAFETY: A CPU number.
             assert!(!unsafe { bindings::rust_riscv_test_cpu_is_online(cpu) });
-            // What ran before it was undone; it was not.
+            // Earlier callbacks were undone, the failed one was not.
             assert_eq!((STARTING.up(cpu), STARTING.down(cpu)), (1, 2));
             assert_eq!((ONLINE.up(cpu), ONLINE.down(cpu)), (1, 2));
             assert_eq!((FAILING.up(cpu), FAILING.down(cpu)), (1, 1));
@@ -500,7 +502,7 @@ mod tests {
         Ok(())
     }
 
-    /// Sets up a state that fails on the last CPU; which one that is, and the error.
+    /// Sets up a state that fails on the last CPU. Returns this CPU and the error.
     fn fail_to_set_up() -> Result<(u32, Option<Error>)> {
         let last = all().last().ok_or(ENODEV)?;
 
@@ -531,7 +533,7 @@ mod tests {
         assert!(fail_to_set_up()?.1.is_some());
         for cpu in others() {
             cycle(cpu)?;
-            // The state is not there any more.
+            // The state does not exist any more.
             assert_eq!(FAILING.up(cpu), 1);
         }
         Ok(())
@@ -556,7 +558,7 @@ mod tests {
                         Registration::<AtStarting>::new_locked(FREE, Calls::HotplugOnly, cpus)
                     };
                     before = STARTING.down(cpu);
-                    // Plenty for the other to get as far as it can.
+                    // Long enough for the other thread to reach the lock.
                     fsleep(Delta::from_millis(100));
                     after = STARTING.down(cpu);
                     if let Ok(state) = state {
@@ -573,18 +575,18 @@ mod tests {
         )?;
         result?;
         assert_eq!((before, after), (0, 0));
-        // It was removed under the same lock: the CPU that then moved did not see it.
+        // The state was removed under the same lock, so the CPU did not run it.
         assert_eq!((STARTING.up(cpu), STARTING.down(cpu)), (0, 0));
         assert!(CpusRead::try_with(|_| ()).is_some());
         Ok(())
     }
 
-    /// How often each CPU goes off and on while states come and go: less with more of them.
+    /// How often each CPU goes offline and online in a test: less often if there are more CPUs.
     fn cycles_each() -> u32 {
         2 + 12 / (1 + others().count() as u32)
     }
 
-    /// Runs `work` over and over until every CPU has been off and on some times; how often.
+    /// Runs `work` repeatedly while all CPUs go offline and online. Returns how often it ran.
     fn while_cpus_cycle(mut work: impl FnMut() -> Result + Send) -> Result<u32> {
         let each = cycles_each();
         let over = Atomic::new(false);
@@ -639,7 +641,7 @@ mod tests {
 
         pr_info!("set up and removed {rounds} times\n");
         for seen in [&PREPARE, &STARTING, &ONLINE] {
-            // Each CPU that came while the state was there has also left it.
+            // Each startup callback was followed by a teardown callback.
             assert!(seen.is_balanced());
             assert!(seen.ups() >= rounds);
         }
@@ -676,8 +678,9 @@ mod tests {
         let rounds = while_cpus_cycle(|| {
             let mut now = state.take().ok_or(EIO)?;
 
-            // Each waits for the CPU on its way: an odd number once in a while, or CPUs would only
-            // ever come through the one, and go through the other.
+            // Each replacement waits for the CPU that is coming up or going down. Vary between an
+            // odd and an even number: otherwise one state would always see CPUs come up, and the
+            // other would always see them go down.
             calls += 1;
             for _ in 0..1 + calls / 3 % 2 {
                 now = now.replace()?;
@@ -687,7 +690,7 @@ mod tests {
             Ok(())
         })?;
 
-        // A failing assertion drops nothing.
+        // Before the assertions, since a failing one does not drop it.
         drop(state);
         pr_info!(
             "replaced {rounds} times: {} CPUs came through the one, {} through the other\n",

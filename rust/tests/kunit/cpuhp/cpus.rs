@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Taking CPUs off and bringing them back.
+//! Taking CPUs offline and bringing them online.
 
 use kernel::{
     bindings::ETIMEDOUT,
@@ -27,7 +27,7 @@ use riscv::{
 
 use crate::bindings;
 
-/// The CPUs that are online, but for the first.
+/// The online CPUs, except the first.
 pub(crate) fn others() -> impl Iterator<Item = u32> {
     // SAFETY: `cpu` is less than `nr_cpu_ids`.
     (1..nr_cpu_ids()).filter(|&cpu| unsafe { bindings::rust_riscv_test_cpu_is_online(cpu) })
@@ -42,10 +42,10 @@ pub(crate) fn hart(cpu: u32) -> Result<HartId> {
 }
 
 pub(crate) fn take_down(cpu: u32) -> Result {
-    // SAFETY: Not the boot CPU, as all callers see to.
+    // SAFETY: `cpu` is not the boot CPU: callers pass one of `others()`.
     to_result(unsafe { bindings::rust_riscv_test_cpu_down(cpu) })?;
-    // The kernel calls a CPU off when that is about to stop; a hart that has not stopped yet could
-    // not be started.
+    // A CPU counts as offline shortly before its hart stops. A hart that has not stopped yet cannot
+    // be started again.
     for _ in 0..100_000 {
         if sbi::hart_state(hart(cpu)?)? == HartState::Stopped {
             return Ok(());
@@ -56,7 +56,7 @@ pub(crate) fn take_down(cpu: u32) -> Result {
 }
 
 pub(crate) fn bring_up(cpu: u32) -> Result {
-    // SAFETY: A CPU that was taken down.
+    // SAFETY: `cpu` was taken down.
     to_result(unsafe { bindings::rust_riscv_test_cpu_up(cpu) })
 }
 

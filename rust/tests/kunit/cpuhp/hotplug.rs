@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite `rust_riscv_hotplug`: CPUs come and go under load.
+//! Suite `rust_riscv_hotplug`: CPU hotplug under load.
 
 use kernel::prelude::*;
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit suites of CPU hotplug states, of SBI calls, and of CPUs that come and go under load.
+//! KUnit suites of CPU hotplug states, of SBI calls, and of CPU hotplug under load.
 
 use kernel::prelude::*;
 
-// The suites: each file has the one of its name.
+// The suites, one per file.
 mod cpuhp;
 mod hotplug;
 mod sbi;
 
-// What they share.
+// What the suites share.
 #[path = "../support/bindings.rs"]
 mod bindings;
 mod cpus;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Load for CPUs that come and go: work items, timers, cross-calls, text patching, ftrace. Each is
-//! a kernel thread on the boot CPU that does one thing after the other, and measures how long it
-//! takes until that is done.
+//! Load during CPU hotplug: work items, timers, cross-calls, text patching, ftrace. For each there
+//! is a kernel thread on the boot CPU that starts one operation at a time, and measures how long it
+//! takes until it is done.
 
 use kernel::{
     bindings::task_struct,
@@ -53,17 +53,17 @@ pub(crate) struct Seen {
     pub(crate) sent: u64,
     pub(crate) done: u64,
     pub(crate) worst_ns: u64,
-    /// Whether a CPU was asked, and did it; patching and tracing wait for all of them.
+    /// Whether one CPU does the operation. (Patching and tracing wait for all CPUs.)
     pub(crate) is_answer: bool,
 }
 
-/// What one thread does. The counters are relaxed: looked at after it has ended.
+/// The operation of one thread. The counters are relaxed, since they are read after it has ended.
 struct Job {
     name: &'static str,
-    /// Does it once, for a CPU; whether it was to be done at all.
+    /// Does the operation once, for a CPU. Returns whether it was started.
     once: fn(&Job, c_uint) -> bool,
     is_answer: bool,
-    /// Milliseconds between two.
+    /// Milliseconds between two operations.
     pause: i64,
     sent: Atomic<u64>,
     done: Atomic<u64>,
@@ -124,7 +124,7 @@ unsafe extern "C" fn run(data: *mut c_void) {
     // SAFETY: The jobs pass themselves, by `Job::data`, and are static.
     let job = unsafe { &*data.cast::<Job>() };
 
-    // SAFETY: Takes nothing, and returns 0 or 1 whatever is patched.
+    // SAFETY: The function takes no arguments, and both versions of it return a number.
     if unsafe { rust_riscv_load_target() } <= 1 {
         job.done();
     }
@@ -149,7 +149,7 @@ fn call(job: &Job, cpu: c_uint) -> bool {
 /// `li a0, 0` and `li a0, 1`.
 const ANSWERS: [Option<Insn>; 2] = [Insn::word(0x0000_0513), Insn::word(0x0010_0513)];
 
-/// Patches the target live there, and back with all CPUs stopped.
+/// Patches the target live, then patches it back with all CPUs stopped.
 fn patch_once() -> Result {
     let [Some(zero), Some(one)] = ANSWERS else {
         return Err(EINVAL);
@@ -226,7 +226,8 @@ impl Load {
             for counter in [&job.sent, &job.done, &job.worst_ns] {
                 counter.store(0, Relaxed);
             }
-            // SAFETY: `thread` takes a job, which is static; stopped before this module goes.
+            // SAFETY: `thread` takes a job, which is static. The thread is stopped before this
+            // module is unloaded.
             let task =
                 unsafe { bindings::rust_riscv_test_thread_start(0, Some(thread), job.data()) };
             if task.is_null() {
@@ -237,7 +238,7 @@ impl Load {
         Ok(load)
     }
 
-    /// Stops them, and tells what they did.
+    /// Stops the threads and returns what they did.
     pub(crate) fn stop(mut self) -> [Seen; JOBS.len()] {
         self.join();
         core::array::from_fn(|n| JOBS[n].seen())

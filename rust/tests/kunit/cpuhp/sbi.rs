@@ -79,7 +79,7 @@ mod tests {
         let harts = Harts::one(nowhere);
 
         assert_eq!(sbi::hart_state(nowhere), Err(EINVAL));
-        // OpenSBI 1.5 looks whether the harts are there, 1.6 leaves those out that are not.
+        // OpenSBI 1.5 checks whether the harts exist, 1.6 ignores those that do not.
         for result in [
             sbi::send_ipi(harts),
             sbi::remote_fence_i(harts),

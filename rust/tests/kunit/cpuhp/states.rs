@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! States of CPU hotplug, and what their callbacks see.
+//! CPU hotplug states for tests, and what their callbacks observe.
 
 use kernel::{
     bindings::{
@@ -26,11 +26,12 @@ use riscv::{
     irq::percpu::Local, //
 };
 
-/// What a state's callbacks saw. All relaxed: looked at after the CPU has gone or come.
+/// What a state's callbacks observed. All accesses are relaxed: a test reads them when the hotplug
+/// operation is over.
 pub(crate) struct Seen {
     up: [Atomic<u32>; NR_CPUS as usize],
     down: [Atomic<u32>; NR_CPUS as usize],
-    /// Callbacks that did not run where they should.
+    /// The number of callbacks that ran in a wrong context.
     wrong: Atomic<u32>,
 }
 
@@ -83,20 +84,21 @@ impl Seen {
 /// A slot before `CPUHP_AP_ONLINE` that no RISC-V kernel uses.
 pub(crate) const FREE: Slot<Starting> = Slot::new(cpuhp_state_CPUHP_AP_ARM_XEN_STARTING).unwrap();
 
-/// A state for what drops it itself, and asserts nothing before: a failing assertion drops nothing.
+/// Registers a state for callers that drop it before any assertion: a failing assertion would not
+/// drop it.
 pub(crate) fn registered<T: State>(
     slot: Slot<T::Section>,
     calls: Calls,
 ) -> Result<Registration<T>> {
-    // SAFETY: All are dropped by the end of what sets them up.
+    // SAFETY: The callers drop all registrations.
     unsafe { Registration::new(slot, calls) }
 }
 
-/// Whether this CPU listens to an interrupt.
+/// Returns whether an interrupt is enabled on this CPU.
 pub(crate) fn is_enabled(local: Local) -> bool {
     let sie: usize;
 
-    // SAFETY: Reads a CSR of supervisor mode.
+    // SAFETY: This only reads a supervisor CSR.
     unsafe { core::arch::asm!("csrr {}, sie", out(reg) sie, options(nomem, nostack)) };
     sie & 1 << local as usize != 0
 }

@@ -30,12 +30,12 @@ use crate::{
 mod tests {
     use super::*;
 
-    /// 2 ms of a clock of 10 MHz, as QEMU has.
+    /// 2 ms with QEMU's clock of 10 MHz.
     const SHORT: u64 = 20_000;
-    /// A second.
+    /// One second.
     const LONG: u64 = 10_000_000;
 
-    /// For how long `f` ran, in ticks.
+    /// Runs `f`, and returns how long it took, in ticks.
     fn ticks(f: impl FnOnce() -> Result) -> Result<u64> {
         let start = Ticks::now().as_u64();
 
@@ -64,12 +64,12 @@ mod tests {
         for _ in 0..10 {
             adversary::at(Point::Unguarded);
         }
-        // 10 s if each were.
+        // 10 s if each call were delayed.
         assert!(Ticks::now().as_u64() - before < 10 * LONG);
         Ok(())
     }
 
-    /// What a commit that removes a breakpoint promises: no CPU is in its trap any more.
+    /// When a commit that removes a breakpoint returns, no CPU is in its trap any more.
     #[test]
     #[cfg(rust_riscv_text_hooks)]
     fn no_cpu_is_in_the_trap_of_a_breakpoint_that_was_removed() -> Result {
@@ -83,7 +83,7 @@ mod tests {
             function: rust_riscv_target_probed,
             answers: [0, 0],
         }])?;
-        // Longer than the commit takes if it does not wait, on a busy host, too.
+        // Longer than a commit that does not wait takes, even on a busy host.
         let slow = Delay::start(Point::Trapped, LONG / 2)?;
 
         while adversary::waiting(Point::Trapped) == 0 {

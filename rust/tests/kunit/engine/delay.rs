@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A delay at a critical point, which ends with the test.
+//! A delay at a critical point, until the end of the test.
 
 use kernel::prelude::*;
 
@@ -14,11 +14,11 @@ use crate::support::{
     Held, //
 };
 
-/// While it is held, CPUs are delayed at the point.
+/// Delays CPUs at a point while it is held.
 pub(crate) struct Delay(Point);
 
 impl Delay {
-    /// Delays CPUs at `point` by up to `ticks`, at the longest until the test has ended.
+    /// Delays CPUs at `point` by up to `ticks`, until the result is dropped or the test has ended.
     pub(crate) fn start(point: Point, ticks: u64) -> Result<Held<Delay>> {
         adversary::delay(point, ticks);
         hold(Delay(point))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite `rust_riscv_engine`: every CPU sees a commit, and what is refused changes nothing.
+//! Suite `rust_riscv_engine`: every CPU sees a commit, and a refused batch changes nothing.
 
 use kernel::{
     bindings::{
@@ -46,7 +46,7 @@ mod tests {
         }
     }
 
-    /// Whether every CPU gets `answer` from every one of `flips`.
+    /// Returns whether each of `flips` returns `answer` on every CPU.
     fn everywhere(flips: &[Flip], answer: u64) -> bool {
         flips.iter().all(|flip| {
             online().all(|cpu| {
@@ -105,7 +105,8 @@ mod tests {
         Ok(())
     }
 
-    /// The kernel's handler of misaligned accesses dies if the access is gone, without our hooks.
+    /// Without our hooks, the kernel's handler of misaligned accesses fails if the access has been
+    /// replaced.
     #[test]
     fn accesses_come_and_go_while_nobody_can_trap() -> Result {
         let expected = if cfg!(rust_riscv_text_hooks) {
@@ -161,7 +162,7 @@ mod tests {
 
         // The literal is edit 0 and in phase 0; the instruction, which races, is in phase 1.
         assert_eq!(load_literal(true, race_at(1)), Err(errno(EILSEQ)));
-        // If the literal were not what it was, this would fail.
+        // This would fail if the literal had not been reverted.
         load_literal(true, Options::default())?;
         load_literal(false, Options::default())?;
         Ok(())
@@ -174,11 +175,11 @@ mod tests {
         Ok(())
     }
 
-    /// The error of an edit in a batch of its own, whether in adding or committing.
+    /// Adds and commits an edit in a batch of its own, and returns the error of either.
     fn refusal(addr: usize, old: &[u8], new: &[u8], phase: u8) -> Result {
         let mut batch = Batch::new();
 
-        // SAFETY: Only used with edits that are refused.
+        // SAFETY: Only used with edits that are refused, so nothing is written.
         unsafe { batch.edit(addr, old, new, phase, Kind::Code) }?;
         batch.commit().map(|_| ())
     }
@@ -212,7 +213,7 @@ mod tests {
 
         word(&mut batch, many(1), NOP, LI_1, 0)?;
         word(&mut batch, many(0), NOP, LI_1, 0)?;
-        // SAFETY: Refused.
+        // SAFETY: The batch is refused, so nothing is written.
         unsafe { batch.edit(many(1) + 2, &[0, 0], &[1, 0], 0, Kind::Code) }?;
         assert_eq!(batch.commit(), Err(EEXIST));
         assert_eq!(count_many(NOP), MANY);
@@ -238,13 +239,13 @@ mod tests {
 
     #[test]
     fn core_kernel_text_can_be_patched() -> Result {
-        // Nothing is changed, but everything is done: the new bytes are the old ones.
+        // The new bytes are equal to the old ones. All steps of a commit are done.
         let text = kernel::bindings::kfree as *const () as usize & !1;
         let now = word_at(text).to_le_bytes();
 
         for _ in 0..20 {
             let mut batch = Batch::new();
-            // SAFETY: The instructions are those that are there.
+            // SAFETY: The new instructions are equal to the old ones.
             unsafe { batch.edit(text, &now[..2], &now[..2], 0, Kind::Code) }?;
             batch.commit_with(forced(Strategy::Rendezvous))?;
         }

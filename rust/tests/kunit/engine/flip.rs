@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Flipping [targets](crate::targets) back and forth.
+//! Edits that patch [targets](crate::targets) back and forth.
 
 use kernel::{
     error::to_result,
@@ -31,12 +31,12 @@ use crate::{
     targets::*, //
 };
 
-/// A target whose first instruction makes it answer 0 or 1.
+/// A target that returns 0 or 1, depending on its first instruction.
 #[derive(Clone, Copy)]
 pub(crate) struct Flip {
     pub(crate) function: Function,
     len: usize,
-    /// The instruction that answers 1.
+    /// The instruction with which it returns 1.
     one: u32,
 }
 
@@ -77,7 +77,7 @@ impl Flip {
         u32::to_le_bytes(bits)
     }
 
-    /// Adds the edit that makes the target answer `answer`.
+    /// Adds the edit with which the target returns `answer`.
     pub(crate) fn add(&self, batch: &mut Batch, answer: bool) -> Result {
         let (old, new) = (self.bytes(!answer), self.bytes(answer));
 
@@ -101,7 +101,7 @@ impl Flip {
     }
 }
 
-/// Makes all of `flips` answer `answer`, in one batch.
+/// Patches all of `flips` to return `answer`, in one batch.
 pub(crate) fn flip(flips: &[Flip], answer: bool, strategy: Option<Strategy>) -> Result<Report> {
     let mut batch = Batch::new();
 
@@ -122,8 +122,8 @@ pub(crate) fn word(batch: &mut Batch, addr: usize, old: u32, new: u32, phase: u8
     unsafe { batch.edit(addr, &old, &new, phase, Kind::Code) }
 }
 
-/// A kprobe at `rust_riscv_target_probed` that is not armed: it handles the breakpoints there. One at a
-/// time.
+/// A registered, disabled kprobe at `rust_riscv_target_probed`, which handles breakpoints that the
+/// test writes there. There is one at a time.
 pub(crate) struct Probe(());
 
 impl Probe {
@@ -133,12 +133,12 @@ impl Probe {
         let place =
             core::ptr::with_exposed_provenance_mut::<c_void>(addr(rust_riscv_target_probed));
 
-        // SAFETY: A target; unregistered in `drop`.
+        // SAFETY: The place is a target. The probe is unregistered in `drop`.
         to_result(unsafe { bindings::rust_riscv_test_probe_register(place) })?;
         hold(Probe(()))
     }
 
-    /// Puts the breakpoint there, or takes it away again.
+    /// Writes or removes the breakpoint.
     pub(crate) fn arm(&self, on: bool) -> Result<Report> {
         let (old, new) = if on {
             (LI_0, Self::EBREAK)
@@ -159,16 +159,16 @@ impl Probe {
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        // After a test that has failed.
+        // The test may have failed while the breakpoint was set.
         if word_at(addr(rust_riscv_target_probed)) == Self::EBREAK && self.arm(false).is_err() {
             pr_err!("a breakpoint stays\n");
         }
-        // SAFETY: Registered in `register`.
+        // SAFETY: The probe was registered in `register`.
         unsafe { bindings::rust_riscv_test_probe_unregister() };
     }
 }
 
-/// Lets the loader load its literal, or answer 0 again; `options` as for committing.
+/// Patches the loader to load its literal, or to return 0 again.
 pub(crate) fn load_literal(on: bool, options: Options) -> Result<Report> {
     let mut batch = Batch::new();
     let (old, new) = if on {
@@ -177,8 +177,8 @@ pub(crate) fn load_literal(on: bool, options: Options) -> Result<Report> {
         (ANSWER, POISON)
     };
 
-    // The literal is right before, and as long as, the instruction loads it.
-    // SAFETY: The literal is loaded by nothing else.
+    // SAFETY: Only this instruction loads the literal, which is written before the instruction that
+    // loads it, and made invalid after that was removed.
     unsafe {
         batch.edit(
             literal(),
@@ -197,8 +197,8 @@ pub(crate) fn load_literal(on: bool, options: Options) -> Result<Report> {
     batch.commit_with(options)
 }
 
-/// Makes the first `count` of the many `nop`s something else, or `nop`s again; the last of them
-/// is expected to be `last`.
+/// Creates a batch that replaces the first `count` of the many `nop`s, or restores them. If `last`
+/// is set, the batch expects it as the last of the old instructions.
 pub(crate) fn many_batch(count: usize, on: bool, last: Option<u32>) -> Result<Batch> {
     let mut batch = Batch::new();
     let (old, new) = if on { (NOP, LI_1) } else { (LI_1, NOP) };
@@ -211,7 +211,7 @@ pub(crate) fn many_batch(count: usize, on: bool, last: Option<u32>) -> Result<Ba
     Ok(batch)
 }
 
-/// How many of the many are `bits` now.
+/// Returns how many of the many instructions are `bits`.
 pub(crate) fn count_many(bits: u32) -> usize {
     (0..MANY).filter(|&n| word_at(many(n)) == bits).count()
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite `rust_riscv_flush`: after each way to commit, harts that have fetched the old text, and do
-//! nothing that discards it, execute the new one.
+//! Suite `rust_riscv_flush`: after each kind of commit, harts that have fetched the old text, and
+//! did nothing that discards it, execute the new text.
 //!
-//! QEMU keeps instruction caches coherent, and shows little. In Spike, which keeps decoded
-//! instructions, a test fails for each flush that is missing: see `Documentation/flushes.rst`.
+//! QEMU keeps instruction caches coherent, so that most missing flushes have no effect. In Spike,
+//! which keeps decoded instructions, a test fails for each missing flush: see
+//! `Documentation/flushes.rst`.
 
 use core::sync::atomic::{
     AtomicBool,
@@ -74,13 +75,13 @@ fn commit(at: usize, old: &[u8], new: &[u8]) -> Result<Report> {
 
 const HALVES: [[u8; 2]; 2] = [C_LI_0.to_le_bytes(), C_LI_1.to_le_bytes()];
 
-/// The edits that let the loader load its literal, or answer 0 again.
+/// Patches the loader to load its literal, or to return 0 again. Returns the strategy.
 fn load_literal(to: usize) -> Result<Strategy> {
     let (literals, loads) = ([POISON, ANSWER], [LOAD_ZERO, LOAD_LITERAL]);
     let mut batch = Batch::new();
 
-    // SAFETY: The literal is loaded by nothing else, and is right before, and as long as, the
-    // instruction loads it.
+    // SAFETY: Only this instruction loads the literal, which is written before the instruction that
+    // loads it, and made invalid after that was removed.
     unsafe {
         batch.edit(
             read_literal(),
@@ -100,11 +101,12 @@ fn load_literal(to: usize) -> Result<Strategy> {
     Ok(batch.commit()?.strategy)
 }
 
-/// Makes the loader load its literal, and finds a mismatch in the last edit: all is reverted.
+/// Patches the loader to load its literal, with a mismatch in the last edit, so that all edits are
+/// reverted.
 fn load_literal_and_revert() -> Result<Report> {
     let mut batch = Batch::new();
 
-    // SAFETY: As in `load_literal`. The half is changed from one instruction to another.
+    // SAFETY: As in `load_literal`. The other edit replaces one instruction with another.
     unsafe {
         batch.edit(
             read_literal(),
@@ -128,21 +130,21 @@ fn load_literal_and_revert() -> Result<Report> {
             Kind::Code,
         )?;
     }
-    // The half is behind the loader and its literal.
+    // The edit of `rust_riscv_read_half` has the highest address, so it is the last one.
     batch.commit_with(Options {
         race_at: Some(2),
         ..Options::default()
     })
 }
 
-/// A kprobe on the half that is not armed: it handles the breakpoints there.
+/// A registered, disabled kprobe on `rust_riscv_read_half`, which handles breakpoints there.
 struct Probe(());
 
 impl Probe {
     fn register() -> Result<Held<Probe>> {
         let place = core::ptr::with_exposed_provenance_mut::<c_void>(addr(rust_riscv_read_half));
 
-        // SAFETY: A target; unregistered in `drop`.
+        // SAFETY: The place is a target. The probe is unregistered in `drop`.
         to_result(unsafe { bindings::rust_riscv_test_probe_register(place) })?;
         hold(Probe(()))
     }
@@ -155,25 +157,25 @@ impl Probe {
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        // SAFETY: Registered in `register`.
+        // SAFETY: The probe was registered in `register`.
         unsafe { bindings::rust_riscv_test_probe_unregister() };
     }
 }
 
-/// What CPUs do right before and right after they are stopped, with interrupts off all the time:
-/// they run all functions of [`read_spread`].
+/// The results of running all functions of [`read_spread`] on each CPU, right before and right
+/// after it is stopped, with interrupts off in between.
 ///
-/// The atomics are `core`'s: the kernel's are calls, of functions that can be traced.
+/// The atomics are those of `core`: the kernel's are calls of functions that can be traced.
 struct Stopped {
-    /// What the functions answer after the commit; 1 minus that before.
+    /// What the functions return after the commit; before it, 1 minus this.
     answer: AtomicUsize,
     /// The alias of the text in the window.
     alias: AtomicUsize,
-    /// The number of CPUs that have run functions before, and after.
+    /// The number of CPUs that have run the functions before and after.
     ran: [AtomicU32; 2],
-    /// The number of CPUs for which a function gave the wrong answer.
+    /// The number of CPUs on which a function returned a wrong result.
     wrong: [AtomicU32; 2],
-    /// Whether a CPU could still use the alias afterwards.
+    /// Whether a CPU could still write through the alias afterwards.
     alias_stays: AtomicBool,
 }
 
@@ -185,16 +187,16 @@ static STOPPED: Stopped = Stopped {
     alias_stays: AtomicBool::new(false),
 };
 
-/// Runs all functions, which are to give `answer`.
+/// Runs all functions, which should return `answer`.
 #[inline(always)]
 fn run_spread(when: usize, answer: usize) {
     let mut wrong = false;
 
     for n in 0..SPREAD {
-        // SAFETY: A function that takes nothing and answers a number.
+        // SAFETY: This is the address of a function of this type.
         let function = unsafe { core::mem::transmute::<usize, Function>(read_spread(n)) };
 
-        // SAFETY: As above; it may be called anywhere.
+        // SAFETY: The function may be called in any context.
         wrong |= unsafe { function() } as usize != answer;
     }
     STOPPED.ran[when].fetch_add(1, Ordering::Relaxed);
@@ -212,20 +214,21 @@ fn after_stop() {
 
     let alias = core::ptr::with_exposed_provenance_mut(STOPPED.alias.load(Ordering::Relaxed));
 
-    // SAFETY: The byte is the first one of both instructions, should the alias still be there.
+    // SAFETY: If the alias still exists, this writes the byte that is already there: it is the
+    // first byte of both instructions.
     if unsafe { bindings::rust_riscv_test_can_write(alias, LI_0.to_le_bytes()[0]) } {
         STOPPED.alias_stays.store(true, Ordering::Relaxed);
     }
 }
 
-/// Keeps the two functions called in each rendezvous, until this is dropped.
+/// Has the two functions called in each rendezvous until this is dropped.
 struct Watched(());
 
 impl Watched {
     fn start() -> Result<Held<Watched>> {
         // SAFETY: The functions are in `.kprobes.text`, and call only targets and a helper that is
-        // there, too. They are part of this module, and not called any more when this is dropped,
-        // by the test or at its end, since no rendezvous is under way then.
+        // in it, too. They are part of this module. They are not called any more when this is
+        // dropped, at the latest at the end of the test, since no rendezvous is in progress then.
         unsafe {
             adversary::call(Place::BeforeStop, Some(before_stop));
             adversary::call(Place::AfterStop, Some(after_stop));
@@ -236,7 +239,7 @@ impl Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        // SAFETY: No function.
+        // SAFETY: `None` removes the function.
         unsafe {
             adversary::call(Place::BeforeStop, None);
             adversary::call(Place::AfterStop, None);
@@ -244,7 +247,7 @@ impl Drop for Watched {
     }
 }
 
-/// Changes all functions of [`read_spread`] at a rendezvous, to answer `to`.
+/// Patches all functions of [`read_spread`] by a rendezvous, to return `to`.
 fn stop_and_change(window: &mut Window, to: usize) -> Result {
     let machine = Machine {
         atomic_fetch: true,
@@ -266,8 +269,8 @@ fn stop_and_change(window: &mut Window, to: usize) -> Result {
 
         edits.push(edit, GFP_KERNEL)?;
     }
-    // SAFETY: Edits of this module's own text, which stays, sorted and apart, each of one
-    // instruction that is valid there. Nobody else writes to it.
+    // SAFETY: The edits are sorted and do not overlap. Each replaces one instruction of this
+    // module's own text, which is not freed and which nobody else writes, with a valid one.
     let batch = unsafe { commit::PlannedBatch::new(&edits, Origin::Module, Strategy::Rendezvous) };
     let live = commit::LiveOptions::default();
 
@@ -276,12 +279,12 @@ fn stop_and_change(window: &mut Window, to: usize) -> Result {
         .map_err(|_| EIO)
 }
 
-/// Whether the first byte of the word can be written through the first page of a window.
+/// Returns whether `rust_riscv_read_word` can be written through the first page of a window.
 fn has_alias(start: usize) -> bool {
     let at = addr(rust_riscv_read_word) % PAGE_SIZE;
     let alias = core::ptr::with_exposed_provenance_mut(start + at);
 
-    // SAFETY: The byte is what is there.
+    // SAFETY: This writes the byte that is already there.
     unsafe { bindings::rust_riscv_test_can_write(alias, WORDS[0][0]) }
 }
 
@@ -324,15 +327,15 @@ mod tests {
         Ok(())
     }
 
-    /// A literal that is no longer loaded is made invalid when nobody has fetched its load. The
-    /// text is left as it is for a while before each flush.
+    /// A literal that is no longer loaded is made invalid only when no hart can still execute the
+    /// instruction that loaded it. A delay before each flush makes a missing flush visible.
     #[test]
     fn the_first_phase_is_seen_before_the_second_is_written() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
         let readers = Readers::spinning(rust_riscv_read_loader, [0, ANSWER])?;
-        // Longer than a simulator lets the other harts wait.
+        // Longer than the time for which a simulator runs one hart.
         let slow = Delay::start(Point::Stored, 1_000)?;
 
         for (_, to) in turns() {
@@ -343,7 +346,8 @@ mod tests {
         Ok(())
     }
 
-    /// The same, if the second phase is reverted, then the first. Harts have fetched the new load.
+    /// As above, if the second phase is reverted and then the first, after harts have fetched the
+    /// new load.
     #[test]
     fn the_second_phase_is_reverted_before_the_first() -> Result {
         if is_alone() {
@@ -360,7 +364,7 @@ mod tests {
         Ok(())
     }
 
-    /// From when it is armed on, a breakpoint is hit.
+    /// A breakpoint is hit as soon as it has been written.
     #[test]
     fn a_breakpoint_is_seen() -> Result {
         if is_alone() {
@@ -372,7 +376,7 @@ mod tests {
         let before = probe.hits();
 
         for _ in 0..rounds() {
-            // It is hit when the readers run again, and when they begin the next turn.
+            // Readers hit it when they run the target again, and when they begin the next turn.
             for (from, to) in [(&old, &new), (&new, &old)] {
                 let patch = || commit(addr(rust_riscv_read_half), from, to).map(|_| ());
 
@@ -384,7 +388,8 @@ mod tests {
         Ok(())
     }
 
-    /// On every CPU, also on the one that has written. It cannot use the alias any more, either.
+    /// All CPUs that leave a rendezvous execute the new text, including the one that wrote it, and
+    /// cannot use the alias any more.
     #[test]
     fn who_leaves_a_rendezvous_sees_it() -> Result {
         let mut window = Window::new(2)?;
@@ -417,7 +422,7 @@ mod tests {
         let at = addr(rust_riscv_read_word);
 
         for _ in 0..rounds() {
-            // SAFETY: This module's own text stays. Dropped below.
+            // SAFETY: This module's own text is not freed. The window is closed below.
             let mut open = unsafe { window.open_here(at & !(PAGE_SIZE - 1)) }?;
             let written = open.write(at % PAGE_SIZE, &WORDS[0]);
             let opened = has_alias(start);
@@ -439,7 +444,7 @@ mod tests {
         let page = addr(rust_riscv_read_word) & !(PAGE_SIZE - 1);
 
         for _ in 0..rounds() {
-            // SAFETY: This module's own text stays. Closed below.
+            // SAFETY: This module's own text is not freed. The window is closed below.
             let open = unsafe { window.open([page].into_iter(), Origin::Module) }?;
             let opened = has_alias(start);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite `rust_riscv_guard`: pairs of instructions, whose patching no task sees half done.
+//! Suite `rust_riscv_guard`: pairs of instructions that are replaced without tearing.
 
 use kernel::prelude::*;
 
@@ -44,14 +44,14 @@ mod tests {
     const ADD_1: u32 = 0x0015_0513;
     const SUB_1: u32 = 0xfff5_0513;
 
-    /// `nop; nop`, or what adds 1 and takes it away again.
+    /// The old pair, `nop; nop`, or the new pair, which adds 1 and subtracts it again.
     fn bytes(patched: bool) -> [u8; 8] {
         let (first, second) = if patched { (ADD_1, SUB_1) } else { (NOP, NOP) };
 
         (u64::from(first) | u64::from(second) << 32).to_le_bytes()
     }
 
-    /// Makes every `step`th pair a pair of the other kind.
+    /// Replaces every `step`th pair.
     fn flip(patched: bool, step: usize, strategy: Option<Strategy>) -> Result<Strategy> {
         let mut batch = Batch::new();
 
@@ -61,9 +61,9 @@ mod tests {
         }
         let report = batch.commit_with(Options {
             strategy,
-            // What the next test is about. Asked for nothing, the engine guards.
+            // Without a strategy, the engine guards the pairs.
             //
-            // SAFETY: Both pairs only add to the result of a target, which is then a wrong one.
+            // SAFETY: A torn pair only changes the result of a target.
             torn: (strategy == Some(Strategy::Rendezvous)).then(|| unsafe { Torn::new() }),
             ..Options::default()
         })?;
@@ -75,9 +75,8 @@ mod tests {
         answers: [0, 0],
     };
 
-    /// The hole that stopping the machine leaves: a task that was preempted between two
-    /// instructions goes on in the middle of the new ones. If this does not see it, the next test
-    /// proves nothing.
+    /// Stopping the machine is not sufficient: a task that was preempted between two instructions
+    /// continues in the middle of the new ones. This is the control for the tests of guards.
     #[test]
     fn a_rendezvous_tears_pairs_under_a_preempted_task() -> Result {
         if is_alone() {
@@ -85,7 +84,7 @@ mod tests {
         }
         let mut torn = 0;
 
-        // Hardly ever anywhere else.
+        // Many rounds, so that the task is preempted within the pairs.
         set_rounds(100);
         for _ in 0..40 {
             let hammer = Hammer::start(&[CALLED])?;
@@ -113,14 +112,14 @@ mod tests {
         Ok(())
     }
 
-    /// Two threads on each CPU, one of which is always preempted somewhere.
+    /// Two threads run on each CPU, so that one of them is always preempted.
     #[test]
     fn a_guard_tears_nothing() -> Result {
         if is_alone() {
             return skip("one hart: nobody runs what is patched");
         }
-        // Each round can take a breakpoint for each pair: slow under KASAN, and where harts share
-        // the CPUs of a host.
+        // Each round can hit a breakpoint for each pair, which is slow with KASAN, and if harts
+        // share the CPUs of a host.
         set_rounds(if online().count() == 2 && !cfg!(CONFIG_KASAN) {
             100
         } else {
@@ -142,8 +141,8 @@ mod tests {
         Ok(())
     }
 
-    /// Every breakpoint in the kernel has its place looked for among the guarded edits, also while
-    /// these come and go, and their number changes.
+    /// For every breakpoint in the kernel, the handler searches the guarded edits. Other
+    /// breakpoints work while these are published and withdrawn, and while their number changes.
     #[test]
     fn other_breakpoints_are_hit_meanwhile() -> Result {
         if is_alone() {
@@ -178,7 +177,7 @@ mod tests {
         Ok(())
     }
 
-    /// As BPF does it: `patch_text()` of a pair.
+    /// `patch_text()` of a pair, as used by BPF.
     #[test]
     fn the_kernels_pairs_are_written_by_us() -> Result {
         let before = fallbacks();
@@ -194,7 +193,7 @@ mod tests {
         Ok(())
     }
 
-    /// The same while they are being run.
+    /// As above, while other CPUs execute the pairs.
     #[test]
     fn the_kernels_pairs_are_guarded() -> Result {
         if is_alone() {
@@ -217,14 +216,14 @@ mod tests {
         Ok(())
     }
 
-    /// What the handler cannot stand in for is refused rather than torn.
+    /// Instructions that the handler cannot emulate are refused instead of being torn.
     #[test]
     fn what_cannot_be_guarded_is_refused() -> Result {
         // `ld a0, 0(t0)` is followed by `ret`.
         let both = u64::from(word_at(load())) | u64::from(word_at(load() + 4)) << 32;
         let mut batch = Batch::new();
 
-        // SAFETY: Refused.
+        // SAFETY: The batch is refused, so nothing is written.
         unsafe {
             batch.edit(
                 load(),

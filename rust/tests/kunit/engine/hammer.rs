@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Kernel threads that call functions in a loop, on every CPU but this one.
+//! Kernel threads that call functions in a loop, on all CPUs except this one.
 
 use kernel::{
     cpu::{
@@ -28,7 +28,7 @@ use crate::{
     targets::Function, //
 };
 
-/// A function and the answers that it may give.
+/// A function and the results that it may return.
 #[derive(Clone, Copy)]
 pub(crate) struct Called {
     pub(crate) function: Function,
@@ -43,13 +43,13 @@ struct Shared {
     started: Atomic<u32>,
 }
 
-/// Threads that call until they are stopped, or their test has ended.
+/// Threads that call functions until they are stopped or the test has ended.
 pub(crate) struct Hammer {
     threads: KVec<*mut kernel::bindings::task_struct>,
     shared: KBox<Shared>,
 }
 
-// SAFETY: Any task may stop the threads, and what they share is atomic, or not changed.
+// SAFETY: Any task may stop the threads. What they share is atomic, or is not changed.
 unsafe impl Send for Hammer {}
 
 /// What the threads saw.
@@ -57,12 +57,12 @@ unsafe impl Send for Hammer {}
 pub(crate) struct Seen {
     pub(crate) calls: u64,
     pub(crate) wrong: u64,
-    /// One of the wrong answers.
+    /// One of the wrong results.
     pub(crate) last_wrong: u64,
 }
 
 impl Hammer {
-    /// Starts a thread on every other online CPU, and waits until each has called.
+    /// Starts a thread on every other online CPU, and waits until each has called the functions.
     pub(crate) fn start(called: &[Called]) -> Result<Held<Hammer>> {
         let mut list = KVec::new();
         list.extend_from_slice(called, GFP_KERNEL)?;
@@ -148,7 +148,7 @@ unsafe extern "C" fn thread(data: *mut c_void) -> c_int {
 
 fn call_all(shared: &Shared) {
     for called in &shared.called {
-        // SAFETY: A target, which takes nothing.
+        // SAFETY: The functions take no arguments and may be called in any context.
         let answer: c_ulong = unsafe { (called.function)() };
 
         if !called.answers.contains(&(answer as u64)) {

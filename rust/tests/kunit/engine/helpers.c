@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What users of text patching in the kernel do, with our hooks in it. */
+/* Calls of text patching as by users in the kernel, with our hooks. */
 #include <linux/smp.h>
 #include <linux/stop_machine.h>
 #include <linux/string.h>
@@ -9,7 +9,7 @@
 
 #include "../support/helpers.h"
 
-/* Like the kernel's own users, with what they hold. */
+/* Write text as the kernel's own users do, holding the same locks. */
 int rust_riscv_test_kernel_writes(enum rust_riscv_test_call call, void *addr,
 				  const void *insns, size_t len)
 {
@@ -42,13 +42,10 @@ int rust_riscv_test_kernel_writes(enum rust_riscv_test_call call, void *addr,
 	return ret;
 }
 
-/*
- * Queue many texts at once, as ftrace does. What is queued stays so until here: the lock is not
- * taken through rust_riscv_text.
- */
+/* Queue many texts at once, as ftrace does, and sync. */
 int rust_riscv_test_kernel_queues(const struct rust_riscv_test_write *writes, size_t count)
 {
-	/* Protected by the lock. More than a provider looks at together. */
+	/* Protected by the lock. Larger than what a provider handles at once. */
 	static struct riscv_patch_text texts[100];
 	size_t n, some;
 	int ret = 0;
@@ -74,7 +71,7 @@ int rust_riscv_test_kernel_queues(const struct rust_riscv_test_write *writes, si
 	return ret;
 }
 
-/* What is queued must be visible to all CPUs before anything else is written. */
+/* Queue one write, then make another one: the first must be visible before the second. */
 int rust_riscv_test_kernel_writes_after_queue(const struct rust_riscv_test_write *first,
 					      const struct rust_riscv_test_write *then)
 {
@@ -94,7 +91,7 @@ static int write_nothing(struct riscv_patch_provider *self, void *addr,
 	return -EOPNOTSUPP;
 }
 
-/* Whether a second provider is refused. */
+/* Try to register a second provider; return the error. */
 int rust_riscv_test_second_provider(void)
 {
 	static struct riscv_patch_provider second = {
@@ -125,7 +122,7 @@ static int flush_inside(void *data)
 	*asked = cpumask_next(smp_processor_id(), cpu_online_mask);
 	if (smp_call_function_single_async(*asked, &csd))
 		return -EBUSY;
-	/* A provider that waits would wait here for ever. */
+	/* A provider that waited for the answer would wait here forever. */
 	end = get_cycles64() + riscv_timebase / 5;
 	while (get_cycles64() < end && !atomic_read(&flushed))
 		cpu_relax();
@@ -133,10 +130,10 @@ static int flush_inside(void *data)
 }
 
 /*
- * Stop the machine and flush another CPU's icache by an IPI from inside.
+ * Stop the machine and send another CPU an IPI from the stopped machine.
  *
- * Returns 0 if it was not answered as long as the machine stood still, though
- * it was right after; 1 if it was answered; else an error.
+ * Returns 0 if the IPI was answered only after the machine was restarted, 1 if
+ * it was answered before, or an error.
  */
 int rust_riscv_test_flush_inside_stop(void)
 {
@@ -147,7 +144,7 @@ int rust_riscv_test_flush_inside_stop(void)
 	ret = stop_machine(flush_inside, &asked, cpu_online_mask);
 	if (ret)
 		return ret;
-	/* Another function there runs after the first. */
+	/* Functions run in order, so the first one has run when this returns. */
 	smp_call_function_single(asked, flush_there, NULL, 1);
 	return atomic_read(&flushed) ? 0 : -EIO;
 }

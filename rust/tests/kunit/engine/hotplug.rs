@@ -16,9 +16,9 @@ use crate::{
     }, //
 };
 
-/// Takes the last CPU offline and brings it online again, eight times. Calls `offline` while it is
-/// offline, with the number of the round, and `online` when it is online again, with the number of
-/// the CPU, too. Skips the test if only one CPU is online.
+/// Takes the last CPU offline and brings it online again, eight times. While it is offline, calls
+/// `offline` with the number of the round; when it is online again, calls `online` with the numbers
+/// of the round and the CPU. Skips the test if only one CPU is online.
 ///
 /// # Errors
 ///

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite `rust_riscv_kernel_flush`: what the kernel's own users of text patching write is executed
-//! by harts that have fetched the old text. See [`crate::flush`].
+//! Suite `rust_riscv_kernel_flush`: harts that have fetched the old text execute what the kernel's
+//! own users of text patching have written. See [`crate::flush`].
 
 use kernel::prelude::*;
 
@@ -23,22 +23,22 @@ use crate::{
     }, //
 };
 
-/// Whether all readers see the word each time it is written so.
+/// Returns whether all readers see each write of the word by `patch`.
 fn word_is_seen(patch: impl Fn(usize, &[u8]) -> Result) -> Result<bool> {
     seen_each_time(rust_riscv_read_word, [0, 1], |to| {
         patch(addr(rust_riscv_read_word), &WORDS[to])
     })
 }
 
-/// The same of readers that spin.
+/// As [`word_is_seen`], with readers that spin.
 fn word_is_followed(patch: impl Fn(usize, &[u8]) -> Result) -> Result<bool> {
     followed_each_time(rust_riscv_read_word, [0, 1], |to| {
         patch(addr(rust_riscv_read_word), &WORDS[to])
     })
 }
 
-/// Uses up what may be logged for some seconds: a line about each failure makes other harts take
-/// interrupts, which flush what they have fetched.
+/// Exhausts the rate limit of log messages for some seconds: a message makes other harts take
+/// interrupts, which discard what they have fetched.
 fn stop_logging() {
     while riscv::may_log() {}
 }
@@ -99,7 +99,7 @@ mod tests {
         Ok(())
     }
 
-    /// A write for this CPU only, and a sync with nothing queued.
+    /// A write for this CPU only, followed by a sync of an empty queue.
     #[test]
     fn what_is_written_here_is_seen_after_a_sync() -> Result {
         if is_alone() {
@@ -113,7 +113,7 @@ mod tests {
         Ok(())
     }
 
-    /// The engine fails, so that the kernel writes what is queued.
+    /// The engine fails, so the kernel writes the queue.
     #[test]
     fn what_the_kernel_writes_itself_is_seen_after_a_sync() -> Result {
         if is_alone() {
@@ -127,7 +127,7 @@ mod tests {
         Ok(())
     }
 
-    /// The same, before a write that no sync follows.
+    /// As above, with another write instead of a sync.
     #[test]
     fn what_the_kernel_writes_itself_is_seen_before_a_write() -> Result {
         if is_alone() {

@@ -12,7 +12,7 @@ use kernel::{
 
 use riscv::compat::errno;
 
-// The suites: each file has the one of its name.
+// The suites, one per file.
 mod adversary;
 mod engine;
 mod flush;
@@ -27,7 +27,7 @@ mod rendezvous;
 mod tearing;
 mod window;
 
-// What they share.
+// What the suites share.
 #[path = "../support/bindings.rs"]
 mod bindings;
 mod delay;
@@ -70,7 +70,8 @@ module! {
 struct Tests;
 
 impl kernel::Module for Tests {
-    /// As in `drop`: suites run once this has returned.
+    /// Text of a module that is being loaded is refused. No suite can test this, since suites run
+    /// after this function. See `drop`.
     fn init(_module: &'static ThisModule) -> Result<Self> {
         match flip::flip(&[flip::WORD], true, None) {
             Err(error) if error == errno(EBUSY) => pr_info!("coming: refused\n"),
@@ -81,8 +82,8 @@ impl kernel::Module for Tests {
 }
 
 impl Drop for Tests {
-    /// What no suite can try, as they all run while the module stays. `scripts/guest/test.sh` looks
-    /// for the line.
+    /// Text of a module that is being unloaded is refused. No suite can test this, since suites run
+    /// while the module is loaded. `scripts/guest/test.sh` checks for the message.
     fn drop(&mut self) {
         match flip::flip(&[flip::WORD], true, None) {
             Err(error) if error == errno(ESHUTDOWN) => pr_info!("going away: refused\n"),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite `rust_riscv_memory`: allocations that fail, and a commit that makes none.
+//! Suite `rust_riscv_memory`: failing allocations, and commits without allocations.
 
 use kernel::prelude::*;
 
@@ -16,7 +16,7 @@ mod tests {
     #[cfg(CONFIG_FAILSLAB)]
     use super::*;
 
-    /// Runs `work` with its `nth` allocation failing; whether one did, and the result.
+    /// Runs `work` with its `nth` allocation failing. Returns whether one failed, and the result.
     #[cfg(CONFIG_FAILSLAB)]
     fn with_failure<T>(nth: u32, work: impl FnOnce() -> T) -> (bool, T) {
         // SAFETY: The helper only writes a field of the current task.
@@ -36,7 +36,7 @@ mod tests {
         let before = refs();
         let (mut errors, mut fallbacks) = (0, 0);
 
-        // Several rounds: the debugging of memory itself allocates now and then in between.
+        // Several rounds, since memory debugging sometimes allocates, too.
         for nth in (1..=6).cycle().take(30) {
             let (failed, result) = with_failure(nth, || {
                 many_batch(COUNT, true, None).and_then(|batch| batch.commit())
@@ -44,7 +44,7 @@ mod tests {
 
             assert_eq!(refs(), before);
             if result.is_ok() {
-                // Memory for the edits falls back from `kmalloc()` to `vmalloc()`.
+                // The allocation for the edits fell back from `kmalloc()` to `vmalloc()`.
                 fallbacks += u32::from(failed);
                 many_batch(COUNT, false, None)?.commit()?;
             } else {
@@ -76,9 +76,9 @@ mod tests {
             assert!(!failed);
             assert!(result.is_ok());
         }
-        // The injection itself works.
-        // SAFETY: `kmalloc()` with `GFP_KERNEL` may be called where one may sleep, as here; the
-        // helper frees what it allocates.
+        // Check that the injection works.
+        // SAFETY: `kmalloc()` with `GFP_KERNEL` may be called where sleeping is allowed, as here.
+        // The helper frees what it allocates.
         let (failed, allocated) =
             with_failure(1, || unsafe { bindings::rust_riscv_test_allocate() });
         assert!(failed);

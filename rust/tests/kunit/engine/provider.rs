@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite `rust_riscv_provider`: what the kernel's own users of text patching write comes to us.
+//! Suite `rust_riscv_provider`: writes by the kernel's own users of text patching.
 
 use kernel::prelude::*;
 
@@ -35,10 +35,10 @@ use crate::{
     }, //
 };
 
-/// `addi zero, zero, 1`, which does nothing, too.
+/// `addi zero, zero, 1`, which is a no-op, too.
 const NOP_1: u32 = 0x0010_0013;
 
-/// Whether every online CPU gets `answer` from `function`.
+/// Returns whether `function` returns `answer` on every online CPU.
 fn all_see(function: Function, answer: u64) -> bool {
     // SAFETY: A target may be called anywhere.
     online().all(
@@ -66,7 +66,7 @@ mod tests {
             let before = (calls(call), fallbacks());
 
             write(way, addr(rust_riscv_target_word), &LI_1.to_le_bytes())?;
-            // What is queued is written by whoever is next.
+            // Writes what is queued.
             queue(&[])?;
             assert!(all_see(rust_riscv_target_word, 1));
             write(way, addr(rust_riscv_target_word), &LI_0.to_le_bytes())?;
@@ -82,7 +82,7 @@ mod tests {
         let before = calls(Call::Set);
         let nops = [NOP.to_le_bytes(); 24];
 
-        // Across two pages, odd at both ends: nobody runs this.
+        // Across two pages, at odd addresses. No CPU executes this.
         let at = ((many(0) + 4096) & !4095) - 37;
         write(rust_riscv_test_call::RUST_RISCV_TEST_SET, at, &[0xa5; 75])?;
         let first = many((at - many(0)) / 4);
@@ -105,7 +105,7 @@ mod tests {
         Ok(())
     }
 
-    /// Long, and at any address: BPF copies whole programs.
+    /// A long write at any address, as BPF makes for whole programs.
     #[test]
     fn many_bytes_are_written() -> Result {
         let mut bytes = KVec::new();
@@ -121,7 +121,7 @@ mod tests {
             )?;
             let text = core::ptr::with_exposed_provenance::<u8>(many(0) + skip);
             for (n, byte) in bytes.iter().enumerate() {
-                // SAFETY: Within the target.
+                // SAFETY: The address is within the target.
                 assert_eq!(unsafe { text.add(n).read_volatile() }, *byte);
             }
             assert_eq!(fallbacks(), before);
@@ -135,7 +135,7 @@ mod tests {
         Ok(())
     }
 
-    /// What we cannot do the kernel does, and its caller does not notice.
+    /// If the provider fails, the kernel writes instead, and the caller gets no error.
     #[test]
     fn nothing_is_lost_if_we_fail() -> Result {
         for (way, _) in WAYS {
@@ -172,11 +172,11 @@ mod tests {
         Ok(())
     }
 
-    /// Whatever the order in which they come, and if one place is written twice.
+    /// Queued writes can have any order, and a place may be written twice.
     #[test]
     fn queued_in_any_order() -> Result {
         let words = [NOP, NOP_1].map(u32::to_le_bytes);
-        // A permutation: 97 and 512 have no common divisor. Runs end all the time.
+        // A permutation, since 97 and 512 have no common divisor. Few addresses follow each other.
         let mut writes = KVec::new();
         for n in 0..512 {
             writes.push(queued(many(n * 97 % 512), &words[1], false), GFP_KERNEL)?;
@@ -186,7 +186,7 @@ mod tests {
         for n in 0..512 {
             assert_eq!(word_at(many(n)), NOP_1);
         }
-        // Twice the same place: the last one stays.
+        // Each place twice: the last write wins.
         writes.clear();
         for n in (0..512).rev() {
             writes.push(queued(many(n), &words[n % 2], false), GFP_KERNEL)?;
@@ -200,12 +200,12 @@ mod tests {
         Ok(())
     }
 
-    /// The kernel writes the texts that the provider declines, and passes on the rest.
+    /// The kernel writes the texts that the provider declines, and passes the others on to it.
     #[test]
     fn some_of_many_are_declined() -> Result {
         const TEXTS: usize = 300;
-        // Not aligned, so that it is declined: from the second half of a word to the first half of
-        // the next one, which is the same for both words.
+        // Declined, since it is not aligned: from the second half of a word to the first half of
+        // the next one, which does not change.
         let across = u32::to_le_bytes(NOP_1 >> 16 | NOP << 16);
         let word = NOP_1.to_le_bytes();
         let mut writes = KVec::new();
@@ -235,8 +235,8 @@ mod tests {
         Ok(())
     }
 
-    /// No hart gets to an instruction before what it loads is there, although that has a higher
-    /// address, and much in between is written, too.
+    /// A literal that is queued with `first` is visible before the instruction that loads it,
+    /// although it has a higher address, and many edits are between the two.
     #[test]
     fn first_is_first() -> Result {
         if is_alone() {
@@ -244,7 +244,7 @@ mod tests {
         }
         let (on, answer) = (LOAD_LITERAL.to_le_bytes(), ANSWER.to_le_bytes());
         let words = [NOP_1, NOP].map(u32::to_le_bytes);
-        // What is running takes QEMU longer to write.
+        // QEMU takes longer to write text that is being executed.
         let hammer = Hammer::start(&[
             Called {
                 function: LOADER,
@@ -276,20 +276,20 @@ mod tests {
 
     #[test]
     fn there_is_one_provider() {
-        // SAFETY: `riscv_patch_provider_register()` may be called where one may sleep, as here. A
-        // provider that is registered after all is unregistered before the helper returns.
+        // SAFETY: `riscv_patch_provider_register()` may be called where sleeping is allowed, as
+        // here. If the provider is registered, the helper unregisters it.
         let error = unsafe { bindings::rust_riscv_test_second_provider() };
         assert_eq!(error, EBUSY.to_errno());
     }
 
-    /// Why there is no IPI in the rendezvous: nobody would answer it.
+    /// No CPU answers an IPI while the machine is stopped. So the rendezvous sends none.
     #[test]
     fn an_ipi_inside_a_stop_is_not_answered() -> Result {
         if is_alone() {
             return skip("one hart: there is nobody to ask");
         }
-        // SAFETY: `stop_machine()` may be called where one may sleep, without `cpus_read_lock`, as
-        // here.
+        // SAFETY: `stop_machine()` may be called where sleeping is allowed, without
+        // `cpus_read_lock`, as here.
         assert_eq!(unsafe { bindings::rust_riscv_test_flush_inside_stop() }, 0);
         Ok(())
     }

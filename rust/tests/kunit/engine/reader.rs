@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Readers: harts that run a function, are told that it was patched, and run it again, with nothing
-//! in between that discards the instructions that they have fetched.
+//! Readers: harts that run a function, are told that it was patched, and run it again, without
+//! doing anything in between that discards the instructions that they have fetched.
 //!
-//! Spike keeps decoded instructions until a hart takes a trap, in a cache with one place for all
-//! instructions that are multiples of 2 KiB apart. So a reader calls nothing but its target, which
-//! is in the same 2 KiB, and waits for a word in memory. Its interrupts are on, since some flushes
-//! wait until it has taken one.
+//! Spike keeps decoded instructions until a hart takes a trap, in a direct-mapped cache in which
+//! instructions whose addresses differ by a multiple of 2 KiB evict each other. So a reader only
+//! calls its target, which is in the same 2 KiB, and polls a word in memory. Interrupts are on,
+//! since some flushes wait until the hart has taken one.
 //!
-//! A reader that waits has run its target once before it is patched. It cannot show that a flush is
-//! missing if there is another one before the text is written: that makes it forget the target. A
-//! reader that spins runs its target all the time, and can.
+//! A waiting reader runs its target once before it is patched. It does not detect a missing flush
+//! if there is another flush before the text is written, since that one discards the target. A
+//! spinning reader runs its target all the time, and does detect it.
 
 use core::{
     ptr::NonNull,
@@ -46,7 +46,7 @@ use crate::{
     }, //
 };
 
-/// What a reader and the test tell each other. The assembly below knows its layout.
+/// What a reader and the test share. The assembly below depends on its layout.
 #[repr(C)]
 struct Turn {
     target: Function,
@@ -57,11 +57,11 @@ struct Turn {
     /// The number of the turn in which it has been run again.
     done: AtomicU32,
     stop: AtomicU32,
-    /// What it answered the first time, and again.
+    /// What the target returned the first and the second time.
     before: AtomicU64,
     after: AtomicU64,
-    /// For a reader that spins: the right answers, one that was not, and all calls. An answer is
-    /// right if it was so when the target was called, or is so when it has answered.
+    /// For a spinning reader: the valid results, an invalid one that was seen, and the number of
+    /// calls. A result must be one that was valid before the call or is valid after it.
     answers: [AtomicU64; 2],
     wrong: AtomicU64,
     calls: AtomicU64,
@@ -71,7 +71,7 @@ core::arch::global_asm!(
     ".option push",
     ".option norvc",
     ".balign 2048",
-    // One turn: `a0` is a `Turn`, `a1` its number.
+    // Takes one turn: `a0` is the `Turn`, `a1` its number.
     "rust_riscv_reader_turn:",
     "addi sp, sp, -48",
     "sd ra, 32(sp)",
@@ -96,7 +96,7 @@ core::arch::global_asm!(
     "fence rw, w",
     "sw s2, 16(s0)",
     "j rust_riscv_reader_return",
-    // Over and over, until it is stopped.
+    // Spins until it is stopped.
     "rust_riscv_reader_spin:",
     "addi sp, sp, -48",
     "sd ra, 32(sp)",
@@ -131,12 +131,12 @@ core::arch::global_asm!(
     "ld s2, 0(sp)",
     "addi sp, sp, 48",
     "ret",
-    // What they run. 4 aligned bytes.
+    // The targets. An aligned instruction of 4 bytes.
     ".balign 8",
     "rust_riscv_read_word:",
     "li a0, 0",
     "ret",
-    // A load of a zero, which becomes one of the literal after it.
+    // A load of a zero, to be replaced by a load of the literal after it.
     ".balign 8",
     "rust_riscv_read_loader:",
     "lla t0, rust_riscv_read_zero",
@@ -150,12 +150,12 @@ core::arch::global_asm!(
     "rust_riscv_read_literal:",
     ".dword 7",
     ".option rvc",
-    // 2 bytes.
+    // An instruction of 2 bytes.
     ".balign 8",
     "rust_riscv_read_half:",
     "c.li a0, 0",
     "c.jr ra",
-    // 8 bytes of one value: `c.addi sp, 0`, and with 0x05 for 0x01 `c.addi a0, 1`.
+    // 8 equal bytes: with 0x01 they are `c.addi sp, 0`, with 0x05 `c.addi a0, 1`.
     ".balign 8",
     "rust_riscv_read_bytes:",
     "c.li a0, 0",
@@ -166,7 +166,7 @@ core::arch::global_asm!(
     ".fill 8, 1, 1",
     "c.jr ra",
     ".option norvc",
-    // Functions of which some hundred bytes of code that runs in between cannot evict all.
+    // Functions that are spread out, so that a few hundred bytes of other code cannot evict all.
     ".balign 2048",
     "rust_riscv_read_spread:",
     ".rept 8",
@@ -192,41 +192,41 @@ extern "C" {
     static rust_riscv_read_load: u32;
 }
 
-/// Where the bytes of one value are.
+/// Returns the address of the equal bytes.
 #[cfg(rust_riscv_text_hooks)]
 pub(crate) fn read_filled() -> usize {
     core::ptr::addr_of!(rust_riscv_read_filled).addr()
 }
 
-/// The first instruction of `rust_riscv_read_word` when it answers 0, and when it answers 1.
+/// The first instruction of `rust_riscv_read_word` if it returns 0, and if it returns 1.
 pub(crate) const WORDS: [[u8; 4]; 2] = [LI_0.to_le_bytes(), LI_1.to_le_bytes()];
 
-/// The number of functions that are 256 bytes apart.
+/// The number of spread functions, which are 256 bytes apart.
 pub(crate) const SPREAD: usize = 8;
 
-/// Where the `n`th of them is.
+/// Returns the address of the `n`th spread function.
 #[inline(always)]
 pub(crate) fn read_spread(n: usize) -> usize {
     core::ptr::addr_of!(rust_riscv_read_spread).addr() + 256 * n
 }
 
-/// Where the literal is.
+/// Returns the address of the literal.
 pub(crate) fn read_literal() -> usize {
     core::ptr::addr_of!(rust_riscv_read_literal).addr()
 }
 
-/// Where the instruction is that loads it.
+/// Returns the address of the instruction that loads it.
 pub(crate) fn read_load() -> usize {
     core::ptr::addr_of!(rust_riscv_read_load).addr()
 }
 
-/// A thread that reads, and what it shares with us.
+/// A reader's thread, and what it shares with the test.
 struct Reader {
     turn: NonNull<Turn>,
     task: *mut kernel::bindings::task_struct,
 }
 
-/// A reader on every CPU but this one. They are stopped when this is dropped, or their test has
+/// Readers on all CPUs except this one. They are stopped when this is dropped or the test has
 /// ended.
 pub(crate) struct Readers {
     readers: KVec<Reader>,
@@ -234,7 +234,7 @@ pub(crate) struct Readers {
     turn: u32,
 }
 
-// SAFETY: Any task may stop the threads. What they share is atomic, or not changed.
+// SAFETY: Any task may stop the threads. What they share is atomic, or is not changed.
 unsafe impl Send for Readers {}
 
 type Thread = unsafe extern "C" fn(*mut c_void) -> c_int;
@@ -242,7 +242,7 @@ type Thread = unsafe extern "C" fn(*mut c_void) -> c_int;
 impl Readers {
     fn start(target: Function, answers: [u64; 2], thread: Thread) -> Result<Held<Readers>> {
         let here = CpuId::current().as_u32();
-        // Stops those that run, if there is an error.
+        // On an error, dropping this stops the threads that run already.
         let mut readers = hold(Readers {
             readers: KVec::new(),
             turn: 0,
@@ -269,7 +269,7 @@ impl Readers {
             let task =
                 unsafe { bindings::rust_riscv_test_thread_start(cpu, Some(thread), turn.cast()) };
             let reader = Reader {
-                // SAFETY: A box is not null.
+                // SAFETY: A pointer from `KBox::into_raw` is not null.
                 turn: unsafe { NonNull::new_unchecked(turn) },
                 task,
             };
@@ -284,13 +284,13 @@ impl Readers {
     }
 
     fn turns(&self) -> impl Iterator<Item = &Turn> {
-        // SAFETY: Freed in `drop`. The threads share it, and change only atomics.
+        // SAFETY: A `turn` is freed in `drop` only. The threads that share it only change atomics.
         self.readers
             .iter()
             .map(|reader| unsafe { reader.turn.as_ref() })
     }
 
-    /// Waits until `done` has reached a number for all readers.
+    /// Waits until `done` is `number` for all readers.
     fn wait(&self, number: u32, done: impl Fn(&Turn) -> &AtomicU32) {
         for turn in self.turns() {
             while done(turn).load(Ordering::Acquire) != number {
@@ -299,12 +299,12 @@ impl Readers {
         }
     }
 
-    /// Starts readers that run `target`, and wait for a turn to run it again.
+    /// Starts waiting readers, which run `target` twice in each turn.
     pub(crate) fn waiting(target: Function) -> Result<Held<Readers>> {
         Readers::start(target, [0; 2], take_turns)
     }
 
-    /// Starts readers that run `target` over and over, which may answer either of `answers`.
+    /// Starts spinning readers, whose `target` may return either of `answers`.
     pub(crate) fn spinning(target: Function, answers: [u64; 2]) -> Result<Held<Readers>> {
         let readers = Readers::start(target, answers, spin)?;
 
@@ -312,22 +312,22 @@ impl Readers {
         Ok(readers)
     }
 
-    /// Waits until all readers that spin have called their target after this was called.
+    /// Waits until all spinning readers have called their target after this function was called.
     fn wait_for_calls(&self) {
         for turn in self.turns() {
             let before = turn.calls.load(Ordering::Acquire);
 
-            // The first of two may have been under way.
+            // The first call may have begun earlier.
             while turn.calls.load(Ordering::Acquire) < before + 2 {
                 relax();
             }
         }
     }
 
-    /// Calls `patch`, which makes the target of readers that spin answer `after` instead of
-    /// `before`. As soon as it has returned, only `after` is right.
+    /// Calls `patch`, after which the target of spinning readers returns `after` instead of
+    /// `before`. As soon as `patch` has returned, only `after` is valid.
     ///
-    /// Returns whether all answers were right.
+    /// Returns whether all results were valid.
     pub(crate) fn follow(
         &self,
         before: u64,
@@ -353,9 +353,9 @@ impl Readers {
         }
     }
 
-    /// Calls `patch` once all readers have run their target, and then has them run it again.
+    /// Calls `patch` when all waiting readers have run their target, then has them run it again.
     ///
-    /// Returns whether all have answered `before` and then `after`.
+    /// Returns whether all targets returned `before` and then `after`.
     pub(crate) fn see(
         &mut self,
         before: u64,
@@ -366,7 +366,7 @@ impl Readers {
         let number = self.turn;
 
         self.wait(number, |turn| &turn.ready);
-        // Once they have run it again, they begin the next turn.
+        // Read now, since readers begin the next turn as soon as they have run the target again.
         let began = self.answered(before, |turn| &turn.before);
         let patched = patch();
 
@@ -389,12 +389,12 @@ impl Readers {
         })
     }
 
-    /// The number of readers.
+    /// Returns the number of readers.
     pub(crate) fn count(&self) -> usize {
         self.readers.len()
     }
 
-    /// An answer of a spinning reader that was not right, if there was one.
+    /// Returns an invalid result that a spinning reader saw, if there was one.
     pub(crate) fn wrong(&self) -> Option<u64> {
         self.turns()
             .map(|turn| turn.wrong.load(Ordering::Relaxed))
@@ -425,8 +425,9 @@ fn relax() {
     unsafe { kernel::bindings::cpu_relax() };
 }
 
-/// Patches `target` over and over, to answer `answers[1]`, and `answers[0]` again, which it answers
-/// at first: `patch` gets the index of the next answer. Returns whether all readers have seen each.
+/// Patches `target` repeatedly, so that it returns `answers[1]` and then `answers[0]` again, which
+/// it returns at first. `patch` is passed the index of the next result. Returns whether all waiting
+/// readers saw each change.
 pub(crate) fn seen_each_time(
     target: Function,
     answers: [u64; 2],
@@ -441,7 +442,7 @@ pub(crate) fn seen_each_time(
     Ok(seen)
 }
 
-/// Like [`seen_each_time`], with readers that spin.
+/// Like [`seen_each_time`], with spinning readers.
 pub(crate) fn followed_each_time(
     target: Function,
     answers: [u64; 2],
@@ -456,8 +457,8 @@ pub(crate) fn followed_each_time(
     Ok(seen)
 }
 
-/// The indices of the answers before and after each patch: an even number of times, so that targets
-/// end as they began.
+/// The indices of the results before and after each patch. Their number is even, so that targets
+/// are restored.
 pub(crate) fn turns() -> impl Iterator<Item = (usize, usize)> {
     (0..rounds().next_multiple_of(2) as usize).map(|n| (n % 2, (n + 1) % 2))
 }
@@ -466,7 +467,7 @@ pub(crate) fn rounds() -> u32 {
     riscv::compat::parameter(module_parameters::flush_rounds.value())
 }
 
-/// Takes one turn after the other until it is stopped.
+/// Takes turns until it is stopped.
 ///
 /// # Safety
 ///
@@ -475,7 +476,7 @@ unsafe extern "C" fn take_turns(data: *mut c_void) -> c_int {
     let turn = data.cast::<Turn>();
 
     for number in 1.. {
-        // SAFETY: By the requirements. The target takes nothing.
+        // SAFETY: By this function's requirements, `turn` is valid. The target takes no arguments.
         unsafe {
             if (*turn).stop.load(Ordering::Relaxed) != 0 {
                 break;
@@ -492,7 +493,7 @@ unsafe extern "C" fn take_turns(data: *mut c_void) -> c_int {
 ///
 /// Those of [`take_turns`].
 unsafe extern "C" fn spin(data: *mut c_void) -> c_int {
-    // SAFETY: By the requirements. The target takes nothing.
+    // SAFETY: By this function's requirements, `data` is valid. The target takes no arguments.
     unsafe { rust_riscv_reader_spin(data.cast()) };
     0
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite `rust_riscv_rendezvous`: all CPUs stop, the last to arrive works, nobody leaves early.
+//! Suite `rust_riscv_rendezvous`: all CPUs stop, the last to arrive works, no CPU leaves early.
 
 use core::cell::Cell;
 
@@ -54,7 +54,7 @@ mod tests {
 
     const MAX_CPUS: usize = 64;
 
-    /// A counter that notes what it is asked, and in which order.
+    /// A counter that records when the waiters are released.
     struct Noted {
         count: Atomic<u32>,
         clock: Atomic<u32>,
@@ -129,7 +129,7 @@ mod tests {
         }
     }
 
-    /// One rendezvous, with everything checked that it promises.
+    /// Runs one rendezvous, and checks everything that it guarantees.
     fn is_orderly() -> Result<bool> {
         let observed = KBox::new(Observed::new(), GFP_KERNEL)?;
 
@@ -195,13 +195,13 @@ mod tests {
             };
 
             stop_machine(&late)?;
-            // The master has seen all arrivals when it begins.
+            // All CPUs had arrived when the master began.
             assert_eq!(late.seen.load(Relaxed), late.online.load(Relaxed));
         }
         Ok(())
     }
 
-    /// Looks at the clock that a CPU's timer interrupt advances, for a while.
+    /// Reads `jiffies`, which a CPU's timer interrupt advances, at the beginning and end of 40 ms.
     #[derive(Default)]
     struct Watch {
         before: c_ulong,
@@ -238,7 +238,8 @@ mod tests {
         fn master(&mut self, _exclusive: &Exclusive<'_>) {}
     }
 
-    /// Who waits for all CPUs to answer can be met: they answer until it has come.
+    /// A CPU that waits for all others to answer an IPI arrives, since the others have interrupts
+    /// on until all have gathered.
     #[test]
     fn while_all_ask_each_other() -> Result {
         if is_alone() {
@@ -258,7 +259,7 @@ mod tests {
         Ok(())
     }
 
-    /// A CPU that is offline is not waited for; one that is online again is.
+    /// A rendezvous does not wait for a CPU that is offline, and does when it is online again.
     #[test]
     fn only_online_cpus_arrive() -> Result {
         let check = || {

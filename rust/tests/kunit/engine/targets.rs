@@ -1,41 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Functions to patch: each answers 0, and 1 once its first instruction is replaced.
+//! Functions to patch. Most return 0, and 1 if their first instruction has been replaced.
 
 use kernel::ffi::c_ulong;
 
-/// A function that takes nothing and returns a number.
+/// A function without arguments that returns a number.
 pub(crate) type Function = unsafe extern "C" fn() -> c_ulong;
 
-// `li a0, 0` is `0x00000513`, or `0x4501` where compressed.
+// `li a0, 0` is `0x00000513`; compressed it is `0x4501`.
 core::arch::global_asm!(
     ".option push",
     ".option norvc",
-    // One aligned instruction of 4 bytes.
+    // An aligned instruction of 4 bytes.
     ".balign 8",
     "rust_riscv_target_word:",
     "li a0, 0",
     "ret",
-    // One of 4 bytes across two words.
+    // An instruction of 4 bytes across two words.
     ".balign 8",
     ".2byte 0x0001",
     "rust_riscv_target_unaligned:",
     "li a0, 0",
     "ret",
-    // Another of those, for the breakpoint.
+    // Another one, for the breakpoint.
     ".balign 8",
     ".2byte 0x0001",
     "rust_riscv_target_probed:",
     "li a0, 0",
     "ret",
-    // One of 4 bytes across two pages.
+    // An instruction of 4 bytes across two pages.
     ".balign 4096",
     ".space 4094, 0",
     "rust_riscv_target_across:",
     "li a0, 0",
     "ret",
-    // One that loads a zero, and will load from a literal. The two loads differ in one parcel, see
-    // `LI_1`.
+    // A load of a zero, to be replaced by a load of the literal. The two differ in one parcel only,
+    // see `LI_1`.
     ".balign 8",
     "rust_riscv_target_load_base:",
     "lla t0, rust_riscv_target_zero",
@@ -43,7 +43,8 @@ core::arch::global_asm!(
     "rust_riscv_target_load:",
     "ld a0, 0(t0)",
     "ret",
-    // One that does nothing. Half of what replaces it with half of that answers the return address.
+    // A `nop`. If a parcel of it is combined with a parcel of `OR_1`, which replaces it, the
+    // function returns its return address.
     ".balign 8",
     "rust_riscv_target_nothing:",
     "li a1, 0",
@@ -51,7 +52,7 @@ core::arch::global_asm!(
     "rust_riscv_target_nothing_at:",
     "nop",
     "ret",
-    // Many.
+    // Many `nop`s.
     ".balign 8",
     "rust_riscv_target_run_many:",
     "rust_riscv_target_many:",
@@ -60,15 +61,15 @@ core::arch::global_asm!(
     ".endr",
     "li a0, 0",
     "ret",
-    // What is loaded: behind much that can be written between the load and the literal. What the
-    // literal holds meanwhile must never be seen.
+    // The zero and the literal. The many `nop`s are between them and the load, and can be patched
+    // in the same batch. The initial value of the literal must never be returned.
     ".balign 8",
     "rust_riscv_target_zero:",
     ".dword 0",
     "rust_riscv_target_literal:",
     ".dword 7",
-    // Many pairs of instructions, after an odd one: whatever looks for interrupts after an even
-    // number of instructions then finds itself between the two of a pair.
+    // Many pairs of instructions after a single one, so that a simulator that checks for interrupts
+    // after an even number of instructions interrupts between the two instructions of a pair.
     ".balign 4096",
     "rust_riscv_target_pairs:",
     "ld t1, rust_riscv_target_rounds",
@@ -87,7 +88,7 @@ core::arch::global_asm!(
     ".dword 1",
     ".popsection",
     ".option rvc",
-    // One compressed, in the second half of a word.
+    // A compressed instruction in the second half of a word.
     ".balign 8",
     ".2byte 0x0001",
     "rust_riscv_target_half:",
@@ -121,46 +122,47 @@ extern "C" {
 /// The number of `nop`s in a row.
 pub(crate) const MANY: usize = 4096;
 
-/// What the literal holds while nobody may load it.
+/// The value of the literal while no hart may load it.
 pub(crate) const POISON: u64 = 7;
-/// What it holds when somebody may.
+/// The value of the literal when harts may load it.
 pub(crate) const ANSWER: u64 = 42;
 
 pub(crate) const LI_0: u32 = 0x0000_0513;
-/// Differs from [`LI_0`] in the second parcel only: QEMU before 10.1 fetches each by itself.
+/// Differs from [`LI_0`] in the second parcel only, since QEMU before 10.1 fetches parcels
+/// separately.
 pub(crate) const LI_1: u32 = 0x0010_0513;
-/// `sltiu a0, zero, 2`, which answers 1 too, and differs from [`LI_0`] in both parcels: its second
-/// with the first of [`LI_0`] would answer 2.
+/// `sltiu a0, zero, 2`, which also returns 1, and differs from [`LI_0`] in both parcels. Its second
+/// parcel with the first of [`LI_0`] would return 2.
 pub(crate) const SET_1: u32 = 0x0020_3513;
 pub(crate) const C_LI_0: u16 = 0x4501;
 pub(crate) const C_LI_1: u16 = 0x4505;
 /// `ld a0, 0(t0)`.
 pub(crate) const LOAD_ZERO: u32 = 0x0002_b503;
-/// `ld a0, 8(t0)`: the literal is behind the zero.
+/// `ld a0, 8(t0)`: the literal follows the zero.
 pub(crate) const LOAD_LITERAL: u32 = 0x0082_b503;
 pub(crate) const NOP: u32 = 0x0000_0013;
-/// `ori a0, a1, 1`: its first parcel before zeroes is `mv a0, ra`.
+/// `ori a0, a1, 1`. Its first parcel, followed by zeroes, is `mv a0, ra`.
 pub(crate) const OR_1: u32 = 0x0015_e513;
 
-/// Where a function is.
+/// Returns the address of a function.
 pub(crate) fn addr(function: Function) -> usize {
     function as *const () as usize
 }
 
-/// The instruction of [`rust_riscv_target_nothing`] that does nothing.
+/// Returns the address of the `nop` in [`rust_riscv_target_nothing`].
 pub(crate) fn nothing() -> usize {
     rust_riscv_target_nothing_at as *const () as usize
 }
 
-/// The function that answers 0, or what is in the literal.
+/// The function that returns 0, or the value of the literal.
 pub(crate) const LOADER: Function = rust_riscv_target_load_base;
 
-/// Where the literal is.
+/// Returns the address of the literal.
 pub(crate) fn literal() -> usize {
     core::ptr::addr_of!(rust_riscv_target_literal).addr()
 }
 
-/// Where the instruction is that loads it.
+/// Returns the address of the instruction that loads it.
 pub(crate) fn load() -> usize {
     core::ptr::addr_of!(rust_riscv_target_load).addr()
 }
@@ -169,30 +171,29 @@ pub(crate) fn load() -> usize {
 #[cfg(rust_riscv_text_hooks)]
 pub(crate) const PAIRS: usize = 510;
 
-/// Where the `n`th pair is.
+/// Returns the address of the `n`th pair.
 #[cfg(rust_riscv_text_hooks)]
 pub(crate) fn pair(n: usize) -> usize {
     core::ptr::addr_of!(rust_riscv_target_pairs_loop).addr() + 4 + 8 * n
 }
 
-/// Has a call run the pairs `rounds` times.
+/// Sets how often a call runs the pairs.
 #[cfg(rust_riscv_text_hooks)]
 pub(crate) fn set_rounds(rounds: u64) {
-    // SAFETY: One aligned store; whoever calls the target at the same time runs the one number of
-    // rounds or the other.
+    // SAFETY: One aligned store. A concurrent call of the target loads the old or the new number.
     unsafe { core::ptr::addr_of_mut!(rust_riscv_target_rounds).write_volatile(rounds) };
 }
 
-/// Where the `n`th of the many `nop`s is.
+/// Returns the address of the `n`th of the many `nop`s.
 pub(crate) fn many(n: usize) -> usize {
     core::ptr::addr_of!(rust_riscv_target_many).addr() + 4 * n
 }
 
-/// The instruction of 4 bytes that is at `addr`, which is in one of the targets.
+/// Reads the instruction of 4 bytes at `addr`, which is in one of the targets.
 pub(crate) fn word_at(addr: usize) -> u32 {
     let text = core::ptr::with_exposed_provenance::<u16>(addr);
 
-    // SAFETY: By the function's only use text of this module, readable and even.
+    // SAFETY: Callers only pass even addresses in the text of this module, which is readable.
     let (low, high) = unsafe { (text.read_volatile(), text.add(1).read_volatile()) };
     u32::from(low) | u32::from(high) << 16
 }

@@ -39,7 +39,7 @@ mod tests {
         }
 
         let hammer = Hammer::start(&called)?;
-        // An even number, so that the targets end as they began.
+        // An even number of times, so that the targets are restored.
         for n in 0..times.next_multiple_of(2) {
             flip(flips, n % 2 == 0, strategy)?;
         }
@@ -71,7 +71,7 @@ mod tests {
         Ok(())
     }
 
-    /// Two words of which a hart that fetches by parcels can combine a third instruction.
+    /// Parcels of these two instructions can be combined to a third one.
     #[test]
     fn live_nop() -> Result {
         if is_alone() {
@@ -131,14 +131,14 @@ mod tests {
         Ok(())
     }
 
-    /// A breakpoint of 4 bytes, across two words.
+    /// The breakpoint has 4 bytes, across two words.
     #[test]
     fn a_breakpoint_is_written_live() -> Result {
         let probe = Probe::register()?;
 
         for (on, hits) in [(true, 1), (false, 1)] {
             assert_eq!(probe.arm(on)?.strategy, Strategy::Live);
-            // SAFETY: A target, whose breakpoint the probe handles.
+            // SAFETY: A target may be called anywhere. The probe handles its breakpoint.
             assert_eq!(unsafe { rust_riscv_target_probed() }, 0);
             assert_eq!(probe.hits(), hits);
         }
@@ -146,7 +146,7 @@ mod tests {
         Ok(())
     }
 
-    /// It is armed and disarmed while it is being hit.
+    /// A breakpoint is written and removed while other CPUs hit it.
     #[test]
     fn breakpoint() -> Result {
         if is_alone() {

@@ -20,7 +20,7 @@ mod tests {
     const X: u64 = 1 << 3;
 
     fn bits(addr: usize) -> u64 {
-        // SAFETY: Of this module's text, or of a window that is there.
+        // SAFETY: The address is in this module's text or in a window that exists.
         unsafe { look_up(addr) }.map_or(0, |found| found.pte.bits())
     }
 
@@ -32,30 +32,30 @@ mod tests {
 
         assert!((0..4).all(|n| bits(start + n * 4096) == 0));
         for _ in 0..3 {
-            // SAFETY: This module's own text stays. Dropped below.
+            // SAFETY: This module's own text is not freed. The window is closed below.
             let open = unsafe { window.open([page, page + 4096].into_iter(), Origin::Module) }?;
             let seen = [start, start + 4096, start + 8192, page].map(bits);
 
-            // A failing assertion drops nothing.
+            // Before the assertions, since a failing one does not drop it.
             drop(open);
             assert_eq!(seen[0] & (W | X), W);
             assert_eq!(seen[1] & (W | X), W);
             assert_eq!(seen[2], 0);
-            // The text itself stays as it is.
+            // The mapping of the text itself does not change.
             assert_eq!(seen[3] & (W | X), X);
             assert!((0..4).all(|n| bits(start + n * 4096) == 0));
         }
         Ok(())
     }
 
-    /// Not even of a batch that waits for tasks between two of its writes.
+    /// As for a batch that waits for tasks between two of its writes.
     #[test]
     fn no_alias_stays_while_something_is_waited_for() -> Result {
         let mut window = Window::new(2)?;
         let start = window.pages().start;
         let page = many(0) & !(kernel::page::PAGE_SIZE - 1);
         let aliases = || [bits(start), bits(start + 4096)];
-        // SAFETY: This module's own text stays. Dropped below.
+        // SAFETY: This module's own text is not freed. The window is closed below.
         let mut open = unsafe { window.open([page, page + 4096].into_iter(), Origin::Module) }?;
         let (before, mut meanwhile) = (aliases(), [u64::MAX; 2]);
 
@@ -75,7 +75,7 @@ mod tests {
         let start = window.pages().start;
         let page = many(0) & !(kernel::page::PAGE_SIZE - 1);
 
-        // SAFETY: This module's own text stays.
+        // SAFETY: This module's own text is not freed.
         let error = unsafe { window.open([page, page + 4096].into_iter(), Origin::Module) }.err();
         assert_eq!(error, Some(E2BIG));
         assert_eq!(bits(start), 0);
@@ -90,7 +90,7 @@ mod tests {
         let data = core::ptr::from_ref(&window).addr() & !(kernel::page::PAGE_SIZE - 1);
         let page = many(0) & !(kernel::page::PAGE_SIZE - 1);
 
-        // SAFETY: This module's own text stays; the other page is refused.
+        // SAFETY: This module's own text is not freed. The other page is refused.
         let error = unsafe { window.open([page, data].into_iter(), Origin::Module) }.err();
         assert_eq!(error, Some(EFAULT));
         assert_eq!(bits(start), 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Writing text as the kernel's own users do, with our hooks in the kernel.
+//! Writing text as the kernel's own users do, in a kernel with our hooks.
 
 use kernel::{
     error::to_result,
@@ -24,7 +24,7 @@ pub(crate) fn write(call: rust_riscv_test_call, addr: usize, bytes: &[u8]) -> Re
     })
 }
 
-/// One of many writes.
+/// Creates a write for [`queue`].
 pub(crate) fn queued(addr: usize, bytes: &[u8], first: bool) -> rust_riscv_test_write {
     rust_riscv_test_write {
         addr: core::ptr::with_exposed_provenance_mut(addr),
@@ -34,7 +34,7 @@ pub(crate) fn queued(addr: usize, bytes: &[u8], first: bool) -> rust_riscv_test_
     }
 }
 
-/// Queues the first write, and makes the second one for this CPU only, with no sync after it.
+/// Queues the first write, then makes the second one for this CPU only, without a sync.
 pub(crate) fn write_after_queue(
     first: &rust_riscv_test_write,
     then: &rust_riscv_test_write,

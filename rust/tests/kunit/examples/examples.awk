@@ -2,7 +2,8 @@
 #
 # Makes a KUnit suite of the examples in the documentation comments of Rust
 # files, as scripts/rustdoc_test_gen.rs does for the kernel crate. Each becomes a
-# test called after its file and line. Those marked in any way (```ignore) do not.
+# test that is named after its file and line, except those with an attribute
+# (```ignore).
 
 BEGIN {
 	print "// Generated from documentation comments."

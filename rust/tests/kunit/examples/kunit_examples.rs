@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit suite of the examples in the documentation of our crates: they compile, and they run.
+//! KUnit suite of the examples in the documentation of our crates.
 
 use kernel::prelude::*;
 

@@ -69,7 +69,7 @@ mod tests {
 
     /// Attaches an address space to this kernel thread, and returns it.
     fn address_space() -> Result<&'static MmWithUser> {
-        // SAFETY: This is a kernel thread of KUnit's without an address space. It keeps this one
+        // SAFETY: This is a kernel thread of KUnit without an address space. It keeps this one
         // until it exits, after the test.
         unsafe {
             to_result(bindings::rust_riscv_test_attach_mm())?;
@@ -115,7 +115,8 @@ mod tests {
         unsafe { bindings::rust_riscv_test_locks_held() }
     }
 
-    /// Whether the VMA at `addr` allows the access; `None` without a VMA, or if it cannot be locked.
+    /// Whether the VMA at `addr` allows the access; `None` without a VMA, or if it cannot be
+    /// locked.
     fn allows(mm: &MmWithUser, cause: usize, addr: usize) -> Option<bool> {
         // SAFETY: The VMA is only used for the check: no page is provided.
         let fault = unsafe { Fault::new(mm, addr, Cause::from_scause(cause)?) };
@@ -133,15 +134,15 @@ mod tests {
         })
     }
 
-    /// The answers for a fetch, a load and a store.
+    /// Returns whether a fetch, a load and a store are allowed.
     fn answers(mm: &MmWithUser, addr: usize) -> [Option<bool>; 3] {
         [FETCH, LOAD, STORE].map(|cause| allows(mm, cause, addr))
     }
 
     #[test]
     fn truth_table() {
-        // Bits 0 to 2 of vm_flags are the permissions. Others do not matter: VM_SHADOW_STACK if it is
-        // configured, VM_SHARED, VM_GROWSDOWN, VM_LOCKED.
+        // Bits 0 to 2 of `vm_flags` are the permissions. Others have no effect: `VM_SHADOW_STACK`
+        // if it is configured, `VM_SHARED`, `VM_GROWSDOWN`, `VM_LOCKED`.
         for others in [
             0,
             VM_SHADOW_STACK as usize,

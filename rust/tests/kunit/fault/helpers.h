@@ -15,7 +15,7 @@ struct mm_struct *rust_riscv_test_mm(void);
 void rust_riscv_test_use_mm(struct mm_struct *mm);
 void rust_riscv_test_unuse_mm(struct mm_struct *mm);
 
-/* As the system calls. */
+/* Like the system calls of these names. */
 unsigned long rust_riscv_test_mmap(unsigned long addr, unsigned long len,
 				   unsigned long prot, unsigned long flags);
 int rust_riscv_test_munmap(unsigned long addr, unsigned long len);

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit suite of user faults: the decision, on VMAs of an address space of the test's own, and what
-//! is done about it where the kernel has our hooks.
+//! KUnit suites of user faults: the access check, on VMAs of the test's own address space, and the
+//! handler, on a kernel with our hooks.
 //!
-//! That a task gets its signal is for programs in user mode, `rust/tests/user/`: a kernel thread
-//! takes none. Here `do_trap()` is watched: nothing in Rust may
-//! call it, as it sleeps on `PREEMPT_RT`, and a task that sleeps does not keep the module in place.
+//! Signals are tested by programs in user mode, `rust/tests/user/`, since a kernel thread takes
+//! none. Here calls of `do_trap()` are counted: Rust code must not call it, since it sleeps on
+//! `PREEMPT_RT`, and unloading the module does not wait for a task that sleeps.
 
 use kernel::prelude::*;
 
-// The suites: each file has the one of its name.
+// The suites, one per file.
 mod fault;
 #[cfg(rust_riscv_fault_hook)]
 mod fault_hook;
 
-// What they share.
+// What the suites share.
 mod bindings;
 mod space;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where the suites map memory, and how, and the accesses that they make.
+//! The addresses, permissions and accesses of the mappings that the suites make.
 
 // From uapi/linux/mman.h.
 pub(crate) const MAP_SHARED: u32 = 1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Lines of assembly, as the assembler encodes them and as we do.
+//! Lines of assembly, encoded by the assembler and by our encoders.
 
 use core::hint::black_box;
 
@@ -14,7 +14,7 @@ use riscv::insn::{
     Reg, //
 };
 
-/// What the assembler made of one line: the instruction, filled up with zeroes, and its length.
+/// The assembler's output for one line: the instruction, padded with zeroes, and its length.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Assembled {
@@ -22,8 +22,8 @@ pub(crate) struct Assembled {
     pub(crate) len: u32,
 }
 
-/// The same line, for us. The arguments go through `black_box`, so that it is our code that runs
-/// and not the compiler's evaluation of it.
+/// The same line for our encoders and the decoder. The arguments go through `black_box`, so that
+/// the compiler does not evaluate the calls.
 pub(crate) struct Ours {
     pub(crate) line: &'static str,
     pub(crate) encode: fn() -> Result<Insn, OutOfRange>,
@@ -40,7 +40,7 @@ macro_rules! line {
     (jal $rd:literal $offset:literal) => {
         concat!("jal x", $rd, ", ", $offset)
     };
-    // The assembler wants the 20 bits without a sign.
+    // The assembler takes an unsigned number of 20 bits.
     (auipc $rd:literal $imm:literal) => {
         concat!("auipc x", $rd, ", (", $imm, ") & 0xfffff")
     };
@@ -61,7 +61,7 @@ macro_rules! line {
     };
 }
 
-/// The same line for our encoder, and as our decoder should see it.
+/// The same line as a call of our encoder, and as the decoder's result.
 macro_rules! ours {
     (jal $rd:literal $offset:literal) => {
         (
@@ -95,13 +95,13 @@ macro_rules! ours {
     };
 }
 
-/// Hands every line to the assembler and to us: one list, so that the two cannot drift apart.
+/// Passes every line to the assembler and to our encoders, from one list.
 macro_rules! lines {
     ($($option:ident: $($name:ident $($argument:literal)*),+;)*) => {
         core::arch::global_asm!(
             ".pushsection .rodata.rust_riscv_assembled, \"a\"",
             ".option push",
-            // Without relaxation the lengths below are known to the assembler.
+            // Without relaxation, so that the assembler knows the lengths below.
             ".option norelax",
             ".balign 4",
             "rust_riscv_assembled:",
@@ -127,7 +127,7 @@ macro_rules! lines {
     };
 }
 
-// Both ends of every range, single bits of every immediate, every register in every place.
+// Both ends of every range, single bits of every immediate, every register in every operand.
 lines! {
     norvc:
         jal 1 1048574, jal 1 -1048576, jal 0 0, jal 31 -2, jal 1 2, jal 1 4, jal 1 8, jal 1 16,
@@ -167,9 +167,9 @@ extern "C" {
     static ASSEMBLED: [Assembled; OURS.len()];
 }
 
-/// Every line with what the assembler made of it.
+/// Returns every line with the assembler's output.
 pub(crate) fn lines() -> impl Iterator<Item = (&'static Ours, Assembled)> {
-    // SAFETY: The assembler has as many entries there, never written, as `OURS` has.
+    // SAFETY: The assembly above has an entry for each of `OURS`. They are never written.
     let assembled = unsafe { &*core::ptr::addr_of!(ASSEMBLED) };
 
     OURS.iter().zip(assembled.iter().copied())

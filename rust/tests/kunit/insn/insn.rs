@@ -33,7 +33,7 @@ use crate::assembled::{
     Assembled, //
 };
 
-/// A page of the kernel's data, and one that is only read.
+/// Writable and read-only data of this module.
 static DATA: kernel::sync::atomic::Atomic<u32> = kernel::sync::atomic::Atomic::new(1);
 static READ_ONLY: [u32; 4] = [1, 2, 3, 4];
 
@@ -86,7 +86,7 @@ mod tests {
         }
     }
 
-    /// What is one step beyond what the list has, where the assembler gives up as well.
+    /// Immediates just beyond the ranges, which the assembler also refuses.
     #[test]
     fn beyond_the_ranges_is_refused() {
         for offset in [1_048_575, 1_048_576, -1_048_577, -1_048_578, 1, -1] {
@@ -101,7 +101,7 @@ mod tests {
         assert!(Reg::new(black_box(32)).is_none());
     }
 
-    /// Modules and the kernel are within reach of each other, and further apart than a `jal` goes.
+    /// Modules are within the range of a far jump from the kernel, but not within that of a `jal`.
     #[test]
     fn far_jump_reaches_this_kernel() {
         let from = far_jump_reaches_this_kernel as *const () as usize;
@@ -119,7 +119,7 @@ mod tests {
     }
 
     fn is_text(addr: usize) -> bool {
-        // SAFETY: What stays while it is asked about, or where no tables are.
+        // SAFETY: Callers pass addresses of memory that is not freed meanwhile, or without tables.
         unsafe { look_up(addr) }.is_some_and(|found| found.pte.is_text())
     }
 
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn holes_are_not_text() {
-        // No user memory here, a hole between the halves, the last page of all.
+        // User addresses, a hole between the two halves, the last page.
         for addr in [0, PAGE_SIZE, 1 << 60, usize::MAX & !(PAGE_SIZE - 1)] {
             assert!(!is_text(addr));
         }
@@ -160,8 +160,8 @@ mod tests {
         Some(found?.pte.bits() >> 10 & ((1 << 44) - 1))
     }
 
-    /// The kernel's image and the linear map map neighbours to neighbours, with whatever page sizes
-    /// they are made of; those of the image are large.
+    /// The kernel image and the linear map are contiguous in memory, whatever page sizes they use.
+    /// Those of the image are large.
     #[test]
     fn neighbours_in_memory_are_neighbours() -> Result {
         const PAGES: usize = 64;
@@ -170,7 +170,7 @@ mod tests {
         let image = kernel::bindings::_printk as *const () as usize;
 
         for start in [memory.as_ptr() as usize, image] {
-            // SAFETY: `memory` stays until the end, and so does the image.
+            // SAFETY: Neither `memory` nor the image is freed meanwhile.
             let number = |n: usize| page_number(unsafe { look_up(start + n * PAGE_SIZE) });
             let first = number(0);
 
@@ -183,7 +183,7 @@ mod tests {
     }
 
     fn pinned(addr: usize) -> Result {
-        // Any: no bytes are written.
+        // Any machine, since nothing is written.
         let machine = Machine {
             atomic_fetch: false,
             reruns_accesses: false,

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit suite of the plain logic, on the machine it is for: our encoders against the assembler,
-//! our page-table walk against the kernel's own page tables.
+//! KUnit suite of the plain logic on the target: our encoders against the assembler, and our
+//! page-table walk on the kernel's own page tables.
 
 use kernel::prelude::*;
 
 // The suite.
 mod insn;
 
-// What it compares with.
+// What the suite compares with.
 mod assembled;
 
 module! {

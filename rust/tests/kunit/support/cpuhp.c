@@ -20,8 +20,8 @@ static struct rust_riscv_test_step steps[STEPS];
 static atomic_t step_count;
 
 /*
- * A tracepoint is silent on a CPU that is not online yet: the starting section
- * has to note itself.
+ * Record one callback. Tracepoints do nothing on a CPU that is not online yet,
+ * so states of the starting section call this themselves.
  */
 void rust_riscv_test_note(unsigned int cpu, int target, int state)
 {
@@ -33,7 +33,7 @@ void rust_riscv_test_note(unsigned int cpu, int target, int state)
 	steps[n].ran_on = raw_smp_processor_id();
 	steps[n].up = target >= state;
 	steps[n].irqs_off = irqs_disabled();
-	/* What says that the rest is there; pairs with the acquire in look(). */
+	/* The other fields are valid. Pairs with the acquire in rust_riscv_test_step_at(). */
 	smp_store_release(&steps[n].state, state); /* litmus: message */
 }
 
@@ -88,7 +88,7 @@ void rust_riscv_test_steps_stop(void)
 
 bool rust_riscv_test_step_at(unsigned int n, struct rust_riscv_test_step *step)
 {
-	/* No state that runs has the number 0. litmus: message */
+	/* 0 is not the number of a state that runs. litmus: message */
 	if (n >= STEPS || !smp_load_acquire(&steps[n].state))
 		return false;
 	*step = steps[n];
@@ -142,7 +142,7 @@ int rust_riscv_test_timer_on(unsigned int cpu, void (*fn)(void *data), void *dat
 	timer_setup_on_stack(&job.timer, run_timer, 0);
 	job.timer.expires = jiffies + 1;
 
-	/* On a CPU that is off nobody would look for it. */
+	/* A timer that is added on an offline CPU would not expire. */
 	cpus_read_lock();
 	if (cpu_online(cpu)) {
 		add_timer_on(&job.timer, cpu);
@@ -211,7 +211,7 @@ int rust_riscv_test_sleeper_start(unsigned int cpu, void (*fn)(void *data), void
 	if (IS_ERR(sleeper_task))
 		return PTR_ERR(sleeper_task);
 	wake_up_process(sleeper_task);
-	/* So that it sleeps there, not on its way. */
+	/* Wait until it sleeps there. */
 	while (!swait_active(&sleeper.done.wait))
 		schedule_timeout_uninterruptible(1);
 	return 0;
@@ -239,7 +239,7 @@ static struct ftrace_ops ops = { .func = on_function };
 
 int rust_riscv_test_ftrace_start(void)
 {
-	/* Some, and two that the tests themselves call. They are written to. */
+	/* Two of these are called by the tests. ftrace_set_filter() modifies the strings. */
 	char filters[][32] = {
 		"vfs_r*", "queue_work_on", "smp_call_function_single",
 	};

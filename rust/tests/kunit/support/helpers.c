@@ -41,7 +41,7 @@ static void do_nothing(void *info)
 unsigned long rust_riscv_test_ask_everybody(void)
 {
 	preempt_disable();
-	/* Long enough for the others to be where they are called together. */
+	/* Long enough for the other CPUs to reach the rendezvous. */
 	mdelay(5);
 	smp_call_function(do_nothing, NULL, true);
 	preempt_enable();
@@ -73,7 +73,7 @@ void rust_riscv_test_thread_stop(struct task_struct *task)
 
 bool rust_riscv_test_thread_should_stop(void)
 {
-	/* A task that is always busy must say when it is in nobody's code. */
+	/* A task that never sleeps must report quiescent states of RCU-tasks. */
 	cond_resched_tasks_rcu_qs();
 	return kthread_should_stop();
 }
@@ -93,10 +93,10 @@ int rust_riscv_test_cpu_up(unsigned int cpu)
 	int tries, ret;
 
 	/*
-	 * A hart tells that it stops before it has. Where harts are threads of
-	 * a busy host that takes a while, and until then it cannot be started:
-	 * the firmware says that it is stopping (EINVAL) or even started, which
-	 * sbi_err_map_linux_errno() makes ENOTSUPP.
+	 * A CPU is reported offline before its hart has stopped, and cannot be
+	 * started until then: the firmware reports that the hart is stopping
+	 * (EINVAL), or even that it is started, which sbi_err_map_linux_errno()
+	 * maps to ENOTSUPP. If the host is busy, this takes a while.
 	 */
 	for (tries = 0; tries < 1500; tries++) {
 		ret = add_cpu(cpu);
@@ -172,7 +172,7 @@ bool rust_riscv_test_allocate(void)
 	return memory;
 }
 
-/* Calls nothing: a function could be traced. */
+/* Does not call any function, since a function could be traced. */
 notrace __kprobes bool rust_riscv_test_can_write(void *addr, u8 byte)
 {
 	bool can = false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the KUnit suites need from C. */
+/* C helpers for the KUnit suites. */
 #ifndef RUST_RISCV_TESTS_HELPERS_H
 #define RUST_RISCV_TESTS_HELPERS_H
 
@@ -13,13 +13,14 @@ struct task_struct;
 unsigned long rust_riscv_test_call_on(unsigned int cpu, unsigned long (*fn)(void));
 
 /*
- * Wait, without being preempted, and then for all other CPUs to do nothing; 0.
+ * Busy-wait with preemption disabled, then wait until all other CPUs have
+ * answered an IPI. Returns 0.
  */
 unsigned long rust_riscv_test_ask_everybody(void);
 
 unsigned long rust_riscv_test_jiffies(void);
 
-/* A kernel thread that stays on @cpu; NULL if there could be none. */
+/* Start a kernel thread that is bound to @cpu; NULL on failure. */
 struct task_struct *rust_riscv_test_thread_start(unsigned int cpu,
 						 int (*fn)(void *data), void *data);
 void rust_riscv_test_thread_stop(struct task_struct *task);
@@ -29,17 +30,17 @@ bool rust_riscv_test_cpu_is_online(unsigned int cpu);
 int rust_riscv_test_cpu_down(unsigned int cpu);
 int rust_riscv_test_cpu_up(unsigned int cpu);
 
-/* A kprobe that is registered but not armed: its breakpoints are handled. */
+/* A kprobe that is registered and disabled: it handles breakpoints that the test writes. */
 int rust_riscv_test_probe_register(void *addr);
 unsigned long rust_riscv_test_probe_hits(void);
 void rust_riscv_test_probe_unregister(void);
 
 /* Let the @nth allocation of this task fail; 0 for none. */
 void rust_riscv_test_fail_nth(unsigned int nth);
-/* End that, and tell whether an allocation has failed. */
+/* Stop that, and return whether an allocation has failed. */
 bool rust_riscv_test_has_failed(void);
 
-/* What users of text patching in the kernel call. */
+/* The functions that users of text patching in the kernel call. */
 enum rust_riscv_test_call {
 	RUST_RISCV_TEST_INSN_WRITE,
 	RUST_RISCV_TEST_NOSYNC,
@@ -67,16 +68,16 @@ int rust_riscv_test_second_provider(void);
 int rust_riscv_test_flush_inside_stop(void);
 
 /*
- * Whether a byte at @addr can be written; @byte is what is there. Any context,
- * also a stopped machine.
+ * Try to write a byte at @addr, and return whether it can be written. @byte is
+ * the byte that is there. Any context, also while the machine is stopped.
  */
 bool rust_riscv_test_can_write(void *addr, u8 byte);
 
 int rust_riscv_test_module_refs(void);
-/* An allocation of this task that fails if one was to fail. */
+/* Allocate and free memory; return whether the allocation succeeded. */
 bool rust_riscv_test_allocate(void);
 
-/* What bench_barrier_c.c repeats. */
+/* The operations of bench_barrier_c.c. */
 enum rust_riscv_test_op {
 	RUST_RISCV_TEST_NOTHING,
 	RUST_RISCV_TEST_COMPILER,

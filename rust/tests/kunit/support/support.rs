@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What KUnit offers in C and not in Rust: tests that are skipped, and values that do not outlive
-//! a test that fails.
+//! Features of KUnit that are missing in Rust: skipping a test, and dropping values when a test has
+//! failed.
 
 use core::{
     ops::{
@@ -31,14 +31,14 @@ use kernel::{
 
 use crate::bindings;
 
-/// The test that this task runs.
+/// Returns the test that this task runs.
 fn current() -> Result<NonNull<kunit>> {
     // SAFETY: `kunit_get_current_test()` may be called by any task, and returns null without a
     // test.
     NonNull::new(unsafe { kunit_get_current_test() }).ok_or(EINVAL)
 }
 
-/// Reports the test as skipped, for a reason. It has to return then, and must not fail.
+/// Reports the test as skipped, for a reason. The test has to return then, and must not fail.
 ///
 /// # Errors
 ///
@@ -46,8 +46,8 @@ fn current() -> Result<NonNull<kunit>> {
 pub(crate) fn skip(reason: &str) -> Result {
     let test = current()?.as_ptr();
 
-    // SAFETY: The test is there while it runs, and its status is for its own task to set. What is
-    // stored is smaller than the comment by one byte at least, which stays zero.
+    // SAFETY: The test exists while it runs, and only its own task sets its status. At least the
+    // last byte of the comment is not written, and stays zero.
     unsafe {
         (&raw mut (*test).status).write_volatile(kunit_status_KUNIT_SKIPPED);
         let comment = &mut (*test).status_comment;
@@ -59,17 +59,17 @@ pub(crate) fn skip(reason: &str) -> Result {
     Ok(())
 }
 
-/// Whether no CPU but the first is online.
+/// Returns whether only the first CPU is online.
 pub(crate) fn is_alone() -> bool {
     // SAFETY: `cpu` is less than `nr_cpu_ids`.
     !(1..nr_cpu_ids()).any(|cpu| unsafe { bindings::rust_riscv_test_cpu_is_online(cpu) })
 }
 
-/// Brings a CPU back that is off, when this is dropped.
+/// Brings a CPU online again when this is dropped, if it is offline.
 pub(crate) struct BackOn(u32);
 
 impl BackOn {
-    /// To be called before the CPU is taken down.
+    /// Creates the guard. To be called before the CPU is taken down.
     pub(crate) fn hold(cpu: u32) -> Result<Held<BackOn>> {
         hold(BackOn(cpu))
     }
@@ -77,7 +77,7 @@ impl BackOn {
 
 impl Drop for BackOn {
     fn drop(&mut self) {
-        // SAFETY: The number of a CPU that was online.
+        // SAFETY: `self.0` is the number of a CPU that was online.
         unsafe {
             if !bindings::rust_riscv_test_cpu_is_online(self.0) {
                 bindings::rust_riscv_test_cpu_up(self.0);
@@ -86,8 +86,8 @@ impl Drop for BackOn {
     }
 }
 
-/// A value that is dropped with this, or when its test has ended: a failing assertion ends the task
-/// and runs no destructors.
+/// A value that is dropped with this, or at the latest at the end of the test: a failing assertion
+/// ends the task without running destructors.
 ///
 /// # Invariants
 ///
@@ -95,7 +95,7 @@ impl Drop for BackOn {
 pub(crate) struct Held<T: Send + 'static> {
     value: NonNull<T>,
     test: NonNull<kunit>,
-    /// One and the same pointer: that of a generic function need not be.
+    /// Stored, since the address of a generic function need not be unique.
     action: kunit_action_t,
 }
 
@@ -105,26 +105,26 @@ pub(crate) struct Held<T: Send + 'static> {
 ///
 /// `value` must be from [`KBox::into_raw`], and not be used any more.
 unsafe extern "C" fn drop_value<T>(value: *mut c_void) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By this function's requirements, `value` is from `KBox::into_raw` and not used again.
     drop(unsafe { KBox::from_raw(value.cast::<T>()) });
 }
 
-/// Holds a value for the test that this task runs, at the longest until that has ended, however it
-/// ends. What was held last is dropped first. `Send`, as KUnit cleans up in another task.
+/// Holds a value for the test that this task runs, at the longest until the test has ended. Values
+/// are dropped in the reverse order. They must be `Send`, since KUnit cleans up in another task.
 ///
 /// # Errors
 ///
-/// `EINVAL` if this task runs no test, `ENOMEM`; the value has been dropped.
+/// `EINVAL` if this task runs no test; `ENOMEM`. The value is dropped then.
 pub(crate) fn hold<T: Send + 'static>(value: T) -> Result<Held<T>> {
     let test = current()?;
     let action: kunit_action_t = Some(drop_value::<T>);
     let value = KBox::into_raw(KBox::new(value, GFP_KERNEL)?);
 
-    // SAFETY: The test is running. The action is run once, with what it requires: when `Held` is
-    // dropped or, if it never is, when the test has ended.
+    // SAFETY: The test is running. The action runs once, with a pointer from `KBox::into_raw`: when
+    // `Held` is dropped, otherwise when the test has ended.
     let added = to_result(unsafe { kunit_add_action(test.as_ptr(), action, value.cast()) });
     if let Err(error) = added {
-        // SAFETY: From above, and nobody else has it.
+        // SAFETY: `value` is from `KBox::into_raw`, and is not used again.
         drop(unsafe { KBox::from_raw(value) });
         return Err(error);
     }
