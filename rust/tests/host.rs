@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of the plain logic, on the machine that builds: milliseconds, no kernel.
+//! Tests of the plain logic on the host, without a kernel.
 //!
-//! `rustc --test --edition 2021 --cfg CONFIG_RISCV_ISA_C rust/tests/host.rs -o host-tests &&
-//! ./host-tests`, and the same without that option, for a kernel without compressed instructions; or
-//! `make host-test`. The files under test are the very ones that the kernel modules are built
-//! from. What a test expects is from the ISA manual or from clang's assembler, never from the code
-//! under test.
+//! `make host-test` runs them, or `rustc --test --edition 2021 --cfg CONFIG_RISCV_ISA_C
+//! rust/tests/host.rs -o host-tests && ./host-tests`, and the same without `--cfg`, for a kernel
+//! without compressed instructions. The kernel modules are built from the same source files.
+//! Expected values are from the ISA manual or from clang's assembler, not from the code under test.
 
-// The files are made for a crate that uses all of them.
+// The tests do not use everything in the files.
 #![allow(dead_code)]
 
 extern crate self as kernel;
@@ -34,7 +33,7 @@ mod sources {
     }
 }
 
-/// What edits are written on, unless a test is about a machine that lacks something.
+/// The machine on which edits are written, unless a test is about one that lacks a feature.
 const MACHINE: text::edit::Machine = text::edit::Machine {
     atomic_fetch: true,
     reruns_accesses: true,
@@ -46,7 +45,7 @@ const WITHOUT_ZICCIF: text::edit::Machine = text::edit::Machine {
     ..MACHINE
 };
 
-// What the sources call `crate` and `riscv`.
+// The names by which the sources refer to `crate` and `riscv`.
 use sources::{
     fault,
     insn,

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The SBI IPI state: takeover, giving back, and the late variant; during CPU
-# hotplug, and with the kernel's own hotplug test.
+# The SBI IPI state: taking it over, giving it back, and the late variant, during
+# CPU hotplug, and with the kernel's own hotplug test.
 
 # shellcheck source-path=SCRIPTDIR source=functions
 . /functions
@@ -45,7 +45,7 @@ all_listen() {
 	[ "$listening" = "$(nproc)" ]
 }
 
-# A hart stops shortly after its CPU is reported offline, and cannot be started before.
+# A hart stops shortly after its CPU is reported offline, and cannot be started until then.
 online() {
 	until [ "$(cat "$cpu/cpu$1/online")" = 1 ]; do
 		echo 1 > "$cpu/cpu$1/online"
@@ -61,8 +61,8 @@ cycle_all() {
 	done
 }
 
-# selftest NAME: the kernel's own test, on all CPUs. It starts a CPU as soon as it is
-# offline, which fails if the hart has not stopped yet. It is tried three times.
+# selftest NAME: run the kernel's own test on all CPUs. It starts a CPU as soon as it is
+# offline, which fails if the hart has not stopped yet, so the test is tried three times.
 selftest() {
 	for _ in 1 2 3; do
 		UID=0 sh /programs/cpu-on-off-test.sh -a > "/tmp/selftest.$1" 2>&1
@@ -80,7 +80,7 @@ selftest() {
 	grep -q "^status 0$" "/tmp/selftest.$1"
 }
 
-# The longest of the three response times in milliseconds; the median of five tries,
+# Print the longest of three response times in milliseconds: the median of five tries,
 # since another interrupt may wake up a CPU that stalls. Fails if one cannot be measured.
 stall() {
 	for _ in 1 2 3 4 5; do
@@ -107,7 +107,7 @@ answers() {
 	[ "$ms" -lt 300 ]
 }
 
-# counted CPU: the module's counters for the CPU after bringing it online once more
+# counted CPU: bring the CPU online once more, and check the module's counters for it
 counted() {
 	before=$(sed -n "s/^cpu $1: onlined=\([0-9]*\) .*/\1/p" $debugfs/rust_riscv_sbi_ipi/cpus)
 	echo 0 > "$cpu/cpu$1/online" && online "$1" || return 1

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# "make ledger": operations that patch text, by the kernel and by Rust, in turn.
-# What they cost is counted outside: QEMU's plugin writes a line for each.
+# "make ledger": operations that patch text, with C and with Rust. QEMU's plugin
+# counts their cost, and writes a line for each.
 
 # shellcheck source-path=SCRIPTDIR source=functions
 . /functions
@@ -10,7 +10,7 @@
 t=/sys/kernel/tracing
 d=/sys/kernel/debug/rust_riscv_ledger
 
-# op NAME COMMAND...: one operation, as its program says where it begins and ends
+# op NAME COMMAND...: one operation. The command marks its beginning and end.
 op() {
 	op_name=$1
 	shift
@@ -32,7 +32,7 @@ echo 64 > $t/buffer_size_kb
 say "functions $(wc -l < $t/available_filter_functions)"
 define_kprobes 400 || { say "not ok probes: $i"; exit 1; }
 
-# sides OPERATIONS: with C and with Rust, as often as asked for
+# sides OPERATIONS: run them with C and with Rust, ROUNDS times each
 sides() {
 	round=0
 	while [ "$round" -lt "$ROUNDS" ]; do
@@ -47,7 +47,7 @@ sides() {
 }
 
 patching() {
-	# The tables are those of now.
+	# Tell the plugin the current page tables.
 	echo 1 > $d/tables
 	for known in nothing flush call stop translations edit; do
 		ledger known-$known write $d/$known 1
@@ -73,5 +73,5 @@ bpf() {
 }
 
 sides patching
-# Last: the kernel goes on freeing BPF programs for seconds.
+# Last, since the kernel continues to free BPF programs for seconds.
 sides bpf

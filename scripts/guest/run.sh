@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# "make run": toggle the sample's function from the first hart, while all other
-# harts call it and check each return value. Then, with our hooks, switch the
-# function tracer on and off, with C and with Rust, alternating.
+# "make run": toggle the sample's function on the first hart, while all other harts
+# call it and check each return value. Then, with our hooks, enable and disable the
+# function tracer with C and with Rust, alternating.
 
 # shellcheck source-path=SCRIPTDIR source=functions
 . /functions
@@ -11,7 +11,7 @@
 toggle=/sys/kernel/debug/rust_text_toggle
 stats=/sys/kernel/debug/rust_riscv_patch
 
-# One child per other hart, which reads without forking, so that it calls often.
+# One child for each other hart. It reads without forking, so that it calls often.
 reader() {
 	old=0 new=0 other=0
 	while [ ! -e /tmp/stop ]; do
@@ -25,7 +25,7 @@ reader() {
 	echo "$old $new $other" > "/tmp/reader.$1"
 }
 
-# trace SIDE: measure switching the tracer of all functions on and off
+# trace SIDE: measure enabling and disabling the tracer for all functions
 trace() {
 	trace_on=$(/programs/timed_write /sys/kernel/tracing/current_tracer function) &&
 		trace_off=$(/programs/timed_write /sys/kernel/tracing/current_tracer nop) &&
@@ -53,8 +53,8 @@ taskset -p 1 $$ > /dev/null
 i=0 wrong=0
 start=$(cut -d' ' -f1 /proc/uptime)
 while [ "$i" -lt "$TOGGLES" ]; do
-	# The last eighth stops all other harts, to measure how long that takes. This
-	# edit does not need it.
+	# The last eighth stops all other harts, to measure how long that takes. The edit
+	# itself does not require it.
 	[ "$i" -eq $((TOGGLES * 7 / 8)) ] && echo rendezvous > "$stats/strategy"
 	echo $((i & 1)) > $toggle/on || wrong=$((wrong + 1))
 	read -r v < $toggle/value
@@ -88,7 +88,7 @@ if [ -n "$HOOKED" ]; then
 	unload "$1" || exit 1
 	LOAD=${LOAD% *}
 	say "functions $(wc -l < /sys/kernel/tracing/available_filter_functions)"
-	# Grace periods that the tracer itself waits for do not count.
+	# Reduce the time of grace periods that the tracer itself waits for.
 	echo 1 > /sys/kernel/rcu_expedited
 	pair=0
 	while [ "$pair" -lt 3 ]; do

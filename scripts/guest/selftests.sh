@@ -22,7 +22,7 @@ status() {
 	result "$status_name" "status $?"
 }
 
-# since MARK: the kernel's log since this mark
+# mark: write a mark to the kernel's log; since_mark: print the log since the last mark
 mark() {
 	mark=$((${mark:-0} + 1))
 	echo "mark $mark" > /dev/kmsg
@@ -32,7 +32,7 @@ since_mark() {
 }
 
 ftracetest() {
-	# Relative to the current folder: a folder, or tests.
+	# Folders or tests, relative to the current folder.
 	# shellcheck disable=SC2086 # a list of tests, or nothing
 	bash /selftests/ftrace/ftracetest -l "/tmp/ftrace-$side" $FTRACETESTS 2>&1 |
 	while read -r line; do
@@ -59,7 +59,7 @@ kunit() {
 		say "end kunit $side-$m"
 		status "rmmod $m" rmmod "$m"
 	done
-	# That of RISC-V is built in: as a module it has a relocation that the loader rejects.
+	# The suite for RISC-V is built in: as a module it has a relocation that the loader rejects.
 	suite=/sys/kernel/debug/kunit/kprobes_riscv
 	echo 1 > $suite/run
 	sed -n 's/^ *\(ok\|not ok\) [0-9]* \([^ ]*\).*/\2: \1/p' $suite/results > /tmp/output
@@ -96,7 +96,7 @@ ftrace_ops() {
 	done
 }
 
-# Called only when /proc/version is read.
+# A function that is only called when /proc/version is read.
 function=version_proc_show
 
 read_version() {

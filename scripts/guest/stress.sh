@@ -42,7 +42,7 @@ append() {
 	echo "$1" >> "$2"
 }
 
-# While this lock is held, the provider is not loaded or unloaded.
+# The provider is not loaded or unloaded while this lock is held.
 hold() {
 	until mkdir /tmp/held 2> /dev/null; do
 		[ -e /tmp/stop ] && return 1
@@ -66,8 +66,8 @@ tracer() {
 		must "filter $one" put "$one" "$where/set_ftrace_filter"
 		;;
 	4)
-		# All functions, but only briefly, or the other actors make no progress. With the
-		# checks of the debug kernel, the graph of all takes longer than a timer tick.
+		# All functions, but only briefly, so that the other actors make progress. In the
+		# debug kernel, tracing the graph of all takes longer than a timer tick.
 		if [ -n "$DEBUG" ]; then one=function; else one_of function function_graph; fi
 		must "nop" put nop "$where/current_tracer" &&
 			must "no filter" put "" "$where/set_ftrace_filter" &&
@@ -279,7 +279,7 @@ touch /tmp/stop
 wait
 progress $(($(uptime) - start))
 
-# Everything is switched off again, whatever state the actors have left.
+# Disable everything, in whatever state the actors have left it.
 echo nop > $tracing/current_tracer
 echo > $tracing/set_ftrace_filter
 check "stress.instance" rmdir $tracing/instances/stress

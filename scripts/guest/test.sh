@@ -11,31 +11,32 @@ for m in $LOAD; do
 	load "$m" || exit 1
 done
 
-# Let the failures that a test injects (fail-nth) also apply to allocations that may
-# sleep, and do not print a stack for each.
+# Failures that a test injects (fail-nth) should also apply to allocations that may
+# sleep, and should not print a stack trace.
 failslab=/sys/kernel/debug/failslab
 if [ -d $failslab ]; then
 	echo N > $failslab/ignore-gfp-wait
 	echo 0 > $failslab/verbose
-	# Page allocations would fail where stacks are recorded, not where a test injects it.
+	# Otherwise page allocations for recording stacks would fail, not those of the test.
 	echo 20 > /sys/kernel/debug/fail_page_alloc/min-order
 fi
 
-# Each suite has its own marks in the log, so that a crash does not hide another suite.
+# Each suite has marks of its own in the log, so that a crash does not hide other suites.
 for m in $KUNIT; do
 	say "begin kunit $m"
 	load "$m"
 	say "end kunit $m"
 done
 
-# Litmus tests on this guest's harts, on all pairs of neighbours.
+# Litmus tests on this guest's harts, on all pairs of adjacent ones.
 for m in $LITMUS; do
 	load "$m" || continue
 	send litmus "/sys/kernel/debug/$m/results"
 	unload "$m"
 done
 
-# Whether harts fetch atomically: from the host if it has set it, else from the ISA strings.
+# Check that the module knows whether harts fetch atomically: from its parameter if the host
+# has set it, otherwise from the ISA strings.
 fetch_is_known() {
 	# shellcheck disable=SC2154 # in /settings
 	case " $PARAMS_rust_riscv_patch " in
@@ -75,7 +76,7 @@ names_text() {
 	fi
 }
 
-# Not possible in a suite, which runs while its module is loaded.
+# Suites cannot check this, since they run while their module is loaded.
 case " $KUNIT " in
 *" rust_riscv_kunit_engine "*)
 	check "coming" grep -q "coming: refused" /tmp/dmesg

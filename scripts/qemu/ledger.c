@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A plugin for QEMU (-plugin) that counts what an operation in the guest costs
+ * A QEMU plugin (-plugin) that counts the cost of an operation in the guest on
  * all harts: fence.i and sfence.vma in the kernel and in the firmware, edits of
- * kernel page tables, and calls of functions of the kernel. It counts
- * instructions that are executed, whoever caused them, so that it is exact and
- * the same for C and for Rust.
+ * kernel page tables, and calls of kernel functions. It counts executed
+ * instructions, so it is exact, and treats C and Rust in the same way.
  *
  *	-plugin file=ledger.so,out=FILE,function=NAME:ADDRESS[,function=...]
  *
- * Instructions without effect in the guest control it:
+ * The guest controls it by instructions that have no other effect:
  *
  *	slti x0, x0, 0x5b0	an operation begins
  *	slti x0, x0, 0x5b1	it has ended: FILE gets a line "NAME=NUMBER ..."
- *	ld x0, 0x7f8(rs)	the page at rs is a table: stores to it are counted
+ *	ld x0, 0x7f8(rs)	the page at rs is a page table: count stores to it
  *
- * Compiled with -DAPI=N for the version of QEMU's interface. It is declared here,
- * since distributions ship no header: docs/devel/tcg-plugins.rst of QEMU.
+ * Compile with -DAPI=N for version N of QEMU's plugin interface. The interface is
+ * declared here, since distributions do not package the header. It is described
+ * in QEMU's docs/devel/tcg-plugins.rst.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -47,7 +47,7 @@ void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id,
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t n);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
-/* Of (insn), the bytes, before version 3; of (insn, dest, len) since. */
+/* Before version 3, it takes only insn, and returns a pointer to the bytes. */
 size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *insn, void *dest, size_t len);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
 	void (*cb)(unsigned int vcpu, void *data), int flags, void *data);
@@ -60,10 +60,10 @@ EXPORT int qemu_plugin_version = API;
 
 enum { READ = 1, WRITE = 2 };
 
-/* The firmware's memory on QEMU's "virt", where it runs without translation. */
+/* The firmware's memory on QEMU's "virt" machine. It runs without translation. */
 #define FIRMWARE 0x80000000ULL
 #define FIRMWARE_END 0x80200000ULL
-/* The kernel's half of the addresses. */
+/* The lowest kernel address. */
 #define KERNEL (1ULL << 63)
 
 #define MAX_HARTS 512
@@ -81,13 +81,13 @@ static const char *names[MAX_COUNTERS] = {
 static uint64_t addresses[MAX_COUNTERS];
 static unsigned int counters = FUNCTIONS;
 
-/* Each hart's thread writes its own row, so that no atomics are needed. */
+/* Each hart's thread writes only its own row, so no atomics are needed. */
 static volatile uint64_t counts[MAX_HARTS][MAX_COUNTERS];
 static uint64_t at_begin[MAX_COUNTERS];
 static FILE *out;
 static int api;
 
-/* Pages of tables: a hash table that only grows, and has no page 0. */
+/* The pages that are page tables, in a hash table that only grows. 0 is an empty bucket. */
 #define BUCKETS (1U << 16)
 static volatile uint64_t tables[BUCKETS];
 
@@ -166,7 +166,7 @@ static uint32_t bits(const struct qemu_plugin_insn *insn)
 	return (word & 3) == 3 ? word : word & 0xffff;
 }
 
-/* sd, c.sd, sc.d and the AMOs of 8 bytes. Tables are not on the stack: no c.sdsp. */
+/* sd, c.sd, sc.d and 8-byte AMOs; not c.sdsp, since page tables are not on the stack. */
 static bool stores_8_bytes(uint32_t insn)
 {
 	if ((insn & 3) != 3)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of edits, and of how each is written.
+//! Tests of edits, and of the way in which each is written.
 
 use crate::{
     text::edit::{
@@ -245,7 +245,7 @@ fn one_store_writes_2_4_or_8_aligned_bytes() {
     assert!(Edit::aligned(MACHINE, AT, 0, 0, 4, 2, Kind::Code).is_none());
 }
 
-/// By the opcode map of the manual, with another instruction that needs no care.
+/// According to the opcode map in the manual, with a harmless second instruction.
 #[test]
 fn every_opcode_of_words() {
     for opcode in 0..0x20u32 {
@@ -346,7 +346,8 @@ fn way_of_two_bytes() {
         assert_eq!(halves(at, C_NOP, C_LI), Way::Store);
         assert_eq!(halves(at, C_NOP, C_EBREAK), Way::Store);
         assert_eq!(halves(at, C_EBREAK, C_NOP), Way::Store);
-        // On the first half of a longer instruction, whose second half stays: only a breakpoint.
+        // The first half of a longer instruction, whose second half is not replaced: only a
+        // breakpoint can be stored there.
         assert_eq!(halves(at, NOP as u16, C_EBREAK), Way::Store);
         assert_eq!(halves(at, C_EBREAK, NOP as u16), Way::Store);
         assert_eq!(halves(at, NOP as u16, C_NOP), Way::Stop);
@@ -387,7 +388,7 @@ fn without_ziccif(addr: usize, old: u32, new: u32) -> Edit {
 fn way_where_words_are_fetched_by_parcels() {
     let way = |old, new| without_ziccif(AT, old, new).way();
 
-    // Half old and half new, these are other instructions: an `ecall` for the second pair.
+    // A mixture of old and new parcels is another instruction: an `ecall` for the second pair.
     assert_eq!(way(NOP, ADDI), Way::Parcels);
     assert_eq!(way(EBREAK, NOP), Way::Parcels);
     assert_eq!(way(SUB, EBREAK), Way::Parcels);
@@ -447,7 +448,7 @@ fn way_of_longer_code() {
     }
 }
 
-/// The length field of the first parcel is that of an instruction longer than any that exists.
+/// The length in the first parcel is longer than any instruction that exists.
 #[test]
 fn way_of_what_is_no_instruction() {
     let long = 0xffff_ffff;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of edits and plans in a kernel without compressed instructions, whose harts may lack them.
+//! Tests of edits and plans in a kernel without compressed instructions, which harts may lack.
 
 use crate::{
     text::{
@@ -77,7 +77,7 @@ fn literals_are_as_ever() {
     assert!(Edit::aligned(MACHINE, AT + 2, 0, 0x100, 2, 0, Kind::Literal).is_some());
 }
 
-/// The stand-in is a breakpoint that harts without compressed instructions have: all 4 bytes.
+/// The stand-in is a breakpoint of 4 bytes, which harts without compressed instructions have.
 #[test]
 fn the_stand_in_is_a_whole_breakpoint() {
     let pair = edit(AT, &[NOP, NOP], &[ADDI, SUB]).unwrap();
@@ -90,7 +90,7 @@ fn the_stand_in_is_a_whole_breakpoint() {
     );
 }
 
-/// No half of an instruction is one.
+/// Half an instruction is not an instruction.
 #[test]
 fn nothing_is_written_by_parcels() {
     for (old, new) in [(NOP, EBREAK), (EBREAK, NOP), (SUB, NOP), (SUB, EBREAK)] {
@@ -106,7 +106,7 @@ fn nothing_is_written_by_parcels() {
     }
 }
 
-/// Where 4 bytes are not fetched at once, the stand-in would be torn itself.
+/// If 4 bytes are not fetched at once, the stand-in itself would be torn.
 #[test]
 fn no_guard_without_ziccif() {
     let pair = edit_on(WITHOUT_ZICCIF, AT, &[NOP, NOP], &[ADDI, SUB]).unwrap();

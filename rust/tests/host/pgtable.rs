@@ -46,7 +46,7 @@ const MODES: [(u32, usize); 3] = [
     (5, address(&[0x101, 0x0fe, 0x0c1, 0x1a3, 0x165])),
 ];
 
-/// Memory that holds only page tables: any other access is an error of the walk.
+/// Memory that only contains page tables. Any other access is an error of the walk.
 #[derive(Default)]
 struct Memory(HashMap<u64, u64>);
 
@@ -202,7 +202,7 @@ fn invalid_on_the_lowest_level_is_found() {
     }
 }
 
-/// Also if other bits would make the entry a leaf.
+/// An invalid entry is neither a pointer nor a leaf, whatever its other bits are.
 #[test]
 fn invalid_above_is_nothing() {
     for (levels, addr) in MODES {

@@ -95,7 +95,7 @@ fn overlap_is_found_anywhere() {
     }
 }
 
-/// No strategy can write two new values to one byte, not even with all CPUs stopped.
+/// No strategy can write two new values to one byte, not even by stopping all CPUs.
 #[test]
 fn overlap_is_refused_for_every_strategy() {
     for wanted in [Strategy::Live, Strategy::Phased, Strategy::Rendezvous] {
@@ -139,7 +139,7 @@ fn cheapest_strategy() {
     }
 }
 
-/// A more careful strategy than needed may be requested, a less careful one may not.
+/// A stricter strategy than required may be requested, a weaker one may not.
 #[test]
 fn wanted_strategy() {
     use Strategy::*;
@@ -227,7 +227,7 @@ fn guarded() {
 
         assert_eq!(planned, no(pair), "{wanted:?}");
     }
-    // For tests that show what goes wrong.
+    // For tests that show how it fails.
     for wanted in [None, Some(Rendezvous)] {
         assert_eq!(plan(&mut [pair], wanted, Pairs::Torn), Ok(Rendezvous));
     }

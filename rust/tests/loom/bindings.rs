@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The parts that are used here of what bindgen generates for our helpers and the hooks' headers.
+//! The parts of bindgen's output for our helpers and the hooks' headers that the models use.
 
 #![allow(non_camel_case_types)]
 

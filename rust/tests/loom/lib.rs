@@ -3,9 +3,8 @@
 //! Models of our concurrent types, compiled from the shipped sources, under loom.
 //!
 //! The Rust sources are included by their paths, the C sources are compiled. The parts of the
-//! crates
-//! `core` and `kernel` and of the kernel's headers that they use are replaced by loom's. Each
-//! ordering that a model executes is then weakened: see [`model`].
+//! crates `core` and `kernel` and of the kernel's headers that they use are replaced by loom's.
+//! Each ordering that a model executes is then weakened: see [`model`].
 //!
 //! Loom implements the memory model of C11. It has no `fence.i`, no devices, no loads that are
 //! delayed after a later store, and no address dependencies.
@@ -16,7 +15,7 @@ extern crate loom_core as core;
 extern crate loom_kernel as kernel;
 extern crate self as riscv;
 
-/// The crate `riscv`, as far as it can run here.
+/// The parts of the crate `riscv` that can run here.
 #[allow(dead_code, unreachable_pub, unused_imports, unused_unsafe)]
 #[path = "../../riscv"]
 mod sources {
@@ -44,7 +43,7 @@ mod sources {
     pub mod timebase;
 }
 
-/// The module `rust_riscv_patch`, likewise.
+/// The parts of the module `rust_riscv_patch` that can run here.
 #[allow(dead_code, unused_imports, unused_unsafe)]
 #[path = "../../patch"]
 mod patch {
@@ -55,7 +54,8 @@ mod patch {
     pub mod trap;
 }
 
-// What the sources call `crate` and `riscv`, and what is in the place of what cannot run here.
+// The names by which the sources refer to `crate` and `riscv`, and replacements for the parts that
+// cannot run here.
 #[cfg(rust_riscv_text_hooks)]
 use patch::{
     queue,
@@ -80,7 +80,7 @@ use stand_ins::*;
 
 mod model;
 
-/// What is tried, a file for each type.
+/// The models, a file for each type.
 mod models {
     mod cancel;
     mod doorbell;

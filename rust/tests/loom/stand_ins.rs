@@ -8,13 +8,13 @@ pub fn online_cpus() -> u32 {
     unsafe { crate::bindings::rust_riscv_num_online_cpus() }
 }
 
-/// In the place of files of `riscv::text`.
+/// Replacements for files of `riscv::text`.
 pub mod in_text {
     #[cfg(rust_riscv_text_hooks)]
     pub use crate::engine::read;
 
     pub mod window {
-        /// Proof that a window is closed: there is none.
+        /// A token that shows that the window is closed. Here there is no window.
         pub struct Closed;
     }
 

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# "make bench": the time per fault: without the module, with it, and with the older
-# behaviour, which looked up the VMA again under mmap_lock. Forbidden accesses in
-# 1, 4 and 8 threads, alone and together with a thread that takes mmap_lock for
-# writing in a loop. Time is the number of instructions of all harts here, too: on a
-# host with few CPUs, real time is dominated by spinning on locks of preempted holders.
+# "make bench": the time per fault: without the module, with it, and with the behaviour
+# of older kernels, which looked up the VMA again under mmap_lock. Forbidden accesses in
+# 1, 4 and 8 threads, alone and together with a thread that takes mmap_lock for writing
+# in a loop. Time is the number of instructions of all harts: on a host with few CPUs,
+# real time is dominated by spinning on locks whose holders are preempted.
 
 # shellcheck source-path=SCRIPTDIR source=../functions
 . /functions

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# "make bench": bringing CPUs online, with the SBI IPI state in C, in Rust, and too
-# late. A sample of the first IPI is the median of several. A sample of a cycle is
-# the shortest offlining plus the shortest onlining of several: most of both is
-# waiting for ticks and grace periods, whose number is random.
+# "make bench": bringing CPUs online, with the SBI IPI state in C, in Rust, and set up
+# too late. A sample of the first IPI is the median of several. A sample of a cycle is
+# the shortest time to go offline plus the shortest time to come online, of several:
+# most of both is waiting for ticks and grace periods, whose number is random.
 
 # shellcheck source-path=SCRIPTDIR source=../functions
 . /functions
@@ -12,7 +12,7 @@
 meter=/sys/kernel/debug/rust_riscv_cpuhp_meter
 state=/sys/devices/system/cpu/hotplug/states
 
-# measure FILE TIMES: this many measurements, the shortest first
+# measure FILE TIMES: print this many measurements, the shortest first
 measure() {
 	i=0
 	while [ $i -lt "$2" ]; do
@@ -25,7 +25,7 @@ measure() {
 	done | sort -n
 }
 
-# cycle TIMES: the shortest offlining plus the shortest onlining
+# cycle TIMES: print the shortest time to go offline plus the shortest to come online
 cycle() {
 	measure cycle "$1" | awk 'NR == 1 || $1 < down { down = $1 } NR == 1 || $2 < up { up = $2 }
 		END { printf "%d\n", down + up }'

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# "make bench": instructions per site, with C and with Rust. Here an instruction
-# takes one nanosecond.
+# "make bench": instructions per site, with C and with Rust. In this guest an
+# instruction takes one nanosecond.
 
 # shellcheck source-path=SCRIPTDIR source=../functions
 . /functions

@@ -53,8 +53,8 @@ use() {
 	fi
 }
 
-# The tracer's own cost is not that of patching: clearing its buffer, and the grace
-# periods that it waits for each time, 50 ms in total with 8 idle harts.
+# Reduce the tracer's own cost, which is not that of patching: clearing its buffer, and
+# the grace periods that it waits for, 50 ms in total with 8 idle harts.
 echo 64 > $t/buffer_size_kb
 rcu=/sys/kernel/rcu_expedited
 

@@ -107,9 +107,9 @@ typedef struct {
 #define rcu_read_lock() loom_enter(LOOM_RCU, "rcu_read_lock", LOOM_HERE)
 #define rcu_read_unlock() loom_leave(LOOM_RCU)
 #define synchronize_rcu() loom_synchronize(LOOM_RCU, "synchronize_rcu", LOOM_HERE)
-/* No model here has what this waits for: a task that was preempted. */
+/* The models have no preempted tasks, for which this waits. */
 #define synchronize_rcu_tasks() ((void)0)
-/* An interrupt, which a CPU takes when it has interrupts on. */
+/* Sends an interrupt, which a CPU takes when it has interrupts on. */
 #define kick_all_cpus_sync()							\
 	loom_synchronize(LOOM_INTERRUPTS_OFF, "kick_all_cpus_sync", LOOM_HERE)
 

@@ -74,7 +74,7 @@ impl Site {
     }
 }
 
-/// What an ordering can be weakened to, in words.
+/// The name of what an ordering can be weakened to.
 pub type Weaker = &'static str;
 
 #[derive(Default)]
@@ -110,7 +110,7 @@ fn place(file: &str) -> &str {
     file.rsplit("../").next().unwrap_or(file)
 }
 
-/// Records an ordering, and returns what it is weakened to, if it is.
+/// Records an ordering, and returns what it is weakened to, if it is the one to weaken.
 fn go_through(file: &str, line: u32, what: &str, weaker: &'static [Weaker]) -> Option<Weaker> {
     let site = Site {
         file: place(file).into(),

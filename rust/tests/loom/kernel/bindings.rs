@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `kernel::bindings`: types and numbers of C.
+//! `kernel::bindings`: types and constants of C.
 
 #![allow(non_camel_case_types)]
 
@@ -16,7 +16,7 @@ pub struct atomic_t {
     pub counter: c_int,
 }
 
-/// `epc`, and what follows it.
+/// `epc` and the fields that follow it.
 #[repr(C)]
 pub struct pt_regs {
     pub epc: usize,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `Mailbox`: the handler takes what the task has left.
+//! `Mailbox`: the handler takes the value that the task has posted.
 //!
 //! Both run on one CPU, so only the compiler can reorder their accesses. The model represents them
 //! as two threads that may stop anywhere, and a compiler barrier as a fence.

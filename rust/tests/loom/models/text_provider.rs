@@ -126,11 +126,11 @@ unsafe impl Provider for InModule {
     }
 }
 
-/// Registers a provider; whether that could be done.
+/// Registers a provider, and returns whether that succeeded.
 fn register() -> Option<Registration<InModule>> {
     let provider = InModule(TextProvider::new(4, 4).unwrap());
 
-    // SAFETY: It is dropped.
+    // SAFETY: Callers drop the registration.
     unsafe { Registration::new(provider) }.ok()
 }
 
@@ -237,7 +237,7 @@ fn one_at_a_time() {
         });
 }
 
-/// The layout of the hooks' struct is that of the struct declared here.
+/// The structs that are declared here have the same layout as those of the hooks.
 #[test]
 fn same_struct() {
     use std::mem::{
@@ -245,7 +245,7 @@ fn same_struct() {
         size_of, //
     };
 
-    // SAFETY: A constant.
+    // SAFETY: `loom_patch_provider` is a constant.
     let offsets = unsafe { loom_patch_provider };
     assert_eq!(
         offsets,
@@ -260,7 +260,7 @@ fn same_struct() {
             size_of::<riscv_patch_provider>(),
         ]
     );
-    // SAFETY: A constant.
+    // SAFETY: `loom_patch_text` is a constant.
     let offsets = unsafe { loom_patch_text };
     assert_eq!(
         offsets,
