@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A machine of SiFive P550 harts in rvsim, which models each cycle of theirs."""
+"""A machine with SiFive P550 harts in rvsim, which simulates each of their cycles."""
 
 import importlib
 import sys
@@ -23,20 +23,20 @@ from harness.snapshot import (
 
 PINS = paths.SCRIPTS / "cycles-requirements.txt"
 
-# Bytes of the environment that installs it.
+# The size in bytes of the environment that installs it.
 INSTALLED = 100_000_000
 
-# Without a driver for the UART, since ttyS0 prints nothing in rvsim: its transmitter is never
-# empty. Grace periods are as in "make bench", where the script expedites them.
+# Without a UART driver: ttyS0 prints nothing in rvsim, since its transmitter is never empty.
+# Grace periods are expedited, as by the scripts of "make bench".
 COMMAND_LINE = ("earlycon=sbi keep_bootcon 8250.nr_uarts=0 loglevel=5 printk.devkmsg=on "
                 "riscv_isa_fallback kunit.enable=0 rcupdate.rcu_expedited=1 panic=-1")
 
-# In the kernel: a hart that waits for an interrupt has its PC here.
+# The function of the kernel in which an idle hart waits for an interrupt.
 IDLE = "cpu_do_idle"
 
 
 def fetch() -> Path:
-    """The folder to import rvsim from."""
+    """The folder from which to import rvsim. Fetches it if it is not in the cache."""
     folder = paths.cache() / "rvsim" / "packages"
     with locked(paths.cache() / "rvsim.lock", "fetching rvsim"):
         if store.complete(folder) and (folder / PINS.name).read_text() == PINS.read_text():
@@ -60,16 +60,16 @@ def fetch() -> Path:
 
 
 def load() -> Any:
-    """The package rvsim."""
+    """Import the package rvsim."""
     folder = str(fetch())
     if folder not in sys.path:
         sys.path.append(folder)
-    # The work of its command line, which needs more packages, is not imported by this.
+    # This does not import its command line, which needs more packages.
     return importlib.import_module("rvsim")
 
 
 def firmware(tools: dict[str, str]) -> Path:
-    """OpenSBI's fw_jump.bin: rvsim hands a fw_dynamic.bin no information."""
+    """OpenSBI's fw_jump.bin, since rvsim passes no information to a fw_dynamic.bin."""
     path = Path(tools["OPENSBI"]).with_name("fw_jump.bin")
     if not path.exists():
         raise StepFailed(f"make cycles boots with OpenSBI's fw_jump.bin, which is not beside "
@@ -78,13 +78,13 @@ def firmware(tools: dict[str, str]) -> Path:
 
 
 def p550(rvsim: Any, harts: int) -> Any:
-    """The machine that is measured. Its clock keeps time with its cycles."""
+    """The machine that is measured. Its clock advances with its cycles."""
     return rvsim.presets.linux(harts, memory="dram", interconnect="crossbar",
                                core=rvsim.presets.p550(), real_time=True)
 
 
 def device_tree(rvsim: Any, config: Any, firmware: Path, initramfs: int) -> bytes:
-    """What rvsim would give a kernel of this machine, with a command line and an initramfs."""
+    """rvsim's device tree for this machine, with a command line and an initramfs added."""
     simulator = rvsim.Simulator(config, kernel=str(firmware), firmware=str(firmware))
     size = int.from_bytes(simulator.read_phys_bytes(TREE + 4, 4), "big")
     tree = fdt.with_properties(simulator.read_phys_bytes(TREE, size), "chosen", {
@@ -97,7 +97,7 @@ def device_tree(rvsim: Any, config: Any, firmware: Path, initramfs: int) -> byte
 
 
 def check(simulator: Any, found: Snapshot) -> None:
-    """Whether rvsim has loaded what a snapshot has, and nothing else."""
+    """Check that rvsim has loaded exactly the contents of a snapshot."""
     firmware, kernel = found.firmware.read_bytes(), found.kernel.read_bytes()
     for begin, data in ((RAM, firmware), (KERNEL, kernel)):
         for at in range(0, len(data), 1 << 20):
@@ -108,6 +108,6 @@ def check(simulator: Any, found: Snapshot) -> None:
 
 
 def missing(simulator: Any, harts: int) -> list[int]:
-    """The harts that did not have a register that they had in QEMU."""
+    """The harts that lack a register that they had in QEMU."""
     return [n for n in range(harts)
             if any(simulator.read_phys_bytes(STATES + n * STATE + AT_MISSING, 8))]

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Takes a machine over from QEMU to rvsim.
+"""Takes snapshots of a guest in QEMU, from which rvsim continues.
 
-rvsim takes hours for what is not measured: to boot, and to load modules. So the guest
-boots in QEMU, on a machine of rvsim's device tree, and stops itself in the program
-"pause". Its memory and registers are then written to files that rvsim boots. What is
-firmware to rvsim begins with a jump to code that sets the registers of each hart.
+rvsim would take hours to boot a guest and to load modules. So the guest boots in QEMU,
+with rvsim's device tree, and waits in the program "pause". Its memory and registers are
+then written to files that rvsim boots. The file that rvsim loads as firmware begins with
+a jump to code that sets the registers of each hart.
 """
 
 import re
@@ -25,17 +25,17 @@ RAM = 0x8000_0000
 SIZE = 256 << 20
 KERNEL = RAM + 0x20_0000
 TREE = RAM + 0x220_0000
-# Behind the device tree, which OpenSBI makes longer.
+# After the device tree, which OpenSBI extends.
 INITRAMFS = TREE + 0x10_0000
-# What sets the registers; the device tree has no memory here.
+# The code that sets the registers. It is outside the memory in the device tree.
 STUB = RAM + SIZE - (1 << 20)
 STATES = STUB + 0x1000
-# Bytes of a hart's state.
+# The size of a hart's state in bytes.
 STATE = 0x400
 
 MTIME = 0x200_BFF8
 
-# Registers for machine mode and supervisor mode, in the order in which they are set.
+# Machine-mode and supervisor-mode CSRs, in the order in which they are set.
 CSRS = {
     "mcounteren": 0x306, "menvcfg": 0x30A, "medeleg": 0x302, "mideleg": 0x303, "mscratch": 0x340,
     "scounteren": 0x106, "senvcfg": 0x10A, "stvec": 0x105, "sscratch": 0x140, "sepc": 0x141,
@@ -48,7 +48,7 @@ X = ("zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "fp", "s1", *(f"a{n}" for
 F = (*(f"ft{n}" for n in range(8)), "fs0", "fs1", *(f"fa{n}" for n in range(8)),
      *(f"fs{n}" for n in range(2, 12)), *(f"ft{n}" for n in range(8, 12)))
 
-# Where a state has what.
+# Offsets in a hart's state.
 AT_X, AT_F, AT_CSR = 0, 0x100, 0x200
 AT_MTVEC, AT_MSTATUS, AT_PC, AT_TIME, AT_MISSING = range(0x3D0, 0x3F8, 8)
 
@@ -62,7 +62,7 @@ def stub() -> str:
         "csrr t0, mhartid", f"li t1, {STATE}", "mul t0, t0, t1", f"li s0, {STATES:#x}",
         "add s0, s0, t0", "la t0, missing", "csrw mtvec, t0", "li t0, 0x6000", "csrs mstatus, t0",
         *(f"fld f{n}, {AT_F + 8 * n}(s0)" for n in range(32)),
-        # The time is one for all harts.
+        # All harts share the time, so only hart 0 sets it.
         "csrr t0, mhartid", "bnez t0, 1f", f"ld t0, {AT_TIME}(s0)", f"li t1, {MTIME:#x}",
         "sd t0, 0(t1)", "1:",
     ]
@@ -73,7 +73,7 @@ def stub() -> str:
         f"ld t0, {AT_MTVEC}(s0)", "csrw mtvec, t0", "sfence.vma", "fence.i",
         *(f"ld x{n}, {AT_X + 8 * n}(s0)" for n in range(1, 32) if n != 8),
         f"ld s0, {AT_X + 8 * 8}(s0)", "mret",
-        # A register that the machine does not have: noted, and left out.
+        # A register that the machine does not have is recorded and skipped.
         ".balign 4", "missing:", "csrr t0, mcause", f"sd t0, {AT_MISSING}(s0)", "csrr t0, mepc",
         "addi t0, t0, 4", "csrw mepc, t0", "mret",
     ]
@@ -94,7 +94,7 @@ def assemble(tools: dict[str, str], folder: Path) -> bytes:
     return code
 
 
-# At the start of what is firmware: a jump to STUB.
+# A jump to STUB, at the start of the firmware.
 ENTRY = b"".join(word.to_bytes(4, "little") for word in (
     (STUB - RAM) & 0xFFFFF000 | 5 << 7 | 0x17,  # auipc t0, STUB - RAM
     5 << 15 | 0x67,  # jr t0
@@ -125,7 +125,7 @@ class Hart:
         for base, names in ((AT_X, X), (AT_F, F), (AT_CSR, CSRS)):
             for n, name in enumerate(names):
                 put(base + 8 * n, r[name])
-        # As it would be when a trap to machine mode returns.
+        # As on return from a trap to machine mode.
         status = r["mstatus"] & ~(MPP | MPIE) | self.privilege << 11
         put(AT_MSTATUS, status | (MPIE if status & MIE else 0))
         put(AT_MTVEC, r["mtvec"])
@@ -135,7 +135,7 @@ class Hart:
 
 
 def read_hart(gdb: Gdb, hart: int, time: int) -> Hart:
-    """A hart's registers, but stimecmp, which QEMU does not tell: its timer is due at once."""
+    """Read a hart's registers. QEMU does not expose stimecmp, so the timer expires at once."""
     gdb.select(hart)
     found = {"time": time, "stimecmp": time}
     for name in (*X, *F, *CSRS, "pc", "priv", "mstatus", "mtvec"):
@@ -150,7 +150,7 @@ def read_hart(gdb: Gdb, hart: int, time: int) -> Hart:
 
 @dataclass
 class Snapshot:
-    """The files that rvsim boots, and what the guest had said."""
+    """The files that rvsim boots, and the guest's console output so far."""
 
     folder: Path
 
@@ -180,7 +180,7 @@ class Snapshot:
 
 
 def blocks(path: Path, begin: int, size: int = 1 << 20) -> Iterator[tuple[int, bytes]]:
-    """What is not zero in a file behind begin."""
+    """The blocks of a file from begin on that are not all zero."""
     with path.open("rb") as file:
         file.seek(begin)
         at = 0
@@ -198,7 +198,7 @@ def write(snapshot: Snapshot, memory: Path, code: bytes, harts: list[Hart], said
         file.seek(TREE - RAM + 4)
         size = int.from_bytes(file.read(4), "big")
         file.seek(TREE - RAM)
-        # rvsim writes it where it is.
+        # rvsim loads it at its current address.
         snapshot.tree.write_bytes(file.read(size))
     firmware[:len(ENTRY)] = ENTRY
     snapshot.firmware.write_bytes(firmware)
@@ -218,7 +218,7 @@ CHECKPOINT = re.compile(r"guest: checkpoint (\S+)\r?$")
 
 
 class Taker:
-    """A guest in QEMU that is stopped at its checkpoints."""
+    """Stops a guest in QEMU at its checkpoints."""
 
     def __init__(self, gdb: Gdb, pauses: dict[int, int], idle: range):
         self.gdb = gdb
@@ -226,7 +226,7 @@ class Taker:
         self.idle = idle
 
     def stopped(self) -> list[Hart] | None:
-        """Stop the machine: its harts, if one pauses and the others are idle."""
+        """Stop the machine and return its harts, if one pauses and the others are idle."""
         self.gdb.stop()
         pausing = []
         for n in range(len(self.gdb.harts)):
@@ -249,9 +249,10 @@ class Taker:
 
 def command(tools: dict[str, str], harts: int, boot: dict[str, Path], memory: Path, log: Path,
             gdb: Path) -> list[object]:
-    """QEMU's command line. With one hart its time is instructions, to boot the same each time."""
-    # That time jumps when all harts are idle, so that one that is being started is late
-    # ("CPU1 failed to report alive state"), and several never stop at a checkpoint.
+    """QEMU's command line. With one hart, time is the number of instructions, so that boots are
+    identical."""
+    # With more, that time jumps while a hart is being started, which is then late ("CPU1 failed
+    # to report alive state"), and the guest does not stand still at its checkpoints.
     accel = (["tcg,thread=single", "-icount", "shift=0,sleep=off"] if harts == 1 else
              ["tcg,thread=multi"])
     return [tools["QEMU"], "-machine", "virt,memory-backend=ram", "-smp", harts, "-m", SIZE >> 20,
@@ -278,17 +279,17 @@ def running(args: list[object], error: Path) -> Iterator[subprocess.Popen[bytes]
 def take(tools: dict[str, str], harts: int, boot: dict[str, Path], log: Path, step: Step,
          pauses: dict[int, int], idle: range, wanted: dict[str, Snapshot],
          silence: float = 1800) -> str:
-    """Run a guest in QEMU until its checkpoints that are wanted are written: what it said.
+    """Run a guest in QEMU until the wanted checkpoints are written. Returns its output.
 
-    pauses are where a hart pauses, and where it goes on then; idle is where one is idle.
-    The guest hangs if it is silent for so many seconds.
+    pauses maps the addresses at which a hart pauses to those at which it continues; idle
+    are the addresses of the idle loop. A guest that is silent for this many seconds hangs.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     log.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="rust-riscv-", dir=boot["tree"].parent) as name, \
             tempfile.TemporaryDirectory(prefix="rust-riscv-") as short:
         memory = Path(name) / "memory"
-        # The path of a socket must be short.
+        # The length of a socket's path is limited.
         sock = Path(short) / "gdb"
         code = assemble(tools, Path(name))
         error = log.with_suffix(".qemu")

@@ -1,16 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# "make cycles": what costs cycles, by the kernel and by Rust, in turn. We boot in
-# QEMU; at each "checkpoint" the machine is taken over to rvsim, which runs what
-# follows, until "measured". "measure" says what the next timed_write is, whose marks
-# are where rvsim begins and ends to count. A "sample" is what the guest measures
-# itself, as in "make bench": its clock has ticks of 140 cycles.
+# "make cycles": operations whose cycles are counted, with C and with Rust. The guest
+# boots in QEMU. At each "checkpoint" a snapshot of it is taken, from which rvsim
+# continues until "measured". "measure" announces the next timed_write, which marks
+# where rvsim begins and ends to count. A "sample" is a measurement by the guest
+# itself, as in "make bench". Its clock has ticks of 140 cycles.
 
 # shellcheck source-path=SCRIPTDIR source=../functions
 . /functions
 
-# There is no console: rvsim has none that a driver can write to.
+# No console: rvsim has none that a driver can write to.
 exec < /dev/null > /dev/null 2>&1
 
 t=/sys/kernel/tracing
@@ -18,7 +18,7 @@ bench=/sys/kernel/debug/rust_riscv_bench_patch
 meter=/sys/kernel/debug/rust_riscv_cpuhp_meter
 side=c
 
-# measured NAME KEYS -- FILE [TEXT]: of this the host counts cycles
+# measured NAME KEYS -- FILE [TEXT]: an operation whose cycles the host counts
 measured() {
 	measured_what=
 	while [ "$1" != -- ]; do
@@ -35,7 +35,7 @@ measured() {
 	pause=
 }
 
-# sampled NAME KEYS NANOSECONDS: what something has measured itself
+# sampled NAME KEYS NANOSECONDS: report a measurement by the guest
 sampled() {
 	sampled_what=
 	while [ $# -gt 1 ]; do
@@ -51,15 +51,15 @@ sampled() {
 	say "sample$sampled_what ns $side $1"
 }
 
-# sections MODULE: where its code is
+# sections MODULE: print the addresses of its code
 sections() {
 	for file in /sys/module/"$1"/sections/.*text*; do
-		# Not by "read", byte by byte: the first is all that there is of the file.
+		# Not with "read", which reads single bytes: the file only returns the first.
 		say "section $1 ${file##*/} $(cat "$file")"
 	done
 }
 
-# use SIDE MODULE: who does it from now on
+# use SIDE MODULE: select the side, and load or unload the module
 use() {
 	side=$1
 	if [ "$side" = rust ]; then
@@ -72,7 +72,7 @@ use() {
 	fi
 }
 
-# run WHAT: on the other machine, from its first timed_write or its begin on
+# run WHAT: run a function in rvsim, from its first timed_write or its beginning on
 run() {
 	say "checkpoint $1-$side"
 	case $1 in
@@ -83,7 +83,7 @@ run() {
 	say "measured $1-$side"
 }
 
-# Some functions that are beside each other, so that it takes less long.
+# Trace only some adjacent functions, to save time.
 filter() {
 	sites=$all
 	# shellcheck disable=SC2153 # in /settings
@@ -113,14 +113,14 @@ edit() {
 	sampled rendezvous-1 "$(cat $bench/few_edits)"
 }
 
-# It prints nanoseconds to attach and to detach.
+# The program prints the nanoseconds to attach and to detach.
 bpf() {
 	pair=$(/programs/bpf_fentry time 2)
 	sampled bpf-attach "${pair% *}"
 	sampled bpf-detach "${pair#* }"
 }
 
-# It prints nanoseconds, and the faults that there were.
+# The program prints nanoseconds and the number of faults.
 faults() {
 	pair=$(/programs/bad_access bad 1024)
 	sampled bad-access "$((${pair% *} / ${pair#* }))"
@@ -128,7 +128,7 @@ faults() {
 	sampled minor-fault "$((${pair% *} / ${pair#* }))"
 }
 
-# Nanoseconds off, and back; and until an IPI is answered.
+# The nanoseconds to go offline and to come online, and until an IPI is answered.
 hotplug() {
 	pair=$(cat $meter/cycle)
 	case $pair in
