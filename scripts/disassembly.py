@@ -70,7 +70,7 @@ def functions(text: str) -> dict[str, list[str]]:
         elif m := INSTRUCTION.match(line):
             name, operands = m.group(1), m.group(2).split("<")[0].strip()
             if FENCE.match(name):
-                # The short form of the assembler.
+                # The assembler's short form of a full fence.
                 operands = operands or ("iorw, iorw" if name == "fence" else "")
                 code.append(f"{name} {operands.replace(', ', ',')}".strip())
             elif name == "csrr" and operands.endswith(", satp"):
@@ -117,7 +117,7 @@ def check_satp(code: dict[str, list[str]]) -> Results:
     for name in reading:
         tokens = code[name]
         at = tokens.index(SATP)
-        # Where an early exit restores interrupts, too, the last is behind it.
+        # The last restore counts: an early exit may have one, too.
         end = len(tokens) - tokens[::-1].index(IRQ_RESTORE) if IRQ_RESTORE in tokens else 0
         before = [t for t in tokens[:at] if t in (IRQ_SAVE, IRQ_RESTORE)]
         walked = [t for t in tokens[at:end] if LOAD.match(t)]

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Run the litmus tests: their verdicts, their mutations, and their ties to the sources.
+"""Run the litmus tests: check their verdicts, their mutations, and that the code matches.
 
 Runs every test in Documentation/litmus-tests/ with herd7, under the kernel's
 memory model from the kernel's own tree or, in riscv/, under RISC-V's. A test's
@@ -75,8 +75,8 @@ ORDERING_C = re.compile(
     r"\b(?!rust_riscv_)\w+_(?:acquire|release)\(|\b(?:(?:smp|dma)_)?(?:mb|rmb|wmb|store_mb)\("
     r"|\bRISCV_FENCE\([^)]*|\batomic\w*_(?:inc|dec|add|sub)_return\(|\bx?chg\("
     r"|\brcu_assign_pointer\(|\bsynchronize_rcu\w*\(|\bkick_all_cpus_sync\(")
-# For an ordering in the sources: the mutations of which one must be in a test that it names. The
-# first pattern that matches counts. A full barrier may be either half.
+# For an ordering in the sources: a test that it names must weaken an ordering of the second
+# pattern. The first match counts. A full barrier may stand for either half.
 FULL = r"smp_mb|smp_store_mb|atomic_\w+_return$|atomic_fetch_[a-z]+$|xchg$"
 ANSWERS = tuple((re.compile(a), re.compile(b)) for a, b in (
     (r"synchronize_rcu|kick_all_cpus_sync", "synchronize_rcu"),
@@ -364,10 +364,10 @@ def run_all(tools: dict[str, str], compiled: bool = True) -> Results:
     try:
         command = herd.command()
     except progress.StepFailed as e:
-        # Only needed here.
+        # The other checks do not need herd7.
         results.add("litmus", False, str(e))
         command = None
-    # Its two halves of the time at the same time: loom runs what it builds in one thread.
+    # Run loom and herd7 concurrently: loom runs its models in one thread.
     with ThreadPoolExecutor(1) as pool:
         step = progress.Step(f"{len(found)} litmus tests, and the concurrent types under loom")
         types = pool.submit(loom.run, tools, tree)
@@ -390,9 +390,9 @@ def run_all(tools: dict[str, str], compiled: bool = True) -> Results:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--verbose", action="store_true", help="show what passed, too")
+    parser.add_argument("--verbose", action="store_true", help="also show what passed")
     parser.add_argument("--models", action="store_true",
-                        help="only what needs no kernel built: not the compiled code")
+                        help="only what needs no built kernel: skip the compiled code")
     args = parser.parse_args()
     results = run_all(toolchain.load("cargo"), compiled=not args.models)
     for r in results.all:

@@ -18,7 +18,7 @@ def main() -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     matrix.only_option(parser)
     parser.add_argument("--tests", default=os.environ.get("TESTS", ""),
-                        help="some of ftracetest's, such as test.d/kprobe, instead of all")
+                        help="a part of ftracetest, such as test.d/kprobe, instead of all")
     args = parser.parse_args()
     tools = toolchain.load()
     rows: tuple[matrix.Selftests, ...] = matrix.SELFTESTS

@@ -81,7 +81,7 @@ def check(src: Source, older: Source, work: Path, fixes: list[Path], hooks: list
             print(f"git am of {name} ({len(patches)} patches) on {kernel.version} "
                   f"({kernel.origin}): {said}")
             good = good and fine
-        # They change the same lines: whoever merges the second has to know.
+        # Both change the same lines, so the second to be merged has a conflict.
         _, said = applies(kernel, src, work / f"both-{kernel.version}", [*fixes, *hooks])
         print(f"git am of hooks on all fixes on {kernel.version}: {said}")
 

@@ -20,9 +20,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     matrix.only_option(parser)
-    parser.add_argument("--duration", type=int, help="seconds in all",
+    parser.add_argument("--duration", type=int, help="total seconds",
                         default=int(os.environ.get("DURATION") or 600))
-    parser.add_argument("--seed", type=int, help="of a run to repeat",
+    parser.add_argument("--seed", type=int, help="seed of a run to repeat",
                         default=int(os.environ.get("SEED") or secrets.randbelow(1_000_000)))
     args = parser.parse_args()
     tools = toolchain.load()

@@ -54,7 +54,7 @@ def guarded(name: str, function: Callable[[], Results]) -> Results:
     except StepFailed as e:
         results = Results()
         results.add(name, False, str(e))
-    except Exception as e:  # noqa: BLE001 a row more that failed, whatever it is
+    except Exception as e:  # noqa: BLE001 any exception is a failed row
         traceback.print_exc()
         results = Results()
         results.add(name, False, repr(e))
@@ -133,7 +133,7 @@ def check_names(only: str, full: bool) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="the whole matrix, large numbers")
+    parser.add_argument("--full", action="store_true", help="run all guests, with more repetitions")
     parser.add_argument("--host", action="store_true", help="only the host tests")
     matrix.only_option(parser)
     args = parser.parse_args()
