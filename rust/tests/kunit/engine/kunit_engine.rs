@@ -64,6 +64,10 @@ module! {
             default: 1,
             description: "Aligned instructions are fetched at once (Ziccif; not QEMU before 10.1)",
         },
+        write_twice: u8 {
+            default: 0,
+            description: "Text has to be written twice to be seen (QEMU only)",
+        },
     },
 }
 
