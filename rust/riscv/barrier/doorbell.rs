@@ -106,8 +106,7 @@ impl<T: FromBytes> Driver<'_, T> {
         // The data is read after the owner. litmus: completion, doorbell+cycle
         dma_mb(Read);
         // SAFETY: The CPU owns the descriptor: either the device has given it back, or the caller
-        // of
-        // `give_back` has, who guarantees that no device uses the data. `&mut self` is borrowed
+        // of `give_back` has, who guarantees that no device uses the data. `&mut self` is borrowed
         // from the only driver.
         Some(unsafe { &mut *self.0.data.get() })
     }
