@@ -84,7 +84,7 @@ def main() -> int:
     matrix.only_option(parser)
     args = parser.parse_args()
     tools = toolchain.load()
-    chosen = [b for b in matrix.BENCH if all(w in b.label for w in args.only.split())]
+    chosen = [b for b in matrix.BENCH if matrix.matches(args.only, b.label)]
     if not chosen and not matrix.select(args.only, matrix.LEDGER):
         names = [b.label for b in matrix.BENCH] + [row.name for row in matrix.LEDGER]
         raise StepFailed(f"no benchmark is called {args.only}; there are {', '.join(names)}")

@@ -159,14 +159,13 @@ class Machine:
         """Remove results and snapshots of another kernel, other modules or another script."""
         note = self.folder / "keys"
         keys = json.loads(note.read_text()) if note.exists() else {}
-        same = keys.get("all") == self.key()
         # Results of C with other Rust modules are only used if the user asked for it.
-        if same and not (keys.get("kept_c") and "c" in self.sides):
+        if keys.get("all") == self.key() and not (keys.get("kept_c") and "c" in self.sides):
             return
         note.unlink(missing_ok=True)
         keep_c = "c" not in self.sides and keys.get("c") == self.key_of_c()
         for path in self.folder.glob("*.json"):
-            if not (keep_c if path.stem.endswith("-c") else same):
+            if not (keep_c and path.stem.endswith("-c")):
                 path.unlink()
         for part in self.parts_of(list(MEASURE)):
             self.snapshot(part).remove()

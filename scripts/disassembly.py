@@ -44,7 +44,6 @@ CALL = re.compile(r"R_RISCV_CALL_PLT\s+(\S+)")
 MEMORY = re.compile(r"^(l[bhwd]u?|s[bhwd]|(lr|sc)\.[wd].*|amo.*)$")
 STACK = re.compile(r"\(sp\)|-0x[0-9a-f]+\(s0\)")
 FENCE = re.compile(r"^s?fence")
-LOAD = re.compile(r"l[bhwd]u?$")
 SATP = "csrr satp"
 IRQ_SAVE, IRQ_RESTORE = "call rust_riscv_irq_save", "call rust_riscv_irq_restore"
 
@@ -120,8 +119,8 @@ def check_satp(code: dict[str, list[str]]) -> Results:
         # The last restore counts: an early exit may have one, too.
         end = len(tokens) - tokens[::-1].index(IRQ_RESTORE) if IRQ_RESTORE in tokens else 0
         before = [t for t in tokens[:at] if t in (IRQ_SAVE, IRQ_RESTORE)]
-        walked = [t for t in tokens[at:end] if LOAD.match(t)]
-        after = [t for t in tokens[end:] if LOAD.match(t) or t == SATP]
+        walked = [t for t in tokens[at:end] if compiled.LOAD.match(t)]
+        after = [t for t in tokens[end:] if compiled.LOAD.match(t) or t == SATP]
         results.add(f"page tables: {name} walks them with interrupts off",
                     before[-1:] == [IRQ_SAVE] and bool(walked) and not after, "; ".join(tokens))
     return results

@@ -126,7 +126,7 @@ def check_names(only: str, full: bool) -> None:
     """Fail if ONLY selects no part of the suite, instead of passing without having run a test."""
     names = ["lint", "litmus", *(row.name for usual, all_rows in TABLES
                                  for row in (all_rows if full else usual))]
-    if not any(all(w in name for w in only.split()) for name in names):
+    if not any(matrix.matches(only, name) for name in names):
         raise StepFailed(f"no part of the suite is called {only}; there are "
                          f"{', '.join(dict.fromkeys(names))}")
 
@@ -141,7 +141,7 @@ def main() -> int:
         check_names(args.only, args.full)
     start = time.monotonic()
     # With ONLY, litmus tests run only if they are named.
-    models = not args.host and all(w in "litmus" for w in args.only.split())
+    models = not args.host and matrix.matches(args.only, "litmus")
     spikes = () if args.host or spike.unable() else matrix.select(args.only, matrix.SPIKE)
     tools = toolchain.load(*["cargo"] if models else [], *["spike"] if spikes else [])
 
@@ -151,7 +151,7 @@ def main() -> int:
     if args.host:
         return all_results.report()
 
-    if all(w in "lint" for w in args.only.split()):
+    if matrix.matches(args.only, "lint"):
         all_results.extend(guarded("lint", lambda: lint.run(tools, [])))
 
     if models:

@@ -369,9 +369,14 @@ def only_option(parser: ArgumentParser) -> None:
                         help="only guests with these words in their names")
 
 
+def matches(text: str, name: str) -> bool:
+    """Whether a name contains all the words of text."""
+    return all(w in name for w in text.split())
+
+
 def select(text: str, rows: tuple[R, ...]) -> tuple[R, ...]:
-    """The rows whose names contain all the words of text."""
-    return tuple(r for r in rows if all(w in r.name for w in text.split()))
+    """The rows whose names match text."""
+    return tuple(r for r in rows if matches(text, r.name))
 
 
 BARRIERS = ("rust_riscv", "rust_riscv_bench_barrier")
