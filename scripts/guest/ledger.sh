@@ -49,8 +49,14 @@ sides() {
 patching() {
 	# Tell the plugin the current page tables.
 	echo 1 > $d/tables
-	for known in nothing flush call stop translations edit; do
-		ledger known-$known write $d/$known 1
+	# Repeated, since the kernel frees the init memory of the module just loaded at some time
+	# after insmod, with a remote sfence.vma.
+	pass=0
+	while [ "$pass" -lt 5 ]; do
+		for known in nothing flush call stop translations edit; do
+			ledger known-$known write $d/$known 1
+		done
+		pass=$((pass + 1))
 	done
 	ledger ftrace-enable write $t/current_tracer function
 	ledger ftrace-disable write $t/current_tracer nop
