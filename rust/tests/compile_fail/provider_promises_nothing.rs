@@ -9,6 +9,7 @@ use riscv::text::{
     lock::TextLock,
     provider::{
         Declined,
+        Flush,
         Kernel,
         Provider,
         Synced,
@@ -20,7 +21,13 @@ pub struct Nothing;
 
 #[cfg(misuse)]
 impl Provider for Nothing {
-    unsafe fn write(&mut self, _: Kernel<'_>, _: usize, _: &[u8], _: bool) -> Result<(), Declined> {
+    unsafe fn write(
+        &mut self,
+        _: Kernel<'_>,
+        _: usize,
+        _: &[u8],
+        _: Flush,
+    ) -> Result<(), Declined> {
         Err(Declined)
     }
 
@@ -54,7 +61,13 @@ impl Provider for Nothing {
 // SAFETY: It declines everything.
 #[cfg(not(misuse))]
 unsafe impl Provider for Nothing {
-    unsafe fn write(&mut self, _: Kernel<'_>, _: usize, _: &[u8], _: bool) -> Result<(), Declined> {
+    unsafe fn write(
+        &mut self,
+        _: Kernel<'_>,
+        _: usize,
+        _: &[u8],
+        _: Flush,
+    ) -> Result<(), Declined> {
         Err(Declined)
     }
 

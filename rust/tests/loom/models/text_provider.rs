@@ -5,6 +5,8 @@
 
 use crate::{
     bindings::{
+        riscv_patch_flush_RISCV_PATCH_FLUSH_NONE,
+        riscv_patch_flush_RISCV_PATCH_FLUSH_THIS,
         riscv_patch_provider,
         riscv_patch_text, //
     },
@@ -25,6 +27,7 @@ use crate::{
         provider::{
             self,
             Declined,
+            Flush,
             Kernel,
             Provider,
             Registration,
@@ -48,6 +51,7 @@ extern "C-unwind" {
     fn loom_text_unlock();
     static loom_patch_provider: [usize; 8];
     static loom_patch_text: [usize; 6];
+    static loom_patch_flush: [usize; 2];
 }
 
 const OLD: [u32; 2] = [0x0000_0013; 2];
@@ -76,11 +80,11 @@ unsafe impl Provider for InModule {
         kernel: Kernel<'_>,
         addr: usize,
         bytes: &[u8],
-        everywhere: bool,
+        flush: Flush,
     ) -> Result<(), Declined> {
         module().uses();
         // SAFETY: The caller guarantees what `TextProvider::write` requires, which is the same.
-        unsafe { self.0.write(kernel, addr, bytes, everywhere) }
+        unsafe { self.0.write(kernel, addr, bytes, flush) }
     }
 
     unsafe fn set(
@@ -272,5 +276,15 @@ fn same_struct() {
             offset_of!(riscv_patch_text, literal),
             size_of::<riscv_patch_text>(),
         ]
+    );
+    // SAFETY: A constant.
+    let flushes = unsafe { loom_patch_flush };
+    assert_eq!(
+        flushes,
+        [
+            riscv_patch_flush_RISCV_PATCH_FLUSH_NONE,
+            riscv_patch_flush_RISCV_PATCH_FLUSH_THIS,
+        ]
+        .map(|flush| flush as usize)
     );
 }
