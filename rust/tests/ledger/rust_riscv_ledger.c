@@ -216,19 +216,21 @@ static noinline unsigned int count_keys(void)
 	return sites_on;
 }
 
-/*
- * Keys with one site each, one after the other, as ddebug_change() changes those
- * of dynamic debug.
- */
+/* Keys with one site each, 64 at a time, as ddebug_change() changes those of dynamic debug. */
 static int keys_set(void *unused, u64 value)
 {
-	int n;
+	struct static_key *some[64];
+	unsigned int n, count = 0;
 
 	for (n = 0; n < ARRAY_SIZE(keys); n++) {
+		some[count++] = &keys[n].key;
+		if (count < ARRAY_SIZE(some) && n < ARRAY_SIZE(keys) - 1)
+			continue;
 		if (value)
-			static_branch_enable(&keys[n]);
+			static_keys_enable(some, count);
 		else
-			static_branch_disable(&keys[n]);
+			static_keys_disable(some, count);
+		count = 0;
 	}
 	return count_keys() == (value ? ARRAY_SIZE(keys) : 0) ? 0 : -EIO;
 }
