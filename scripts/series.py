@@ -108,7 +108,7 @@ def main() -> int:
         step = Step("writing the series")
         fixes, hooks = write(src, work)
         step.done(f"{len(fixes)} fixes and {len(hooks)} hooks, each with a cover letter, in {OUT}")
-        older = source.newest(OLDER, ("arch/riscv", "include", "kernel", "rust"))
+        older = source.newest(OLDER, ("arch/riscv", "include", "kernel", "lib", "rust"))
         return 0 if check(src, older, work, fixes, hooks) else 1
 
 
