@@ -58,7 +58,8 @@ pub enum Synced {
 /// Which CPUs flush their instruction caches after a write, and so see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flush {
-    /// None, since it is data, which is not fetched.
+    /// None, since it is data, which is not fetched, or text that no CPU executes before all have
+    /// flushed for another reason.
     NoCpu,
     /// The CPU that writes. The others see it after the next [`Provider::sync`].
     ThisCpu,
