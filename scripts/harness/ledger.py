@@ -193,7 +193,7 @@ def known(operation: Operation) -> tuple[bool, str]:
 
 
 def bounds(found: list[Operation], functions: int) -> Results:
-    """Results for the known costs, the maxima for Rust, and the minimum for C."""
+    """Results for the known costs, the maxima and minima for Rust, and the minimum for C."""
     results = Results()
     by_name = {operation.name: operation for operation in found}
     for name in KNOWN:
@@ -206,9 +206,10 @@ def bounds(found: list[Operation], functions: int) -> Results:
         if not operation or not counts:
             results.add(test, False, "not counted with Rust")
             continue
-        most = bound.most(operation.harts)
-        results.add(test, counts[bound.column] <= most,
-                    f"{counts[bound.column]}, and may be {most}")
+        least, most = bound.least(operation.harts), bound.most(operation.harts)
+        wanted = f"must be {most}" if least == most > 0 else f"may be {least} to {most}"
+        results.add(test, least <= counts[bound.column] <= most,
+                    f"{counts[bound.column]}, and {wanted}")
     # If C did not flush for each function, the plugin would miss flushes.
     tracer = by_name.get("ftrace-enable")
     flushes = tracer.least("c").get("flushes", 0) if tracer else 0

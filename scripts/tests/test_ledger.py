@@ -145,6 +145,24 @@ class Bounds(unittest.TestCase):
             bound = Bound("ftrace-enable", "interrupted", 0, per_hart)
             self.assertEqual(self.failures(*all_known(), found, bound=bound), failures)
 
+    def test_one_too_few(self) -> None:
+        found = operation("keys-enable", BY_SBI)
+        for minimum, failures in ((1, []), (2, ["ledger.keys-enable.flushes"])):
+            bound = Bound("keys-enable", "flushes", 2, minimum=minimum)
+            tracer = operation("ftrace-enable", BY_SBI)
+            self.assertEqual(self.failures(*all_known(), tracer, found, bound=bound), failures)
+
+    def test_no_minimum_on_one_hart(self) -> None:
+        bound = Bound("keys-enable", "flushes", 5, minimum=5)
+        self.assertEqual((bound.least(1), bound.least(2)), (0, 5))
+
+    def test_what_others_need_has_a_minimum(self) -> None:
+        exact = {bound.operation for bound in matrix.LEDGER_BOUNDS
+                 if bound.column == "flushes" and bound.least(2) == bound.most(2) > 0}
+        self.assertEqual(exact, {"keys-enable", "keys-disable", "module-load",
+                                 *(f"bpf-{what}-{times}" for what in ("attach", "detach")
+                                   for times in (1, 100))})
+
     def test_nothing_counted(self) -> None:
         self.assertEqual(len(self.failures()), len(KNOWN) + 2)
 
