@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Built for a kernel that does not contain these sources, everything is a module. In a kernel
+# tree (make in-tree) the options of Kconfig say what is built.
+
+ifneq ($(KBUILD_EXTMOD),)
+CONFIG_RUST_RISCV := m
+CONFIG_RUST_RISCV_PATCH := m
+CONFIG_RUST_RISCV_FAULT := m
+CONFIG_RUST_RISCV_SBI_IPI := m
+CONFIG_RUST_RISCV_KUNIT_TEST := $(if $(CONFIG_KUNIT),m)
+CONFIG_SAMPLE_RUST_CPUHP_OBSERVER := m
+CONFIG_SAMPLE_RUST_TEXT_TOGGLE := m
+endif
