@@ -73,6 +73,7 @@ int rust_riscv_test_flush_inside_stop(void);
  */
 bool rust_riscv_test_can_write(void *addr, u8 byte);
 
+/* The number of references to the tests' module; 0 if they are built in. */
 int rust_riscv_test_module_refs(void);
 /* Allocate and free memory; return whether the allocation succeeded. */
 bool rust_riscv_test_allocate(void);

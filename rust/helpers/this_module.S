@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The owner of files in debugfs is the module that their code is linked into:
+ * rust/riscv/debugfs/entry.rs. For built-in code that is none, a null pointer.
+ */
+	.globl	__this_module
+	.hidden	__this_module
+	.set	__this_module, 0
