@@ -20,6 +20,7 @@ from harness import (
     compile_fail,
     faults,
     host,
+    in_tree,
     kernel,
     ledger,
     lint,
@@ -175,6 +176,8 @@ def main() -> int:
              lambda row: ledger.run_row(row, tools, any_qemu=args.full).results)
     run_rows(matrix.FAULTS, matrix.FAULTS_FULL, lambda row: faults.boot_row(row, tools))
     run_rows(matrix.BARE, matrix.BARE_FULL, bare.boot_row)
+    if args.full and all(w in "in-tree" for w in args.only.split()):
+        all_results.extend(guarded("in-tree", lambda: in_tree.boot_row(tools)))
     if args.full and not args.only:
         import defects
         all_results.extend(guarded("defects", lambda: defects.run_all(tools, "")))

@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Puts our sources into a kernel tree, together with the hook series.
+
+All of it is prepared first, beside the tree's own files. What is changed then is one commit of a
+new branch in a git tree, and a few renames in any other, which are taken back if one fails.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import hooked, kernel, paths, progress, source, store, toolchain
+from harness.lock import locked
+from harness.progress import StepFailed
+from harness.results import Result, Results
+
+FOLDER = "arch/riscv/rust_riscv"
+BRANCH = "rust-riscv"
+SERIES = "7.3"
+
+# The lines that are added to files of the kernel, each after one that is there.
+LINES = {
+    "arch/riscv/Kconfig": ('source "arch/riscv/kvm/Kconfig"',
+                           f'source "{FOLDER}/Kconfig"'),
+    "arch/riscv/Kbuild": ("obj-$(CONFIG_KVM) += kvm/",
+                          "obj-$(CONFIG_RUST_RISCV) += rust_riscv/"),
+}
+
+# What is copied: these, without what a build has left, and of the tests only the KUnit suites.
+PARTS = (".kunitconfig", "Kbuild", "Kconfig", "include", "rust", "samples")
+NAMES = re.compile(r"(?:.*\.(?:rs|c|h|S|awk|mk)|Kbuild|Kconfig|\.kunitconfig|\.gitignore|"
+                   r"bindgen_parameters)")
+GENERATED = re.compile(r".*(?:_generated\.\w+|\.mod\.c)")
+TESTS, SUITES = "rust/tests/", "rust/tests/kunit/"
+
+MESSAGE = """riscv: add text patching, CPU hotplug and page faults in Rust
+
+Writing kernel text, the CPU hotplug state of the SBI IPI, and the
+decision on page faults of user mode, in Rust, with their KUnit suites
+and samples, in {folder}/. It is built with the kernel or as
+modules, see its Kconfig.
+
+The sources are those of rust-riscv{version}.
+"""
+
+
+def sources(top: Path = paths.TOP) -> dict[str, Path]:
+    """The files to copy, by their names in the kernel tree."""
+    def walk(path: Path) -> Iterator[Path]:
+        if path.is_dir():
+            for entry in sorted(path.iterdir()):
+                yield from walk(entry)
+        else:
+            yield path
+
+    found = {}
+    for part in PARTS:
+        for path in walk(top / part):
+            name = str(path.relative_to(top))
+            if (NAMES.fullmatch(path.name) and not GENERATED.fullmatch(path.name)
+                    and (not name.startswith(TESTS) or name.startswith(SUITES))):
+                found[f"{FOLDER}/{name}"] = path
+    return found
+
+
+def add_line(name: str, text: str, after: str, line: str) -> str:
+    """The text of a file with a line added after another one."""
+    lines = text.splitlines()
+    if lines.count(after) != 1:
+        raise StepFailed(f"{name} has the line '{after}' {lines.count(after)} times, not once: "
+                         f"this is for Linux {SERIES}")
+    lines.insert(lines.index(after) + 1, line)
+    return "\n".join(lines) + "\n"
+
+
+@dataclass
+class Plan:
+    """What is written to a kernel tree: texts and copies by the names of files in it."""
+
+    tree: Path
+    series: list[Path]
+    # The files as the series leaves them, and those that get a line of ours.
+    patched: dict[str, str]
+    edited: dict[str, str]
+    copied: dict[str, Path]
+
+    def stage(self, folder: Path) -> None:
+        """Write all files into a folder, with the permissions of those that they replace."""
+        for name, text in (self.patched | self.edited).items():
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text)
+            if (self.tree / name).exists():
+                shutil.copymode(self.tree / name, target)
+        for name, path in self.copied.items():
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+
+
+def plan(given: str, top: Path = paths.TOP) -> Plan:
+    """Check that a tree can have our sources, which are in top, without changing it."""
+    if not given:
+        raise StepFailed("Name the kernel tree: make in-tree KERNEL=/path/to/linux")
+    tree = Path(given).resolve()
+    if not tree.is_dir():
+        raise StepFailed(f"KERNEL={given}: no such folder")
+    if not all((tree / name).is_file() for name in ("Makefile", "rust/kernel/lib.rs", *LINES)):
+        raise StepFailed(f"KERNEL={given}: not a kernel tree with Rust and RISC-V in it")
+    if (tree / FOLDER).exists():
+        raise StepFailed(f"{tree} has {FOLDER}/ already: start from a tree or a branch without it")
+    version = source.tree_version(tree)
+    try:
+        patched = hooked.Tree(tree, top / "patches", strict=True).patched
+    except StepFailed as e:
+        what = str(e).split(" ", 1)[0]
+        raise StepFailed(f"{tree} is Linux {version}, to which {what} does not apply: "
+                         f"the series is for Linux {SERIES}") from e
+    edited = {}
+    for name, (after, line) in LINES.items():
+        text = patched.get(name) or (tree / name).read_text()
+        edited[name] = add_line(name, text, after, line)
+    return Plan(tree, hooked.series(top / "patches"), patched, edited, sources(top))
+
+
+class Git:
+    """The git repository of a kernel tree."""
+
+    def __init__(self, tree: Path):
+        self.tree = tree
+
+    def run(self, *args: object, text: str | None = None, env: dict[str, str] | None = None
+            ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", "-C", str(self.tree), *map(str, args)], input=text,
+                              stdin=None if text is not None else subprocess.DEVNULL,
+                              capture_output=True, text=True, check=False,
+                              env=os.environ | {"LC_ALL": "C.UTF-8"} | (env or {}))
+
+    def __call__(self, *args: object, text: str | None = None,
+                 env: dict[str, str] | None = None) -> str:
+        done = self.run(*args, text=text, env=env)
+        if done.returncode:
+            said = " ".join((done.stderr or done.stdout).split())
+            raise StepFailed(f"git {args[0]} in {self.tree}: {said}")
+        return done.stdout.strip()
+
+    def exists(self) -> bool:
+        """Whether the tree is a repository, and not a folder in one."""
+        return (self.tree / ".git").exists()
+
+    def check(self) -> None:
+        """Check that a branch can be made and checked out."""
+        self("rev-parse", "--git-dir")
+        if not self.run("rev-parse", "-q", "--verify", f"refs/heads/{BRANCH}").returncode:
+            raise StepFailed(f"{self.tree} has a branch {BRANCH} already: "
+                             f"delete it first (git branch -D {BRANCH})")
+        if self.run("rev-parse", "-q", "--verify", "HEAD").returncode:
+            raise StepFailed(f"{self.tree} is a git repository without a commit")
+        if self("status", "--porcelain", "--untracked-files=no"):
+            raise StepFailed(f"{self.tree} has changes that are not committed: "
+                             "commit them, or stash them")
+        done = self.run("var", "GIT_COMMITTER_IDENT")
+        if done.returncode:
+            raise StepFailed(f"git does not know who commits in {self.tree}: "
+                             "set user.name and user.email")
+
+    def commit(self, parent: str, index: dict[str, str], message: str,
+               author: dict[str, str] | None = None) -> str:
+        written = self("write-tree", env=index)
+        # Not "git commit": that would run the user's hooks.
+        return self("commit-tree", "--no-gpg-sign", written, "-p", parent, "-F", "-",
+                    text=message, env=index | (author or {}))
+
+    def patch(self, parent: str, index: dict[str, str], patch: Path, folder: Path) -> str:
+        """Commit a patch as "git am" does, without a work tree."""
+        message, content = folder / "message", folder / "patch"
+        said = self("mailinfo", message, content, text=patch.read_text())
+        mail = dict(line.split(": ", 1) for line in said.splitlines() if ": " in line)
+        self("apply", "--cached", "--whitespace=nowarn", content, env=index)
+        author = {"GIT_AUTHOR_NAME": mail["Author"], "GIT_AUTHOR_EMAIL": mail["Email"],
+                  "GIT_AUTHOR_DATE": mail["Date"]}
+        return self.commit(parent, index, f"{mail['Subject']}\n\n{message.read_text()}", author)
+
+
+def version_of(top: Path = paths.TOP) -> str:
+    """Our own version for the message, if we are a git repository with commits."""
+    git = Git(top.resolve())
+    done = git.run("describe", "--always", "--dirty", "--abbrev=12") if git.exists() else None
+    return f", commit {done.stdout.strip()}" if done and not done.returncode else ""
+
+
+def put_in_git(git: Git, planned: Plan, folder: Path) -> str:
+    """Make the branch and check it out. Returns its last commit.
+
+    Until the branch is made, there are only objects that nothing refers to.
+    """
+    index = {"GIT_INDEX_FILE": str(folder / "index")}
+    head = git("rev-parse", "HEAD")
+    git("read-tree", head, env=index)
+    for patch in planned.series:
+        head = git.patch(head, index, patch, folder)
+    stage = folder / "stage"
+    planned.stage(stage)
+    git("--work-tree", stage, "add", "-f", "--sparse", "--", FOLDER, *planned.edited, env=index)
+    head = git.commit(head, index, MESSAGE.format(folder=FOLDER, version=version_of()))
+    git("branch", BRANCH, head)
+    try:
+        git("checkout", "-q", BRANCH)
+    except BaseException:
+        git.run("branch", "-D", BRANCH)
+        raise
+    return head
+
+
+def remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def put_in_folder(planned: Plan, stage: Path) -> None:
+    """Move the files into a tree that is not in git; all, or none if that fails.
+
+    The stage is on the same file system. Files are replaced, not written to, since they may have
+    hard links.
+    """
+    planned.stage(stage)
+    undo: list[Callable[[], object]] = []
+    try:
+        for n, name in enumerate([*(planned.patched | planned.edited), FOLDER]):
+            target, kept = planned.tree / name, stage / f"kept-{n}"
+            if target.exists():
+                os.link(target, kept)
+                undo.append(lambda kept=kept, target=target: kept.replace(target))  # type: ignore[misc]
+            else:
+                undo.append(lambda target=target: remove(target))  # type: ignore[misc]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (stage / name).rename(target)
+    except BaseException:
+        for step in reversed(undo):
+            step()
+        raise
+
+
+def put(planned: Plan) -> str:
+    """Put our sources and the series into a tree, and return what was done."""
+    git = Git(planned.tree)
+    count = f"{len(planned.series)} patches, and {len(planned.copied)} files in {FOLDER}/"
+    if git.exists():
+        git.check()
+        with tempfile.TemporaryDirectory() as name:
+            head = put_in_git(git, planned, Path(name))
+        return f"branch {BRANCH} at {head[:12]}: {count}"
+    if not os.access(planned.tree, os.W_OK):
+        raise StepFailed(f"{planned.tree} cannot be written to")
+    # In the tree, to be on its file system.
+    with tempfile.TemporaryDirectory(prefix=".rust-riscv-", dir=planned.tree) as name:
+        put_in_folder(planned, Path(name))
+    return count
+
+
+def kunit(options: Sequence[str], *more: str) -> list[str]:
+    """The command, in the tree, that builds it all in and runs the KUnit suites."""
+    return ["./tools/testing/kunit/kunit.py", "run", "--arch=riscv", f"--kunitconfig={FOLDER}",
+            *(f"--make_options={o}" for o in options), "--qemu_args=-smp 4", *more]
+
+
+def advice(planned: Plan, tools: dict[str, str]) -> str:
+    """What to type next. make finds the tools that are in PATH by itself."""
+    options = [f"LLVM={tools['LLVM']}",
+               *(f"{name}={tools[name]}" for name in ("RUSTC", "BINDGEN")
+                 if tools[name] != shutil.which(name.lower()))]
+    return ("To build it all in, and to run the KUnit suites in QEMU:\n\n"
+            f"    cd {shlex.quote(str(planned.tree))}\n    {shlex.join(kunit(options))}\n")
+
+
+def results(report: dict[str, Any], path: tuple[str, ...] = ()) -> Results:
+    """The results in what "kunit.py --json" writes."""
+    found = Results()
+    for case in report["test_cases"]:
+        name = ".".join((*path, case["name"]))
+        if case["status"] == "SKIP":
+            found.all.append(Result(name, "skip"))
+        else:
+            found.add(name, case["status"] == "PASS", case["status"])
+    for group in report["sub_groups"]:
+        found.extend(results(group, (*path, group["name"])))
+    return found
+
+
+def run_kunit(tree: Path, tools: dict[str, str], folder: Path) -> Results:
+    """Build a tree that has our sources in a folder, and run the suites."""
+    report = folder / "kunit.json"
+    folder.mkdir(exist_ok=True)
+    report.unlink(missing_ok=True)
+    options = [v for v in toolchain.make_variables(tools) if not v.startswith("ARCH=")]
+    command = ["env", "-C", tree, *kunit(options, f"--build_dir={folder}", f"--json={report}",
+                                         f"--jobs={toolchain.jobs()[2:]}", "--timeout=1800")]
+    log = paths.LOGS / "in-tree.log"
+    try:
+        progress.run("all built into a kernel tree, with kunit.py", command, log,
+                     env=toolchain.environment())
+        failed = ""
+    except StepFailed as e:
+        # It fails if a test does.
+        failed = str(e)
+    found = results(json.loads(report.read_text())) if report.exists() else Results()
+    if failed and not found.failures() or not found.all:
+        found.add("kunit.py", False, failed or f"ran no test, see {log}")
+    return found
+
+
+# The bytes of a kernel with all that has no option switched off.
+SIZE = 3_000_000_000
+
+
+def boot_row(tools: dict[str, str]) -> Results:
+    """Put all into a copy of the kernel source, and run the suites there."""
+    src = source.get()
+    tree = paths.cache() / "in-tree"
+    with locked(paths.cache() / "in-tree.lock", "a kernel tree with our sources"):
+        if tree.exists():
+            store.remove(tree)
+        with store.room(tree, "a kernel with our sources", SIZE):
+            tree.mkdir(parents=True)
+            kernel.copy_source(src, tree)
+            put(plan(str(tree)))
+            found = run_kunit(tree, tools, tree / ".kunit")
+            store.remove(tree)
+    return found

@@ -1,0 +1,18 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Put our sources and the hook series into a kernel tree, KERNEL, and say how to go on."""
+
+import os
+
+from harness import in_tree, progress, toolchain
+
+
+def main() -> int:
+    tools = toolchain.load()
+    planned = in_tree.plan(os.environ.get("KERNEL", ""))
+    print(f"{planned.tree}: {in_tree.put(planned)}")
+    print(in_tree.advice(planned, tools))
+    return 0
+
+
+progress.main(main)
