@@ -4,7 +4,7 @@
  * does one. Those with a known cost check the counting itself. See scripts/qemu/ledger.c.
  */
 #include <linux/debugfs.h>
-#include <linux/jump_label.h>
+#include <linux/jump_label_batch.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sizes.h>
