@@ -24,6 +24,11 @@ ledger() {
 	op "$op_of" /programs/ledger "$@"
 }
 
+# put TEXT FILE: an operation that is not counted
+put() {
+	echo "$1" > "$2"
+}
+
 for m in $LOAD; do
 	load "$m" || exit 1
 done
@@ -68,6 +73,10 @@ patching() {
 	ledger keys-disable write $d/keys 0
 	ledger module-load insmod /modules/rust_riscv_ledger_functions.ko
 	ledger module-unload rmmod rust_riscv_ledger_functions
+	check "$side tracer on" put function $t/current_tracer
+	ledger module-load-traced insmod /modules/rust_riscv_ledger_functions.ko
+	check "$side rmmod" rmmod rust_riscv_ledger_functions
+	check "$side tracer off" put nop $t/current_tracer
 }
 
 bpf() {

@@ -256,28 +256,31 @@ class Bound:
 # The current maxima. Documentation/ledger.rst lists our targets. No operation stops the machine.
 # Of a tracer's flushes, two are for its sites, one for each of the three tracepoints that it or
 # the first trace event enables, and one for what the kernel wrote for one hart only. With fewer
-# flushes of modules, of several keys and of BPF programs, harts execute old text: one for a
-# module, one for each 64 keys, two for each program.
+# flushes than the minima, harts execute old text: two for the sites of a tracer, one for each key
+# that is changed alone, one for each 64 that are changed together, one for a module, and two more
+# if it is traced, two for each BPF program. For each kprobe, all harts must have left their traps.
 LEDGER_BOUNDS = (
     *(Bound(operation, column, *bound)
       for operation in ("ftrace-enable", "ftrace-disable")
-      for column, bound in {"flushes": (6,), "calls": (1,), "stops": (0,), "table-edits": (2400,),
-                            "local-fence.i": (8, 6), "interrupted": (0, 7)}.items()),
+      for column, bound in {"flushes": (6, 0, 2), "calls": (1,), "stops": (0,),
+                            "table-edits": (2400,), "local-fence.i": (8, 6),
+                            "interrupted": (0, 7)}.items()),
     *(Bound(operation, column, *bound)
       for operation in ("kprobes-arm", "kprobes-disarm")
-      for column, bound in {"flushes": (3,), "calls": (400,), "stops": (0,),
+      for column, bound in {"flushes": (3,), "calls": (400, 0, 400), "stops": (0,),
                             "interrupted": (0, 403)}.items()),
     *(Bound(operation, column, *bound)
       for operation in ("key-enable", "key-disable")
-      for column, bound in {"flushes": (1,), "calls": (0,), "stops": (0,), "table-edits": (8,),
+      for column, bound in {"flushes": (1, 0, 1), "calls": (0,), "stops": (0,), "table-edits": (8,),
                             "interrupted": (0, 1)}.items()),
     *(Bound(operation, "flushes", number, minimum=number)
       for operation, number in {"keys-enable": 5, "keys-disable": 5, "module-load": 1,
+                                "module-load-traced": 3,
                                 "bpf-attach-1": 2, "bpf-attach-100": 200,
                                 "bpf-detach-1": 2, "bpf-detach-100": 200}.items()),
     *(Bound(operation, column, 0)
-      for operation in ("keys-enable", "keys-disable", "module-load", "bpf-attach-1",
-                        "bpf-attach-100", "bpf-detach-1", "bpf-detach-100")
+      for operation in ("keys-enable", "keys-disable", "module-load", "module-load-traced",
+                        "bpf-attach-1", "bpf-attach-100", "bpf-detach-1", "bpf-detach-100")
       for column in ("calls", "stops")),
     *(Bound("module-unload", column, 0) for column in ("flushes", "calls", "stops")),
 )

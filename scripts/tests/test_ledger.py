@@ -159,7 +159,8 @@ class Bounds(unittest.TestCase):
     def test_what_others_need_has_a_minimum(self) -> None:
         exact = {bound.operation for bound in matrix.LEDGER_BOUNDS
                  if bound.column == "flushes" and bound.least(2) == bound.most(2) > 0}
-        self.assertEqual(exact, {"keys-enable", "keys-disable", "module-load",
+        self.assertEqual(exact, {"key-enable", "key-disable", "keys-enable", "keys-disable",
+                                 "module-load", "module-load-traced",
                                  *(f"bpf-{what}-{times}" for what in ("attach", "detach")
                                    for times in (1, 100))})
 
