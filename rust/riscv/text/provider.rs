@@ -17,6 +17,7 @@ use kernel::{
     error::to_result,
     ffi::{
         c_int,
+        c_uint,
         c_void, //
     },
     prelude::*, //
@@ -29,7 +30,6 @@ use crate::{
     },
     bindings::{
         self,
-        riscv_patch_flush,
         riscv_patch_flush_RISCV_PATCH_FLUSH_NONE,
         riscv_patch_flush_RISCV_PATCH_FLUSH_THIS,
         riscv_patch_provider,
@@ -68,7 +68,7 @@ pub enum Flush {
 }
 
 impl Flush {
-    fn from_c(flush: riscv_patch_flush) -> Flush {
+    fn from_c(flush: c_uint) -> Flush {
         match flush {
             riscv_patch_flush_RISCV_PATCH_FLUSH_NONE => Flush::NoCpu,
             riscv_patch_flush_RISCV_PATCH_FLUSH_THIS => Flush::ThisCpu,
@@ -343,7 +343,7 @@ unsafe extern "C" fn write<P: Provider>(
     addr: *mut c_void,
     bytes: *const c_void,
     len: usize,
-    flush: riscv_patch_flush,
+    flush: c_uint,
 ) -> c_int {
     // SAFETY: The kernel passes the `ops` that `Registration::new` of the same `P` registered, and
     // holds `text_mutex` until this returns.

@@ -60,7 +60,7 @@ pub struct riscv_patch_provider {
             *mut c_void,
             *const c_void,
             usize,
-            riscv_patch_flush,
+            c_uint,
         ) -> c_int,
     >,
     pub set:

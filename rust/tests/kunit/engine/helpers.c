@@ -86,7 +86,7 @@ int rust_riscv_test_kernel_writes_after_queue(const struct rust_riscv_test_write
 }
 
 static int write_nothing(struct riscv_patch_provider *self, void *addr,
-			 const void *insns, size_t len, enum riscv_patch_flush flush)
+			 const void *insns, size_t len, unsigned int flush)
 {
 	return -EOPNOTSUPP;
 }
