@@ -48,6 +48,25 @@ fetch_is_known() {
 }
 check "atomic_fetch" fetch_is_known
 
+# prints COUNT: have the module print its debug messages, and check how many there are in the log
+prints() {
+	echo 1 > "$lines" || return 1
+	printed=$(dmesg | grep -c "rust_riscv_kunit_engine: debug line")
+	echo "$printed messages, not $1"
+	[ "$printed" -eq "$1" ]
+}
+
+# Dynamic debug changes the keys of a query 64 at a time: of 70, a whole batch and a part of one.
+dynamic_debug() {
+	control=/sys/kernel/debug/dynamic_debug/control
+	prints 0 && echo "module rust_riscv_kunit_engine +p" > $control && prints 70 &&
+		echo "module rust_riscv_kunit_engine -p" > $control && prints 70
+}
+lines=/sys/module/rust_riscv_kunit_engine/parameters/debug_lines
+if [ -e /sys/kernel/debug/dynamic_debug/control ] && [ -e $lines ]; then
+	check "dynamic_debug" dynamic_debug
+fi
+
 if [ -n "$CHECK_PAGES" ]; then
 	send pages /sys/kernel/debug/kernel_page_tables
 	check "check_wx_pages" grep -q '^SUCCESS' /sys/kernel/debug/check_wx_pages
