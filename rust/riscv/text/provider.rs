@@ -30,8 +30,6 @@ use crate::{
     },
     bindings::{
         self,
-        riscv_patch_flush_RISCV_PATCH_FLUSH_NONE,
-        riscv_patch_flush_RISCV_PATCH_FLUSH_THIS,
         riscv_patch_provider,
         riscv_patch_text, //
     },
@@ -70,8 +68,8 @@ pub enum Flush {
 impl Flush {
     fn from_c(flush: c_uint) -> Flush {
         match flush {
-            riscv_patch_flush_RISCV_PATCH_FLUSH_NONE => Flush::NoCpu,
-            riscv_patch_flush_RISCV_PATCH_FLUSH_THIS => Flush::ThisCpu,
+            bindings::riscv_patch_flush_RISCV_PATCH_FLUSH_NONE => Flush::NoCpu,
+            bindings::riscv_patch_flush_RISCV_PATCH_FLUSH_THIS => Flush::ThisCpu,
             _ => Flush::AllCpus,
         }
     }
