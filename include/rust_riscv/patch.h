@@ -35,6 +35,9 @@
  *	-EEXIST		two edits overlap
  *	-E2BIG		more pages than the module parameter window_pages
  *	-EILSEQ		the text does not hold the old bytes of an edit
+ *	-EBUSY		a kprobe, armed or not, is on an instruction of an edit:
+ *			retry without it (not detected in a kernel without our
+ *			hooks, unless it is armed: -EILSEQ)
  *	-EFAULT		an address is no longer kernel text
  *	-ENOENT		a CPU could not be stopped
  *	-EINVAL		a null pointer

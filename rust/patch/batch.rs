@@ -31,6 +31,7 @@ pub use crate::{
     engine::Report,
     options::{
         Options,
+        Probed,
         Torn, //
     }, //
 };
@@ -67,9 +68,12 @@ pub use crate::{
 /// | `-EEXIST` | two edits overlap |
 /// | `-E2BIG` | more pages than the module parameter `window_pages` |
 /// | `-EILSEQ` | the text does not hold the old bytes of an edit |
+/// | `-EBUSY` | a kprobe, armed or not, is on an instruction of an edit: retry without it |
 /// | `-EOPNOTSUPP` | the requested strategy, or every strategy, is unsafe for these edits |
 /// | `-EFAULT` | an address is no longer kernel text |
 /// | `-ENOENT` | a CPU could not be stopped |
+///
+/// In a kernel without our hooks, a kprobe that is not armed is not detected.
 ///
 /// # Examples
 ///

@@ -11,6 +11,7 @@
 
 use kernel::{
     bindings::{
+        EBUSY,
         EEXIST,
         ENODATA,
         EOPNOTSUPP, //
@@ -35,6 +36,7 @@ use riscv::{
             Edit,
             Machine, //
         },
+        kprobes,
         lock::TextLock,
         owners::Owners,
         plan::{
@@ -169,7 +171,24 @@ pub(crate) fn commit(
 
     // `TextLock` is taken before the engine's lock, since the kernel calls the provider with it
     // held.
-    TextLock::with(|lock| write(batch, live, Some(lock)))
+    TextLock::with(|lock| {
+        if cfg!(not(CONFIG_KUNIT)) || options.probed.is_none() {
+            refuse_probed(edits, lock)?;
+        }
+        write(batch, live, Some(lock))
+    })
+}
+
+/// Fails if a kprobe owns the text of an edit: it would undo the edit when it is disarmed.
+///
+/// # Errors
+///
+/// `-EBUSY`, with the address of the kprobe.
+fn refuse_probed(edits: &[Edit], lock: &TextLock) -> Result<(), Failure> {
+    edits
+        .iter()
+        .find_map(|edit| kprobes::owner(edit, lock))
+        .map_or(Ok(()), |addr| Err(Failure::new(EBUSY, addr)))
 }
 
 /// Commits `edits` of the kernel's own users: writes all of them, or none. `local_before` is that of

@@ -9,6 +9,7 @@
 //! - [`plan`]: the order of the edits of a batch, and the strategy to write it with;
 //! - [`owners`]: references to the modules whose text is edited;
 //! - [`lock`]: the lock that excludes other writers;
+//! - [`kprobes`]: the kprobes that own instructions;
 //! - [`window`]: the temporary writable mapping of text;
 //! - [`commit`]: the protocol that writes a batch;
 //! - [`breakpoints`]: the edits that the breakpoint handler emulates while they are written;
@@ -34,6 +35,7 @@ use crate::{
 pub mod breakpoints;
 pub mod commit;
 pub mod edit;
+pub mod kprobes;
 pub mod lock;
 pub mod owners;
 pub mod plan;

@@ -179,9 +179,9 @@ TEST_FULL = tuple(
 )
 
 # In Spike: the suites that patch text, without those that mostly wait (adversary, guard,
-# rendezvous), since waiting is simulated as slowly as work.
+# kprobes, rendezvous), since waiting is simulated as slowly as work.
 SPIKE_KUNIT = tuple(KUNIT_PREFIX + name for name in ("engine", "counts"))
-SPIKE_SUITES = "rust_riscv_[!agr]*"
+SPIKE_SUITES = "rust_riscv_[!agr][!p]*"
 
 SPIKE = tuple(Spike("ordinary", smp, "none", FEWEST, SLOW, hooked=True, suites=SPIKE_KUNIT)
               for smp in (2, 4))

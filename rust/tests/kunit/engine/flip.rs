@@ -18,6 +18,7 @@ use riscv::text::{
 use riscv_patch::batch::{
     Batch,
     Options,
+    Probed,
     Report, //
 };
 
@@ -138,7 +139,7 @@ impl Probe {
         hold(Probe(()))
     }
 
-    /// Writes or removes the breakpoint.
+    /// Writes or removes the breakpoint, without kprobes.
     pub(crate) fn arm(&self, on: bool) -> Result<Report> {
         let (old, new) = if on {
             (LI_0, Self::EBREAK)
@@ -148,7 +149,11 @@ impl Probe {
         let mut batch = Batch::new();
 
         word(&mut batch, addr(rust_riscv_target_probed), old, new, 0)?;
-        batch.commit()
+        batch.commit_with(Options {
+            // SAFETY: The probe is this test's own, and stays disabled.
+            probed: Some(unsafe { Probed::new() }),
+            ..Options::default()
+        })
     }
 
     pub(crate) fn hits(&self) -> c_ulong {

@@ -44,6 +44,7 @@ use riscv::{
 use riscv_patch::batch::{
     Batch,
     Options,
+    Probed,
     Report, //
 };
 
@@ -70,7 +71,11 @@ fn commit(at: usize, old: &[u8], new: &[u8]) -> Result<Report> {
 
     // SAFETY: Only used on targets, with instructions that are valid there.
     unsafe { batch.edit(at, old, new, 0, Kind::Code) }?;
-    batch.commit()
+    batch.commit_with(Options {
+        // SAFETY: The only probe on a target is `Probe`, which stays disabled.
+        probed: Some(unsafe { Probed::new() }),
+        ..Options::default()
+    })
 }
 
 const HALVES: [[u8; 2]; 2] = [C_LI_0.to_le_bytes(), C_LI_1.to_le_bytes()];

@@ -20,6 +20,8 @@ mod flush;
 mod guard;
 #[cfg(rust_riscv_text_hooks)]
 mod kernel_flush;
+#[cfg(rust_riscv_text_hooks)]
+mod kprobes;
 mod memory;
 #[cfg(rust_riscv_text_hooks)]
 mod provider;

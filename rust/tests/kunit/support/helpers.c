@@ -130,6 +130,11 @@ int rust_riscv_test_probe_register(void *addr)
 	return register_kprobe(&probe);
 }
 
+int rust_riscv_test_probe_enable(bool on)
+{
+	return on ? enable_kprobe(&probe) : disable_kprobe(&probe);
+}
+
 unsigned long rust_riscv_test_probe_hits(void)
 {
 	return atomic_long_read(&probe_hits);

@@ -32,6 +32,7 @@ int rust_riscv_test_cpu_up(unsigned int cpu);
 
 /* A kprobe that is registered and disabled: it handles breakpoints that the test writes. */
 int rust_riscv_test_probe_register(void *addr);
+int rust_riscv_test_probe_enable(bool on);
 unsigned long rust_riscv_test_probe_hits(void);
 void rust_riscv_test_probe_unregister(void);
 
@@ -64,6 +65,14 @@ int rust_riscv_test_kernel_queues(const struct rust_riscv_test_write *writes, si
 int rust_riscv_test_kernel_writes_after_queue(const struct rust_riscv_test_write *first,
 					      const struct rust_riscv_test_write *then);
 int rust_riscv_test_second_provider(void);
+
+/*
+ * Register the kprobe in a task that pauses when its instruction has been copied
+ * and text_mutex been released; return when it pauses. -EOPNOTSUPP without ftrace.
+ */
+int rust_riscv_test_probe_register_begin(void *addr);
+/* Let the task go on; return its result, or -ETIMEDOUT if it has gone on before. */
+int rust_riscv_test_probe_register_end(void);
 
 int rust_riscv_test_flush_inside_stop(void);
 
