@@ -9,7 +9,8 @@ A defect is a patch rust/tests/defects/SUITE/NAME.patch that begins with
     #        litmus tests on the guest's harts; or, without a guest, "models" for
     #        litmus tests and loom, "compiled" for barriers in objects, "compile_fail"
     #        for misuse that must not compile, with a kernel ("host" without one), or
-    #        "bare" for a row of bare machines (row=NAME)
+    #        "bare" for a row of bare machines (row=NAME), or "fetch" for a guest that
+    #        runs the litmus tests of instruction fetch
     # expect: the test that must fail (or "guest" / "kernel log", for a defect
     #         that takes the guest down or makes its kernel complain)
     # boot: flavour=ordinary smp=4 aia=none hooked=1 tearing_live=1000
@@ -33,6 +34,7 @@ import disassembly
 from harness import (
     bare,
     compile_fail,
+    fetch_litmus,
     host,
     kernel,
     ledger,
@@ -102,7 +104,11 @@ def read(patch: Path) -> Defect:
     defect.machine = Machine(smp=int(words.pop("smp", 4)), aia=words.pop("aia", "none"),
                              spike=words.pop("spike", "0") == "1")
     numbers = matrix.FEWEST if defect.machine.spike else matrix.SHORT
-    defect.parameters = {**numbers, **matrix.LITMUS, **words}
+    if defect.suite == "fetch":
+        numbers = matrix.FETCH_FEW if defect.machine.spike else matrix.FETCH_NUMBERS
+    else:
+        numbers = {**numbers, **matrix.LITMUS}
+    defect.parameters = {**numbers, **words}
     return defect
 
 
@@ -157,6 +163,12 @@ def bare_row(defect: Defect) -> matrix.Bare:
     return rows[0]
 
 
+def fetch_row(defect: Defect) -> matrix.Fetch:
+    row = matrix.FetchSpike if defect.machine.spike else matrix.Fetch
+    return row(defect.flavour, defect.machine.smp, defect.machine.aia, defect.parameters,
+               matrix.SLOW, defect.hooked)
+
+
 def beginnings(names: list[str]) -> list[str]:
     """The parts of each text that end at a colon: a name and its details may contain colons."""
     return [": ".join(words[:n]) for words in (name.split(": ") for name in names)
@@ -178,6 +190,10 @@ def failed(defect: Defect, tools: dict[str, str], step: Step) -> Failed:
         row = bare_row(defect)
         results = bare.boot_row(row, tree)
         return [r.name for r in results.failures()], paths.LOGS / f"{row.name}-defect.log"
+    if defect.suite == "fetch":
+        fetch = fetch_row(defect)
+        results = fetch_litmus.boot_row(fetch, tools, tree)
+        return [r.name for r in results.failures()], paths.LOGS / f"guest-{fetch.name}.log"
     k = kernel.build(defect.flavour, defect.hooked, tools)
     built = modules.build(k, tools, tree, WORK / k.name.rsplit("-", 1)[0],
                           paths.LOGS / f"modules-defect-{defect.slug}.log")

@@ -19,6 +19,7 @@ from harness import (
     bare,
     compile_fail,
     faults,
+    fetch_litmus,
     host,
     in_tree,
     kernel,
@@ -120,6 +121,7 @@ TABLES: tuple[tuple[tuple[matrix.Named, ...], tuple[matrix.Named, ...]], ...] = 
     (matrix.TEST, matrix.TEST_FULL), (matrix.SPIKE, matrix.SPIKE),
     (matrix.SELFTESTS, matrix.SELFTESTS_FULL), (matrix.STRESS, matrix.STRESS_FULL),
     (matrix.LEDGER, matrix.LEDGER_FULL), (matrix.FAULTS, matrix.FAULTS_FULL),
+    ((), matrix.FETCH_FULL),
     (matrix.BARE, matrix.BARE_FULL))
 
 
@@ -143,7 +145,9 @@ def main() -> int:
     start = time.monotonic()
     # With ONLY, litmus tests run only if they are named.
     models = not args.host and matrix.matches(args.only, "litmus")
-    spikes = () if args.host or spike.unable() else matrix.select(args.only, matrix.SPIKE)
+    rows = (*matrix.SPIKE, *(matrix.FETCH_FULL if args.full else ()))
+    spikes = not args.host and not spike.unable() and any(
+        row.machine.spike for row in matrix.select(args.only, rows))
     tools = toolchain.load(*["cargo"] if models else [], *["spike"] if spikes else [])
 
     step = Step("host tests")
@@ -175,6 +179,7 @@ def main() -> int:
     run_rows(matrix.LEDGER, matrix.LEDGER_FULL,
              lambda row: ledger.run_row(row, tools, any_qemu=args.full).results)
     run_rows(matrix.FAULTS, matrix.FAULTS_FULL, lambda row: faults.boot_row(row, tools))
+    run_rows((), matrix.FETCH_FULL, lambda row: fetch_litmus.boot_row(row, tools))
     run_rows(matrix.BARE, matrix.BARE_FULL, bare.boot_row)
     if args.full and all(w in "in-tree" for w in args.only.split()):
         all_results.extend(guarded("in-tree", lambda: in_tree.boot_row(tools)))

@@ -145,6 +145,48 @@ class Faults(Row):
         return f"faults-{super().name}"
 
 
+class Fetch(Row):
+    """A guest that runs the litmus tests of instruction fetch."""
+
+    @property
+    def name(self) -> str:
+        return f"fetch-{super().name}"
+
+    @property
+    def machine(self) -> Machine:
+        return replace(super().machine, append="kunit.enable=0")
+
+    @property
+    def must_be_seen(self) -> set[str]:
+        """The tests, with their flushes, whose outcome must be seen."""
+        return set()
+
+    @property
+    def deviates(self) -> set[str]:
+        """The tests, with their flushes, whose forbidden outcome this simulator has."""
+        return QEMU_DEVIATES
+
+
+class FetchSpike(Fetch):
+    """The same in Spike, which shows what is allowed without a flush."""
+
+    @property
+    def name(self) -> str:
+        return f"spike-{super().name}"
+
+    @property
+    def machine(self) -> Machine:
+        return replace(super().machine, spike=True)
+
+    @property
+    def must_be_seen(self) -> set[str]:
+        return SPIKE_SEEN
+
+    @property
+    def deviates(self) -> set[str]:
+        return set()
+
+
 TEST = (
     # The unmodified kernel. One of the two rows with the full numbers commits less.
     Row("ordinary", 2, "none", {**FULL, "tearing_live": 20_000}, SLOW, litmus=LITMUS),
@@ -310,6 +352,23 @@ RUN = {"patched": r"^ +[1-9]\d* times in \S+ s; 0 wrong answers",
        "kernel log": r"^Kernel log  clean"}
 # bindgen is built from source where Debian's is too old.
 BINDGEN = {"bindgen": r"building bindgen \S+: done"}
+
+
+# Numbers of fetch_litmus. In Spike, only the rounds end a test: a second there is hours.
+FETCH_NUMBERS = {"rounds": 100_000, "seconds": 2}
+FETCH_FEW = {"rounds": 40, "seconds": 100_000}
+
+# What Spike shows: instructions that a hart has decoded before they were changed.
+SPIKE_SEEN = {"SM+none", "MP.RF+none", "MP.RF+writer", "MP.RF+syscall-local", "CoRF+none",
+              "MP.FF+none", "SB.FF+none"}
+# What QEMU may do, and hardware must not: a hart that translates old bytes while they are written
+# may keep executing them after a flush. See "QEMU" in Documentation/text-patching.rst.
+QEMU_DEVIATES = {"BP.done+all"}
+
+FETCH_FULL: tuple[Fetch, ...] = (
+    *(Fetch("ordinary", smp, "none", FETCH_NUMBERS, SLOW) for smp in (2, 4)),
+    *(FetchSpike("ordinary", smp, "none", FETCH_FEW, SLOW) for smp in (2, 4)),
+)
 
 
 @dataclass

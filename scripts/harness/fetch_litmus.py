@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Runs the litmus tests of instruction fetch, rust/tests/litmus/fetch_litmus.c, in a guest."""
+
+import re
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness import guest, libc, matrix, paths, spike, suite
+from harness import kernel as kernels
+from harness.guest import Boot
+from harness.progress import Step, StepFailed
+from harness.results import Result, Results
+
+SCRIPT = paths.SCRIPTS / "guest/fetch_litmus.sh"
+SOURCE = Path("rust/tests/litmus/fetch_litmus.c")
+
+LINE = re.compile(r"litmus: (\S+) flush=(\S+) harts=(\d+) (.*)$")
+COUNTS = ("rounds", "early", "expected", "seen", "other")
+
+
+@dataclass
+class Outcome:
+    """A line of the program: a test with a flush."""
+
+    test: str
+    flush: str
+    harts: int
+    counts: dict[str, int] = field(default_factory=dict)
+    forbidden: bool = False
+    # The reason, if it did not run.
+    skipped: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.test}+{self.flush}"
+
+
+def parse(lines: list[str]) -> list[Outcome]:
+    """The tests in the program's output. Raises ValueError for a line that is none of its."""
+    found = []
+    for line in lines:
+        if not line.startswith("litmus: "):
+            continue
+        m = LINE.match(line)
+        if not m:
+            raise ValueError(f"no line of a litmus test: {line}")
+        outcome = Outcome(m.group(1), m.group(2), int(m.group(3)))
+        if m.group(4).startswith("skipped: "):
+            outcome.skipped = m.group(4).removeprefix("skipped: ")
+        else:
+            words = dict(re.findall(r"(\S+)=(\S+)", m.group(4)))
+            if words.get("forbidden") not in ("yes", "no") or not words.keys() >= set(COUNTS):
+                raise ValueError(f"not all of a litmus test: {line}")
+            outcome.counts = {key: int(words[key]) for key in COUNTS}
+            outcome.forbidden = words["forbidden"] == "yes"
+        found.append(outcome)
+    return found
+
+
+def judge(outcome: Outcome, must_be_seen: bool, deviates: bool = False) -> Result:
+    """The result of a test; a test that has shown nothing is skipped.
+
+    deviates: the forbidden outcome is no failure of what is tested, but of the simulator.
+    """
+    name = f"fetch.{outcome.name}"
+    if outcome.skipped:
+        # That it cannot run is no reason not to have seen what this machine shows.
+        return Result(name, "fail" if must_be_seen else "skip", outcome.skipped)
+    numbers = ", ".join(f"{outcome.counts[key]} {key}" for key in COUNTS)
+    if outcome.counts["other"]:
+        return Result(name, "fail", f"results that nothing explains: {numbers}")
+    if outcome.forbidden and outcome.counts["seen"]:
+        if deviates:
+            return Result(name, "skip", f"this simulator deviates: {numbers}")
+        return Result(name, "fail", f"a forbidden outcome: {numbers}")
+    if must_be_seen and not outcome.counts["seen"]:
+        return Result(name, "fail", f"not seen, so that this test can see nothing: {numbers}")
+    if not outcome.counts["seen"] and not outcome.counts["expected"]:
+        return Result(name, "skip", f"nothing: {numbers}")
+    return Result(name, "pass", numbers)
+
+
+def results(boot: Boot, row: matrix.Fetch) -> Results:
+    """A result for each test, and for what must have been seen in this guest."""
+    found = Results()
+    lines = guest.sent(boot.lines, "fetch")
+    if lines is None:
+        found.add("fetch", False, "its output is not complete")
+        return found
+    try:
+        outcomes = parse(lines)
+    except ValueError as e:
+        found.add("fetch", False, str(e))
+        return found
+    must = row.must_be_seen
+    found.all += [judge(o, o.name in must, o.name in row.deviates) for o in outcomes]
+    missing = must - {o.name for o in outcomes}
+    found.add("fetch.all tests", not missing and any(o.counts for o in outcomes),
+              f"not there: {', '.join(sorted(missing)) or 'any test that ran'}")
+    status = next((int(m.group(1)) for line in guest.said(boot.lines)
+                   if (m := re.match(r"result (\d+)$", line))), None)
+    # The program's own verdict.
+    forbidden = any(o.counts and (o.counts["other"] or (o.forbidden and o.counts["seen"]))
+                    for o in outcomes)
+    found.add("fetch.status", status == int(forbidden),
+              f"status {status}; it said last: {(lines or ['nothing'])[-1]}")
+    return found
+
+
+def build(tools: dict[str, str], top: Path = paths.TOP) -> Path:
+    """Build the program as anyone would, from the sources in top."""
+    program = paths.BUILD / "programs/fetch_litmus"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    r = subprocess.run([*libc.compiler(tools), "-Wall", "-Wextra", "-Werror", "-pthread",
+                        "-o", program, top / SOURCE],
+                       capture_output=True, text=True, check=False)
+    if r.returncode:
+        raise StepFailed(f"{top / SOURCE} does not compile:\n{r.stderr[-3000:]}")
+    return program
+
+
+def options(row: matrix.Fetch, tools: dict[str, str]) -> str:
+    """The options of the program in this guest."""
+    words = [f"--rounds={row.parameters['rounds']}", f"--seconds={row.parameters['seconds']}"]
+    emulated = {} if row.machine.spike else matrix.emulated(tools["QEMU_VERSION"])
+    if emulated.get("atomic_fetch") == 0:
+        words.append("--no-ziccif")
+    return " ".join(words)
+
+
+def boot_row(row: matrix.Fetch, tools: dict[str, str], top: Path = paths.TOP) -> Results:
+    """Boot a guest that runs the program."""
+    if row.machine.spike and (reason := spike.unable(tools)):
+        print(f"    {row.title}: skipped: {reason}", flush=True)
+        return Results([Result(row.name, "skip", reason)])
+    found = Results()
+    try:
+        kernel = kernels.build(row.flavour, row.hooked, tools)
+        program = build(tools, top)
+    except StepFailed as e:
+        found.add("build", False, str(e))
+        return found
+    step = Step(f"litmus tests of instruction fetch, {row.title}")
+    boot = suite.boot(kernel, tools, {}, row.name, row.machine, row.limits, step, script=SCRIPT,
+                      load=(), settings={"OPTIONS": options(row, tools)},
+                      files={"programs/fetch_litmus": program})
+    found.extend(results(boot, row))
+    found.extend(suite.ending(boot))
+    step.done(found.short())
+    return found

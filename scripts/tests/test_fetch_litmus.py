@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0
+
+import re
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+import defects
+from harness import fetch_litmus, libc, matrix, paths
+from harness.guest import Boot
+from harness.progress import StepFailed
+
+QEMU = matrix.Fetch("ordinary", 2, "none", {"rounds": 5, "seconds": 2})
+SPIKE = matrix.FetchSpike("ordinary", 2, "none", {"rounds": 5, "seconds": 2})
+
+
+def line(test: str = "MP.RF", flush: str = "reader", expected: int = 5, seen: int = 0,
+         other: int = 0, forbidden: str = "yes") -> str:
+    return (f"litmus: {test} flush={flush} harts=2 rounds=5 early=0 expected={expected} "
+            f"seen={seen} other={other} forbidden={forbidden} rule=zifencei")
+
+
+def boot(*lines: str, status: int | None = 0, complete: bool = True) -> Boot:
+    log = ["[    1.0][    T1] guest: begin fetch",
+           *(f"[    1.1][    T1] guest-fetch: {text}" for text in lines)]
+    if complete:
+        log.append("[    1.2][    T1] guest: end fetch")
+    if status is not None:
+        log.append(f"[    1.3][    T1] guest: result {status}")
+    return Boot(outcome="exit", status=0, lines=log)
+
+
+def seen_in_spike() -> list[str]:
+    names = (name.rsplit("+", 1) for name in matrix.SPIKE_SEEN)
+    return [line(test, flush, expected=0, seen=5, forbidden="no") for test, flush in names]
+
+
+class Judged(unittest.TestCase):
+    def found(self, boot: Boot, row: matrix.Fetch = QEMU) -> dict[str, str]:
+        return {r.name: r.status for r in fetch_litmus.results(boot, row).all}
+
+    def failures(self, boot: Boot, row: matrix.Fetch = QEMU) -> list[str]:
+        return [r.name for r in fetch_litmus.results(boot, row).failures()]
+
+    def test_never(self) -> None:
+        self.assertEqual(self.found(boot(line())), {
+            "fetch.MP.RF+reader": "pass", "fetch.all tests": "pass", "fetch.status": "pass"})
+
+    def test_forbidden(self) -> None:
+        self.assertEqual(self.failures(boot(line(seen=1), status=1)), ["fetch.MP.RF+reader"])
+
+    def test_allowed(self) -> None:
+        self.assertEqual(self.failures(boot(line(seen=1, forbidden="no"))), [])
+
+    def test_forbidden_but_known_of_qemu(self) -> None:
+        text = line("BP.done", "all", seen=1)
+        self.assertEqual(self.found(boot(text, status=1))["fetch.BP.done+all"], "skip")
+        self.assertIn("fetch.BP.done+all", self.failures(boot(text, status=1), SPIKE))
+        other = line("BP.done", "all", other=1)
+        self.assertEqual(self.failures(boot(other, status=1)), ["fetch.BP.done+all"])
+
+    def test_what_nothing_explains(self) -> None:
+        self.assertEqual(self.failures(boot(line(other=1, forbidden="no"), status=1)),
+                         ["fetch.MP.RF+reader"])
+
+    def test_nothing_is_no_pass(self) -> None:
+        self.assertEqual(self.found(boot(line(expected=0)))["fetch.MP.RF+reader"], "skip")
+
+    def test_skipped(self) -> None:
+        text = "litmus: IRIW.FF flush=none harts=4 skipped: needs 4 harts"
+        found = fetch_litmus.results(boot(text, line()), QEMU).all[0]
+        self.assertEqual((found.name, found.status, found.detail),
+                         ("fetch.IRIW.FF+none", "skip", "needs 4 harts"))
+
+    def test_all_skipped(self) -> None:
+        text = "litmus: IRIW.FF flush=none harts=4 skipped: needs 4 harts"
+        self.assertEqual(self.failures(boot(text)), ["fetch.all tests"])
+
+    def test_the_status_must_be_that_of_the_verdict(self) -> None:
+        for status in (1, 2, 139, None):
+            with self.subTest(status):
+                self.assertEqual(self.failures(boot(line(), status=status)), ["fetch.status"])
+        self.assertIn("fetch.status", self.failures(boot(line(seen=1), status=0)))
+
+    def test_no_output(self) -> None:
+        self.assertEqual(self.failures(boot()), ["fetch.all tests"])
+        self.assertEqual(self.failures(boot(line(), complete=False)), ["fetch"])
+
+    def test_a_line_that_is_broken(self) -> None:
+        for text in ("litmus: MP.RF", "litmus: MP.RF flush=none harts=2 rounds=5",
+                     line().replace("yes", "maybe"), line().replace("seen=0", "")):
+            with self.subTest(text):
+                self.assertEqual(self.failures(boot(line(), text)), ["fetch"])
+
+    def test_other_lines(self) -> None:
+        self.assertEqual(self.failures(boot("# fetch_litmus: Linux", line(), "", "verdict: 1")), [])
+
+
+class Seen(unittest.TestCase):
+    def failures(self, *lines: str, row: matrix.Fetch = SPIKE) -> list[str]:
+        return [r.name for r in fetch_litmus.results(boot(*lines), row).failures()]
+
+    def test_all(self) -> None:
+        self.assertEqual(self.failures(*seen_in_spike()), [])
+
+    def test_not(self) -> None:
+        lines = [text.replace("seen=5", "seen=0").replace("expected=0", "expected=5")
+                 if "SM flush=none" in text else text for text in seen_in_spike()]
+        self.assertEqual(self.failures(*lines), ["fetch.SM+none"])
+
+    def test_missing(self) -> None:
+        self.assertEqual(self.failures(*seen_in_spike()[1:]), ["fetch.all tests"])
+
+    def test_skipped(self) -> None:
+        lines = [text for text in seen_in_spike() if "SM flush=none" not in text]
+        skipped = "litmus: SM flush=none harts=1 skipped: no"
+        self.assertEqual(self.failures(skipped, *lines), ["fetch.SM+none"])
+
+    def test_nothing_in_qemu(self) -> None:
+        self.assertEqual(QEMU.must_be_seen, set())
+
+
+class Source(unittest.TestCase):
+    text = (paths.TOP / fetch_litmus.SOURCE).read_text()
+
+    def test_it_needs_nothing_of_ours(self) -> None:
+        self.assertEqual(re.findall(r'#include "', self.text), [])
+
+    def test_what_must_be_seen_is_there(self) -> None:
+        names = set(re.findall(r'\.name = "([^"]+)"', self.text))
+        flushes = set(re.findall(r'\] = "([\w-]+)",', self.text))
+        for name in matrix.SPIKE_SEEN | matrix.QEMU_DEVIATES:
+            test, flush = name.rsplit("+", 1)
+            self.assertIn(test, names)
+            self.assertIn(flush, flushes)
+
+    def test_each_test_is_documented(self) -> None:
+        text = (paths.TOP / "Documentation/litmus-fetch.rst").read_text()
+        for name in re.findall(r'\.name = "([^"]+)"', self.text):
+            with self.subTest(name):
+                self.assertIn(f"``{name}", text)
+
+    def test_a_program_that_does_not_compile(self) -> None:
+        with tempfile.TemporaryDirectory() as folder, \
+             mock.patch.object(paths, "BUILD", Path(folder)), \
+             mock.patch.object(libc, "compiler", return_value=["false"]), \
+             self.assertRaisesRegex(StepFailed, "does not compile"):
+            fetch_litmus.build({})
+
+    def test_options(self) -> None:
+        for version, expected in (("10.0.2", "--rounds=5 --seconds=2 --no-ziccif"),
+                                  ("10.1.0", "--rounds=5 --seconds=2")):
+            with self.subTest(version):
+                self.assertEqual(fetch_litmus.options(QEMU, {"QEMU_VERSION": version}), expected)
+        self.assertEqual(fetch_litmus.options(SPIKE, {"QEMU_VERSION": "10.0.2"}),
+                         "--rounds=5 --seconds=2")
+
+
+class Rows(unittest.TestCase):
+    def test_names(self) -> None:
+        self.assertEqual([row.name for row in matrix.FETCH_FULL],
+                         ["fetch-ordinary-smp2-none", "fetch-ordinary-smp4-none",
+                          "spike-fetch-ordinary-smp2-none", "spike-fetch-ordinary-smp4-none"])
+
+    def test_no_spike_here(self) -> None:
+        with mock.patch("harness.spike.unable", return_value="no Spike here"), \
+             mock.patch("builtins.print"):
+            found = fetch_litmus.boot_row(SPIKE, {})
+        self.assertEqual([(r.status, r.detail) for r in found.all], [("skip", "no Spike here")])
+
+    def test_of_a_defect(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            patch = Path(folder) / "x.patch"
+            patch.write_text("# suite: fetch\n# expect: t\n# boot: smp=2 spike=1 rounds=7\n")
+            row = defects.fetch_row(defects.read(patch))
+        self.assertIsInstance(row, matrix.FetchSpike)
+        self.assertEqual((row.smp, row.parameters["rounds"], row.parameters["seconds"]),
+                         (2, "7", matrix.FETCH_FEW["seconds"]))
