@@ -7,6 +7,7 @@ from pathlib import Path
 from unittest import mock
 
 import defects
+import fetch_matrix
 from harness import fetch_litmus, libc, matrix, paths
 from harness.guest import Boot
 from harness.progress import StepFailed
@@ -177,3 +178,38 @@ class Rows(unittest.TestCase):
         self.assertIsInstance(row, matrix.FetchSpike)
         self.assertEqual((row.smp, row.parameters["rounds"], row.parameters["seconds"]),
                          (2, "7", matrix.FETCH_FEW["seconds"]))
+
+
+class Table(unittest.TestCase):
+    def file(self, *lines: str) -> str:
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        path = Path(folder) / "out"
+        path.write_text("\n".join(lines) + "\n")
+        return str(path)
+
+    def test_machines(self) -> None:
+        guest = [text.replace("litmus:", "[    1.1][    T1] guest-fetch: litmus:")
+                 for text in (line(flush="none", seen=1, forbidden="no"), line(seen=2))]
+        board = (line(flush="none", forbidden="no"), line(test="SM", expected=0),
+                 line(test="CoFF", other=1),
+                 "litmus: MP.RF flush=reader harts=2 skipped: needs 2 harts")
+        found = dict(fetch_matrix.read(f"{name}={self.file(*lines)}")
+                     for name, lines in (("A", guest), ("a board", board)))
+        self.assertEqual(fetch_matrix.table(found), [
+            "=========  ==========  ========  =========",
+            "Test       Flush       A         a board",
+            "=========  ==========  ========  =========",
+            "``MP.RF``  ``none``    seen      never",
+            "``MP.RF``  ``reader``  **SEEN**  –",
+            "``SM``     ``reader``  –         nothing",
+            "``CoFF``   ``reader``  –         **other**",
+            "=========  ==========  ========  ========="])
+
+    def test_what_it_cannot_read(self) -> None:
+        for word, text in (("out", "not NAME=FILE"), ("=x", "not NAME=FILE"),
+                           ("A=/nowhere", "No such file"),
+                           (f"A={self.file(line(), line())}", "MP.RF.reader is there twice"),
+                           (f"A={self.file('verdict: 1')}", "no line of fetch_litmus"),
+                           (f"A={self.file('litmus: SM flush=none harts=1 x')}", "not all")):
+            with self.subTest(word), self.assertRaisesRegex(StepFailed, text):
+                fetch_matrix.read(word)
