@@ -10,9 +10,12 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +52,21 @@ and samples, in {folder}/. It is built with the kernel or as
 modules, see its Kconfig.
 
 The sources are those of rust-riscv{version}.
+
+Signed-off-by: {author}
 """
+
+# A file that the series adds.
+ADDED = re.compile(r"^--- /dev/null\n\+\+\+ b/(\S+)", re.MULTILINE)
+
+# What must not reach git from the environment: it would use another repository.
+REPOSITORY = ("GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX",
+              "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE",
+              "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE", "GIT_REPLACE_REF_BASE")
+
+# What git has begun, and the files that say so.
+BEGUN = {"rebase-merge": "a rebase", "rebase-apply": "a rebase or git am", "MERGE_HEAD": "a merge",
+         "CHERRY_PICK_HEAD": "a cherry-pick", "REVERT_HEAD": "a revert", "BISECT_LOG": "a bisection"}
 
 
 def sources(top: Path = paths.TOP) -> dict[str, Path]:
@@ -115,8 +132,14 @@ def plan(given: str, top: Path = paths.TOP) -> Plan:
         raise StepFailed(f"KERNEL={given}: no such folder")
     if not all((tree / name).is_file() for name in ("Makefile", "rust/kernel/lib.rs", *LINES)):
         raise StepFailed(f"KERNEL={given}: not a kernel tree with Rust and RISC-V in it")
-    if (tree / FOLDER).exists():
+    if os.path.lexists(tree / FOLDER):
         raise StepFailed(f"{tree} has {FOLDER}/ already: start from a tree or a branch without it")
+    series = hooked.series(top / "patches")
+    for name in [n for patch in series for n in ADDED.findall(patch.read_text())]:
+        way = [tree / n for n in (name, *map(str, Path(name).parents))]
+        for path in [way[0], *(p for p in way[1:] if not p.is_dir())]:
+            if os.path.lexists(path):
+                raise StepFailed(f"{path} is in the way: the series adds {name}")
     version = source.tree_version(tree)
     try:
         patched = hooked.Tree(tree, top / "patches", strict=True).patched
@@ -128,7 +151,7 @@ def plan(given: str, top: Path = paths.TOP) -> Plan:
     for name, (after, line) in LINES.items():
         text = patched.get(name) or (tree / name).read_text()
         edited[name] = add_line(name, text, after, line)
-    return Plan(tree, hooked.series(top / "patches"), patched, edited, sources(top))
+    return Plan(tree, series, patched, edited, sources(top))
 
 
 class Git:
@@ -139,17 +162,27 @@ class Git:
 
     def run(self, *args: object, text: str | None = None, env: dict[str, str] | None = None
             ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["git", "-C", str(self.tree), *map(str, args)], input=text,
-                              stdin=None if text is not None else subprocess.DEVNULL,
-                              capture_output=True, text=True, check=False,
-                              env=os.environ | {"LC_ALL": "C.UTF-8"} | (env or {}))
+        # In a session of its own, not to be interrupted with us, and without the user's hooks.
+        command = ["git", "-C", str(self.tree), "-c", f"core.hooksPath={os.devnull}",
+                   *map(str, args)]
+        ours = {k: v for k, v in os.environ.items() if k not in REPOSITORY}
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, start_new_session=True,
+                              env=ours | {"LC_ALL": "C.UTF-8"} | (env or {})) as process:
+            try:
+                out, err = process.communicate(text or "")
+            except BaseException:
+                # Not killed: it has to remove its lock.
+                process.terminate()
+                process.wait()
+                raise
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     def __call__(self, *args: object, text: str | None = None,
                  env: dict[str, str] | None = None) -> str:
         done = self.run(*args, text=text, env=env)
         if done.returncode:
-            said = " ".join((done.stderr or done.stdout).split())
-            raise StepFailed(f"git {args[0]} in {self.tree}: {said}")
+            raise StepFailed(f"git {args[0]} in {self.tree}: {said(done)}")
         return done.stdout.strip()
 
     def exists(self) -> bool:
@@ -164,13 +197,19 @@ class Git:
                              f"delete it first (git branch -D {BRANCH})")
         if self.run("rev-parse", "-q", "--verify", "HEAD").returncode:
             raise StepFailed(f"{self.tree} is a git repository without a commit")
-        if self("status", "--porcelain", "--untracked-files=no"):
+        for name, what in BEGUN.items():
+            if (self.tree / self("rev-parse", "--git-path", name)).exists():
+                raise StepFailed(f"{self.tree} has {what} that is not finished")
+        if self.changed():
             raise StepFailed(f"{self.tree} has changes that are not committed: "
                              "commit them, or stash them")
         done = self.run("var", "GIT_COMMITTER_IDENT")
         if done.returncode:
             raise StepFailed(f"git does not know who commits in {self.tree}: "
                              "set user.name and user.email")
+
+    def changed(self) -> str:
+        return self("--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
 
     def commit(self, parent: str, index: dict[str, str], message: str,
                author: dict[str, str] | None = None) -> str:
@@ -179,15 +218,84 @@ class Git:
         return self("commit-tree", "--no-gpg-sign", written, "-p", parent, "-F", "-",
                     text=message, env=index | (author or {}))
 
-    def patch(self, parent: str, index: dict[str, str], patch: Path, folder: Path) -> str:
-        """Commit a patch as "git am" does, without a work tree."""
+    def patch(self, parent: str, index: dict[str, str], patch: Path, folder: Path
+              ) -> tuple[str, str]:
+        """Commit a patch as "git am" does, without a work tree. Returns its author, too."""
         message, content = folder / "message", folder / "patch"
-        said = self("mailinfo", message, content, text=patch.read_text())
-        mail = dict(line.split(": ", 1) for line in said.splitlines() if ": " in line)
+        info = self("mailinfo", message, content, text=patch.read_text())
+        mail = dict(line.split(": ", 1) for line in info.splitlines() if ": " in line)
         self("apply", "--cached", "--whitespace=nowarn", content, env=index)
         author = {"GIT_AUTHOR_NAME": mail["Author"], "GIT_AUTHOR_EMAIL": mail["Email"],
                   "GIT_AUTHOR_DATE": mail["Date"]}
-        return self.commit(parent, index, f"{mail['Subject']}\n\n{message.read_text()}", author)
+        head = self.commit(parent, index, f"{mail['Subject']}\n\n{message.read_text()}", author)
+        return head, f"{mail['Author']} <{mail['Email']}>"
+
+    def switch(self, head: str, expected: Sequence[str]) -> None:
+        """Make the branch at a commit and check it out, with the files that must be there then.
+
+        Whatever fails, all is as it was before. Git itself leaves a tree half changed if the disk
+        is full, and takes it for a success if it must not change a file.
+        """
+        old = self("rev-parse", "HEAD")
+        name = self.run("symbolic-ref", "-q", "--short", "HEAD").stdout.strip()
+        added = [n for n in self("diff-tree", "-r", "-z", "--name-only", "--no-renames",
+                                 "--diff-filter=A", old, head).split("\0") if n]
+        for n in added:
+            if os.path.lexists(self.tree / n):
+                raise StepFailed(f"{self.tree / n} is in the way: it is not in git")
+        lock = self.tree / self("rev-parse", "--git-path", "index.lock")
+        if lock.exists():
+            raise StepFailed(f"{lock} exists: another git is at work in {self.tree}, or was killed")
+        folders = {p for n in added for p in (self.tree / n).parents if not p.exists()}
+        killed = False
+        try:
+            self("branch", BRANCH, head)
+            killed = True
+            done = self.run("switch", "-q", "--no-overwrite-ignore", BRANCH)
+            killed = done.returncode < 0
+            if done.returncode or self.changed():
+                raise StepFailed(f"git switch in {self.tree}: {said(done)}")
+            if missing := [n for n in expected if not (self.tree / n).exists()]:
+                raise StepFailed(f"{self.tree} is a sparse checkout that leaves out {missing[0]}: "
+                                 f"git sparse-checkout add {Path(missing[0]).parent}")
+        except BaseException as e:
+            with uninterrupted():
+                if killed:
+                    lock.unlink(missing_ok=True)
+                # First what needs no room on the disk.
+                for n in added:
+                    with suppress(OSError):
+                        (self.tree / n).unlink()
+                for path in sorted(folders, reverse=True):
+                    with suppress(OSError):
+                        path.rmdir()
+                back = [name] if name else ["--detach", old]
+                done = self.run("checkout", "-q", "-f", *back, "--")
+                self.run("branch", "-D", BRANCH)
+                if self.changed() or self("rev-parse", "HEAD") != old:
+                    raise StepFailed(f"{e or 'interrupted'}. What git had changed is not changed "
+                                     f"back: git checkout -f {name or old}: {said(done)}") from e
+            raise
+
+
+def said(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command has said, in one line."""
+    return " ".join((done.stderr or done.stdout).split()) or f"it ended with {done.returncode}"
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ignore signals that end us."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(n, signal.SIG_IGN) for n in numbers]
+    try:
+        yield
+    finally:
+        for n, handler in zip(numbers, before, strict=True):
+            signal.signal(n, handler)
 
 
 def version_of(top: Path = paths.TOP) -> str:
@@ -206,17 +314,17 @@ def put_in_git(git: Git, planned: Plan, folder: Path) -> str:
     head = git("rev-parse", "HEAD")
     git("read-tree", head, env=index)
     for patch in planned.series:
-        head = git.patch(head, index, patch, folder)
+        head, author = git.patch(head, index, patch, folder)
     stage = folder / "stage"
     planned.stage(stage)
-    git("--work-tree", stage, "add", "-f", "--sparse", "--", FOLDER, *planned.edited, env=index)
-    head = git.commit(head, index, MESSAGE.format(folder=FOLDER, version=version_of()))
-    git("branch", BRANCH, head)
-    try:
-        git("checkout", "-q", BRANCH)
-    except BaseException:
-        git.run("branch", "-D", BRANCH)
-        raise
+    git("add", "-f", "--sparse", "--", FOLDER, *planned.edited,
+        env=index | {"GIT_WORK_TREE": str(stage)})
+    # By the author of the series, whose sources they are.
+    name, mail = author.removesuffix(">").split(" <")
+    head = git.commit(head, index, MESSAGE.format(folder=FOLDER, version=version_of(),
+                                                  author=author),
+                      {"GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": mail})
+    git.switch(head, [*planned.patched, *planned.edited, *planned.copied])
     return head
 
 

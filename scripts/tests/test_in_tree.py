@@ -182,7 +182,7 @@ class Folder(Fixture):
         self.assertEqual(read(self.tree), KERNEL)
 
 
-class Git(Fixture):
+class GitFixture(Fixture):
     def setUp(self) -> None:
         super().setUp()
         # Not as anybody here has configured git.
@@ -207,6 +207,8 @@ class Git(Fixture):
         super().refused(pattern)
         self.assertEqual((self.git("rev-parse", "--abbrev-ref", "HEAD"), self.git("branch")), before)
 
+
+class Git(GitFixture):
     def test_a_branch_with_commits(self) -> None:
         # The name of a file that the kernel's own .gitignore would leave out.
         write(self.tree, {".git/info/exclude": ".*\n"})
@@ -236,18 +238,6 @@ class Git(Fixture):
     def test_nobody_commits(self) -> None:
         self.git("config", "--unset", "user.email")
         self.refused("does not know who commits")
-
-    def test_a_check_out_that_fails_leaves_no_branch(self) -> None:
-        run = in_tree.Git.run
-
-        def failing(git: in_tree.Git, *args: object, text: str | None = None,
-                    env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-            if args[0] == "checkout":
-                return subprocess.CompletedProcess([], 1, "", "a file is in the way")
-            return run(git, *args, text=text, env=env)
-
-        with mock.patch.object(in_tree.Git, "run", failing):
-            self.refused("git checkout in .*: a file is in the way")
 
     def test_a_folder_of_a_repository_is_not_one(self) -> None:
         (self.tree / ".git").rename(self.folder / ".git")
