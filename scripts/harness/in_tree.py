@@ -5,6 +5,7 @@ All of it is prepared first, beside the tree's own files. What is changed then i
 new branch in a git tree, and a few renames in any other, which are taken back if one fails.
 """
 
+import errno
 import json
 import os
 import re
@@ -335,28 +336,52 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def put_in_folder(planned: Plan, stage: Path) -> None:
+STAGE = ".rust-riscv-"
+
+
+def put_in_folder(planned: Plan) -> None:
     """Move the files into a tree that is not in git; all, or none if that fails.
 
-    The stage is on the same file system. Files are replaced, not written to, since they may have
-    hard links.
+    Files are replaced, not written to, since they may have hard links.
     """
-    planned.stage(stage)
-    undo: list[Callable[[], object]] = []
+    # In the tree, to be on its file system.
+    stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=planned.tree))
+    before = stage / "before"
+    undo: list[tuple[Path, Callable[[], object]]] = []
     try:
-        for n, name in enumerate([*(planned.patched | planned.edited), FOLDER]):
-            target, kept = planned.tree / name, stage / f"kept-{n}"
+        planned.stage(stage)
+        for name in [*(planned.patched | planned.edited), FOLDER]:
+            target, kept = planned.tree / name, before / name
+            kept.parent.mkdir(parents=True, exist_ok=True)
             if target.exists():
-                os.link(target, kept)
-                undo.append(lambda kept=kept, target=target: kept.replace(target))  # type: ignore[misc]
+                undo.append((target, lambda kept=kept, target=target:  # type: ignore[misc]
+                             kept.exists() and kept.replace(target)))
+                target.rename(kept)
             else:
-                undo.append(lambda target=target: remove(target))  # type: ignore[misc]
+                new = next(p for p in (target, *target.parents) if p.parent.exists())
+                undo.append((new, lambda new=new: remove(new)))  # type: ignore[misc]
             target.parent.mkdir(parents=True, exist_ok=True)
             (stage / name).rename(target)
-    except BaseException:
-        for step in reversed(undo):
-            step()
+    except BaseException as e:
+        with uninterrupted():
+            for target, step in reversed(undo):
+                try:
+                    step()
+                except OSError as again:
+                    what = problem(e) if isinstance(e, OSError) else str(e) or "interrupted"
+                    # With the stage, which has what was there.
+                    raise StepFailed(f"{what}. {target} cannot be put back: {again.strerror}; "
+                                     f"what was there before is in {before}") from e
+            shutil.rmtree(stage)
         raise
+    shutil.rmtree(stage)
+
+
+def problem(e: OSError) -> str:
+    """What has failed with which file of the tree, rather than one that we have put beside it."""
+    names = [n for n in (e.filename, e.filename2) if n]
+    name = next((n for n in names if STAGE not in str(n)), *names[:1])
+    return f"{name}: {e.strerror}"
 
 
 def put(planned: Plan) -> str:
@@ -368,11 +393,12 @@ def put(planned: Plan) -> str:
         with tempfile.TemporaryDirectory() as name:
             head = put_in_git(git, planned, Path(name))
         return f"branch {BRANCH} at {head[:12]}: {count}"
-    if not os.access(planned.tree, os.W_OK):
-        raise StepFailed(f"{planned.tree} cannot be written to")
-    # In the tree, to be on its file system.
-    with tempfile.TemporaryDirectory(prefix=".rust-riscv-", dir=planned.tree) as name:
-        put_in_folder(planned, Path(name))
+    try:
+        put_in_folder(planned)
+    except OSError as e:
+        if e.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StepFailed(problem(e)) from e
     return count
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Our sources in a kernel tree."""
 
+import errno
 import os
 import re
 import subprocess
@@ -151,19 +152,20 @@ class Folder(Fixture):
 
     def test_a_failure_changes_nothing(self) -> None:
         rename = Path.rename
-        # Each move in turn fails: of four files, and of our folder.
-        for last in range(5):
+        # Each move in turn fails: of three files twice, of a new one, and of our folder.
+        for last in range(8):
             with self.subTest(last=last):
                 done = 0
 
                 def failing(path: Path, target: Path, last: int = last) -> Path:
                     nonlocal done
                     if done == last:
-                        raise OSError("no")
+                        raise OSError(errno.EIO, "no", path, None, target)
                     done += 1
                     return rename(path, target)
 
-                with mock.patch.object(Path, "rename", failing), self.assertRaises(OSError):
+                with mock.patch.object(Path, "rename", failing), \
+                     self.assertRaisesRegex(StepFailed, ": no$"):
                     self.put()
                 self.assertEqual(done, last)
                 self.assertEqual(read(self.tree), KERNEL)

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What "make in-tree" leaves in a git tree when git cannot check out the branch."""
+"""What "make in-tree" leaves in a git tree, or in another, if a step fails."""
 
+import errno
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 from harness import paths
 from harness.in_tree import BRANCH, FOLDER
-from tests.test_in_tree import KERNEL, RESULT, GitFixture, read, write
+from harness.progress import StepFailed
+from tests.test_in_tree import KERNEL, RESULT, Fixture, GitFixture, read, write
 
 KEPT = ("rust/kernel", "mm")
 
@@ -42,16 +46,7 @@ cat mm/a.c
 """
 
 
-class Failures(GitFixture):
-    def setUp(self) -> None:
-        super().setUp()
-        self.was = self.state()
-
-    def state(self) -> list[object]:
-        return [read(self.tree), self.git("status", "--porcelain", "--ignored"),
-                self.git("branch"), self.git("rev-parse", "HEAD"),
-                sorted(str(p) for p in self.tree.rglob("*") if ".git" not in p.parts)]
-
+class Command(Fixture):
     def command(self) -> list[str]:
         return [sys.executable, "-c", PUT, str(self.tree), str(self.top)]
 
@@ -62,6 +57,69 @@ class Failures(GitFixture):
     def child(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, capture_output=True, text=True, check=False,
                               cwd=paths.SCRIPTS, stdin=subprocess.DEVNULL)
+
+
+class InFolder(Command):
+    def test_a_folder_that_cannot_be_written(self) -> None:
+        folder = self.tree / "mm"
+        folder.chmod(0o555)
+        self.addCleanup(folder.chmod, 0o755)
+        done = self.child(*self.as_user(), *self.command())
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertRegex(done.stderr, rf"\A{self.tree}/mm/\S+: Permission denied\n\Z")
+        self.assertEqual(read(self.tree), KERNEL)
+        self.assertEqual([p.name for p in self.tree.iterdir() if p.name.startswith(".")], [])
+
+    def test_a_tree_that_cannot_be_written(self) -> None:
+        self.tree.chmod(0o555)
+        self.addCleanup(self.tree.chmod, 0o755)
+        done = self.child(*self.as_user(), *self.command())
+        self.assertRegex(done.stderr, rf"\A{self.tree}\S*: Permission denied\n\Z")
+        self.assertEqual(read(self.tree), KERNEL)
+
+    def test_a_new_folder_is_removed(self) -> None:
+        write(self.top, {"patches/0003-c.patch": (self.top / "patches/0002-a.patch").read_text()
+                         .replace("mm/new.h", "mm/sub/sub/new.h")})
+        before = sorted(self.tree.rglob("*"))
+        folder = self.tree / "arch/riscv"
+        folder.chmod(0o555)
+        self.addCleanup(folder.chmod, 0o755)
+        done = self.child(*self.as_user(), *self.command())
+        self.assertRegex(done.stderr, rf"\A{folder}/\S+: Permission denied\n\Z")
+        self.assertEqual(sorted(self.tree.rglob("*")), before)
+
+    def test_no_hard_links(self) -> None:
+        with mock.patch("os.link", side_effect=PermissionError(errno.EPERM, "not permitted", "f")):
+            self.put()
+        self.assertEqual(read(self.tree), RESULT)
+
+    def test_what_cannot_be_taken_back(self) -> None:
+        # The first file is in its place, then nothing can be moved there any more.
+        rename, moved = os.rename, list[str]()
+
+        def failing(old: str, new: str) -> None:
+            if len(moved) >= 2:
+                raise OSError(errno.EIO, "Input/output error", old, None, new)
+            moved.append(new)
+            rename(old, new)
+
+        with mock.patch("os.rename", failing), mock.patch("os.replace", failing), \
+             self.assertRaisesRegex(StepFailed, r"mm/a\.c cannot be put back: .* is in ") as caught:
+            self.put()
+        found = re.search(r"is in (\S+)$", str(caught.exception))
+        assert found
+        self.assertEqual(read(Path(found[1])), {"mm/a.c": KERNEL["mm/a.c"]})
+
+
+class Failures(GitFixture, Command):
+    def setUp(self) -> None:
+        super().setUp()
+        self.was = self.state()
+
+    def state(self) -> list[object]:
+        return [read(self.tree), self.git("status", "--porcelain", "--ignored"),
+                self.git("branch"), self.git("rev-parse", "HEAD"),
+                sorted(str(p) for p in self.tree.rglob("*") if ".git" not in p.parts)]
 
     def filtered(self, name: str, script: str) -> None:
         """Let git run a script to check a file out."""
