@@ -128,7 +128,8 @@ TABLES: tuple[tuple[tuple[matrix.Named, ...], tuple[matrix.Named, ...]], ...] = 
 def check_names(only: str, full: bool) -> None:
     """Fail if ONLY selects no part of the suite, instead of passing without having run a test."""
     names = ["lint", "litmus", *(row.name for usual, all_rows in TABLES
-                                 for row in (all_rows if full else usual))]
+                                 for row in (all_rows if full else usual)),
+             *(["in-tree"] if full else [])]
     if not any(matrix.matches(only, name) for name in names):
         raise StepFailed(f"no part of the suite is called {only}; there are "
                          f"{', '.join(dict.fromkeys(names))}")
@@ -181,7 +182,7 @@ def main() -> int:
     run_rows(matrix.FAULTS, matrix.FAULTS_FULL, lambda row: faults.boot_row(row, tools))
     run_rows((), matrix.FETCH_FULL, lambda row: fetch_litmus.boot_row(row, tools))
     run_rows(matrix.BARE, matrix.BARE_FULL, bare.boot_row)
-    if args.full and all(w in "in-tree" for w in args.only.split()):
+    if args.full and matrix.matches(args.only, "in-tree"):
         all_results.extend(guarded("in-tree", lambda: in_tree.boot_row(tools)))
     if args.full and not args.only:
         import defects

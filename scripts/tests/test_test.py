@@ -8,7 +8,7 @@ from unittest import mock
 
 import litmus
 import test
-from harness import herd, loom, source
+from harness import herd, loom, matrix, source
 from harness.progress import StepFailed
 from harness.results import Results
 
@@ -68,8 +68,38 @@ class Names(unittest.TestCase):
         name = next(row.name for _, rows in test.TABLES for row in rows if row.name not in usual
                     and not any(row.name in other for other in usual))
         test.check_names(name, full=True)
+        test.check_names("in-tree", full=True)
         with self.assertRaises(StepFailed):
             test.check_names(name, full=False)
+
+
+    def test_the_whole_matrix_only(self) -> None:
+        with self.assertRaises(StepFailed):
+            test.check_names("in-tree", full=False)
+
+    def test_parts_that_are_no_guest_run_if_named(self) -> None:
+        for only, ran in (("in-tree", {"in-tree"}), ("tree in", {"in-tree"}), ("lint", {"lint"}),
+                          ("in-tree x", set()), ("", {"lint", "litmus", "in-tree", "defects"})):
+            with self.subTest(only), contextlib.ExitStack() as stack:
+                parts = {
+                    "lint": mock.patch("harness.lint.run", return_value=one()),
+                    "litmus": mock.patch("litmus.run_all", return_value=one()),
+                    "in-tree": mock.patch("harness.in_tree.boot_row", return_value=one()),
+                    "defects": mock.patch("defects.run_all", return_value=one())}
+                mocks = {name: stack.enter_context(part) for name, part in parts.items()}
+                for patch in (mock.patch("sys.argv", ["test.py", "--full", "--only", only]),
+                              mock.patch.object(test, "TABLES", ()),
+                              mock.patch.object(matrix, "select", return_value=()),
+                              mock.patch("harness.spike.unable", return_value="none"),
+                              mock.patch("harness.toolchain.load", return_value={}),
+                              mock.patch("harness.host.run", return_value=one()),
+                              contextlib.redirect_stdout(io.StringIO())):
+                    stack.enter_context(patch)
+                if ran:
+                    self.assertEqual(test.main(), 0)
+                else:
+                    self.assertRaises(StepFailed, test.main)
+                self.assertEqual({n for n, m in mocks.items() if m.called}, ran)
 
 
 class Whole(unittest.TestCase):
