@@ -8,11 +8,13 @@ from harness import in_tree, progress, toolchain
 
 
 def main() -> int:
-    tools = toolchain.load()
     planned = in_tree.plan(os.environ.get("KERNEL", ""))
+    # Only then, since it may install some.
+    tools = toolchain.load()
     print(f"{planned.tree}: {in_tree.put(planned)}")
     print(in_tree.advice(planned, tools))
     return 0
 
 
-progress.main(main)
+if __name__ == "__main__":
+    progress.main(main)

@@ -57,6 +57,9 @@ The sources are those of rust-riscv{version}.
 Signed-off-by: {author}
 """
 
+# What a tree with the series has, and where.
+PROVIDER = ("arch/riscv/include/asm/text-patching.h", "riscv_patch_provider")
+
 # A file that the series adds.
 ADDED = re.compile(r"^--- /dev/null\n\+\+\+ b/(\S+)", re.MULTILINE)
 
@@ -135,6 +138,10 @@ def plan(given: str, top: Path = paths.TOP) -> Plan:
         raise StepFailed(f"KERNEL={given}: not a kernel tree with Rust and RISC-V in it")
     if os.path.lexists(tree / FOLDER):
         raise StepFailed(f"{tree} has {FOLDER}/ already: start from a tree or a branch without it")
+    name, word = PROVIDER
+    if (tree / name).is_file() and word in (tree / name).read_text():
+        raise StepFailed(f"{tree} has the series already, or a part of it: "
+                         "start from a tree or a branch without it")
     series = hooked.series(top / "patches")
     for name in [n for patch in series for n in ADDED.findall(patch.read_text())]:
         way = [tree / n for n in (name, *map(str, Path(name).parents))]
@@ -412,7 +419,8 @@ def advice(planned: Plan, tools: dict[str, str]) -> str:
     """What to type next. make finds the tools that are in PATH by itself."""
     options = [f"LLVM={tools['LLVM']}",
                *(f"{name}={tools[name]}" for name in ("RUSTC", "BINDGEN")
-                 if tools[name] != shutil.which(name.lower()))]
+                 if tools[name] != shutil.which(name.lower())),
+               *(f"{name}={tools[name]}" for name in ("RUST_LIB_SRC",) if tools.get(name))]
     return ("To build it all in, and to run the KUnit suites in QEMU:\n\n"
             f"    cd {shlex.quote(str(planned.tree))}\n    {shlex.join(kunit(options))}\n")
 

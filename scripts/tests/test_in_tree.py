@@ -10,6 +10,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+import in_tree as script
 from harness import in_tree, matrix, paths
 from harness.in_tree import BRANCH, FOLDER
 from harness.progress import StepFailed
@@ -129,6 +130,15 @@ class Plan(Fixture):
     def test_another_version(self) -> None:
         write(self.tree, {"mm/a.c": "1\n1.5\n2\n", "Makefile": KERNEL["Makefile"].replace("3", "1")})
         self.refused(r"is Linux 7\.1\.4, to which 0001-b\.patch does not apply")
+
+    def test_with_the_series(self) -> None:
+        write(self.tree, {in_tree.PROVIDER[0]: "struct riscv_patch_provider {\n"})
+        self.refused("has the series already, or a part of it")
+
+    def test_with_our_own_series(self) -> None:
+        name, word = in_tree.PROVIDER
+        self.assertTrue(any(name in p.read_text() and f"\n+struct {word} {{\n" in p.read_text()
+                            for p in (paths.TOP / "patches").glob("*.patch")))
 
     def test_other_lines(self) -> None:
         write(self.tree, {"arch/riscv/Kbuild": "obj-y += mm/\n"})
@@ -274,6 +284,20 @@ class Kunit(Fixture):
         self.assertEqual(self.kunit(""), [("kunit.py", "fail")])
         self.assertEqual(self.kunit(write_report % "PASS" + "exit 1\n"),
                          [("a", "pass"), ("kunit.py", "fail")])
+
+    def test_the_tree_is_checked_before_the_tools_are_installed(self) -> None:
+        with mock.patch("harness.toolchain.load", side_effect=AssertionError("installed")), \
+             mock.patch.dict(os.environ, {"KERNEL": str(self.folder / "none")}), \
+             self.assertRaisesRegex(StepFailed, "no such folder"):
+            script.main()
+
+    def test_the_source_of_the_standard_library(self) -> None:
+        plan = in_tree.plan(str(self.tree), self.top)
+        tools = {"LLVM": "-19", "RUSTC": "/usr/bin/rustc", "BINDGEN": "/usr/bin/bindgen"}
+        option = "--make_options=RUST_LIB_SRC=/usr/src/rustc-1.96.0/library"
+        self.assertNotIn("RUST_LIB_SRC", in_tree.advice(plan, tools))
+        self.assertIn(option, in_tree.advice(
+            plan, {**tools, "RUST_LIB_SRC": "/usr/src/rustc-1.96.0/library"}))
 
     def test_what_to_type(self) -> None:
         plan = in_tree.plan(str(self.tree), self.top)
