@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Built for a kernel that does not contain these sources, everything is a module. In a kernel
-# tree (make in-tree) the options of Kconfig say what is built.
+# tree (make in-tree) the options of Kconfig say what is built, with M=arch/riscv/rust_riscv, too.
 
 ifneq ($(KBUILD_EXTMOD),)
+ifeq ($(CONFIG_RUST_RISCV),)
 CONFIG_RUST_RISCV := m
 CONFIG_RUST_RISCV_PATCH := m
 CONFIG_RUST_RISCV_FAULT := m
@@ -11,4 +12,5 @@ CONFIG_RUST_RISCV_SBI_IPI := m
 CONFIG_RUST_RISCV_KUNIT_TEST := $(if $(CONFIG_KUNIT),m)
 CONFIG_SAMPLE_RUST_CPUHP_OBSERVER := m
 CONFIG_SAMPLE_RUST_TEXT_TOGGLE := m
+endif
 endif
