@@ -41,6 +41,8 @@
  *	-EFAULT		an address is no longer kernel text
  *	-ENOENT		a CPU could not be stopped
  *	-EINVAL		a null pointer
+ *	-ENODEV		built in: before device_initcall, or if rust_riscv_patch's own
+ *			initcall has failed or did not run
  */
 #ifndef RUST_RISCV_PATCH_H
 #define RUST_RISCV_PATCH_H

@@ -72,6 +72,7 @@ pub use crate::{
 /// | `-EOPNOTSUPP` | the requested strategy, or every strategy, is unsafe for these edits |
 /// | `-EFAULT` | an address is no longer kernel text |
 /// | `-ENOENT` | a CPU could not be stopped |
+/// | `-ENODEV` | built in: before `device_initcall`, or if the initcall of the engine has failed |
 ///
 /// In a kernel without our hooks, a kprobe that is not armed is not detected.
 ///

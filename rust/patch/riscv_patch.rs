@@ -93,7 +93,7 @@ impl kernel::Module for RustRiscvPatch {
 
         let pages =
             riscv::compat::parameter::<u32>(module_parameters::window_pages.value()) as usize;
-        // SAFETY: `init` is called once, when the module is loaded, and nothing here runs before.
+        // SAFETY: `init` is called once.
         let engine = unsafe { engine::Reservation::new(pages) }
             .inspect_err(|_| pr_err!("cannot reserve a window of {pages} pages\n"))?;
 
