@@ -87,7 +87,7 @@ impl Tables for LoadedTables<'_> {
 
 /// Returns the address in the linear map of the page-table entry at the physical address `phys`.
 pub(crate) fn entry_at(phys: u64) -> *mut u64 {
-    // SAFETY: `kernel_map` is written only at boot, before any module is loaded.
+    // SAFETY: `kernel_map` is written last by `setup_arch()`, before any initcall.
     let offset = unsafe { bindings::kernel_map.va_pa_offset } as u64;
 
     core::ptr::with_exposed_provenance_mut(phys.wrapping_add(offset) as usize)
@@ -109,8 +109,8 @@ pub(crate) fn entry_at(phys: u64) -> *mut u64 {
 /// assert_eq!(text::fetch_is_atomic(), text::fetch_is_atomic());
 /// ```
 pub fn fetch_is_atomic() -> bool {
-    // SAFETY: `__riscv_isa_extension_available()` only reads a bitmap, which is complete before any
-    // module is loaded.
+    // SAFETY: `__riscv_isa_extension_available()` only reads a bitmap, which `setup_arch()`
+    // completes, before any initcall.
     unsafe { bindings::rust_riscv_fetch_is_atomic() }
 }
 

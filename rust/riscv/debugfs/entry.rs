@@ -31,7 +31,9 @@ use kernel::{
 
 extern "C" {
     /// The module that this is linked into. Only generic code may refer to it, since that is
-    /// compiled into the module that uses it. Only its address is used.
+    /// compiled into the module that uses it. Only its address is used, and only in constant data:
+    /// in the kernel image it is an absolute 0 (`helpers/this_module.S`), to which code cannot refer
+    /// if the kernel is relocatable: it would not link.
     static __this_module: c_void;
 }
 

@@ -94,7 +94,7 @@ impl Owners {
 }
 
 fn is_image(addr: usize) -> bool {
-    // SAFETY: `kernel_map` is written only at boot, before any module is loaded.
+    // SAFETY: `kernel_map` is written last by `setup_arch()`, before any initcall.
     let map = unsafe { &*core::ptr::addr_of!(bindings::kernel_map) };
 
     addr.checked_sub(map.virt_addr)
