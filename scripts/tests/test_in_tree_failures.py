@@ -157,6 +157,16 @@ class Failures(GitFixture, Command):
             self.put()
         self.assertEqual(self.state(), self.was)
 
+    def test_a_signal(self) -> None:
+        number = self.folder / "number"
+        start = f"echo $$ > {number}; exec \"$@\""
+        for name, status in (("TERM", 143), ("HUP", 129)):
+            with self.subTest(name):
+                self.filtered("new.h", f"kill -{name} $(cat {number}); exec cat")
+                done = self.child("sh", "-c", start, "sh", *self.command())
+                self.assertEqual((done.returncode, done.stdout), (status, ""), done.stderr)
+                self.assertEqual(self.state(), self.was)
+
     def test_git_is_killed(self) -> None:
         self.filtered("new.h", "kill -KILL $PPID")
         self.refused("git switch in .*")
