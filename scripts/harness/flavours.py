@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The flavours of kernels that are built, and the machines that they are booted on."""
+
+from dataclasses import dataclass
+
+from harness import paths
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """A configuration of the kernel, and what its guests need."""
+
+    # Files of scripts/config, each on top of those before it.
+    configs: tuple[str, ...]
+    # The size of its build in bytes, without its source, which is hard links.
+    size: int = 1_500_000_000
+    # MiB of memory of its guests.
+    memory: int = 1024
+    # Whether it is also booted without our hooks. If so, the kernel without hooks is built first,
+    # and the one with hooks from a copy of it.
+    stock: bool = False
+
+    @property
+    def fragment(self) -> str:
+        return "".join((paths.SCRIPTS / "config" / f"{c}.config").read_text()
+                       for c in self.configs)
+
+
+FLAVOURS = {
+    "ordinary": Flavour(("ordinary",), stock=True),
+    "debug": Flavour(("ordinary", "debug"), 3_000_000_000, memory=2048, stock=True),
+}

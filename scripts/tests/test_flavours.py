@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0
+
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from harness import guest, kernel, matrix, paths, source, store
+from harness.flavours import FLAVOURS, Flavour
+from harness.guest import Machine
+from harness.kernel import Kernel
+from harness.progress import StepFailed
+
+TOOLS = {"QEMU": "qemu", "OPENSBI": "fw_dynamic.bin", "LLVM": "1", "RUSTC": "", "RUSTDOC": "",
+         "BINDGEN": "", "CLANG_VERSION": "", "RUSTC_VERSION": "", "BINDGEN_VERSION": ""}
+
+ROWS: tuple[matrix.Row, ...] = (
+    *matrix.TEST, *matrix.TEST_FULL, *matrix.SPIKE, *matrix.SELFTESTS_FULL, *matrix.STRESS_FULL,
+    *matrix.LEDGER_FULL, *matrix.FAULTS_FULL)
+
+
+def command(flavour: str, machine: Machine) -> list[str]:
+    k = Kernel(Path("tree"), flavour, True, "7.3.4", "", f"7.3.4-{flavour}", "kin")
+    return [str(a) for a in guest.command(k, TOOLS, Path("initramfs"), machine)]
+
+
+class Table(unittest.TestCase):
+    def test_each_is_the_ordinary_one_and_what_differs(self) -> None:
+        for name, flavour in FLAVOURS.items():
+            self.assertTrue(flavour.fragment.startswith(FLAVOURS["ordinary"].fragment), name)
+
+    def test_each_configuration_is_used(self) -> None:
+        used = {c for flavour in FLAVOURS.values() for c in flavour.configs}
+        there = {p.stem for p in (paths.SCRIPTS / "config").glob("*.config")}
+        self.assertEqual(used, there)
+
+    def test_each_is_booted_by_the_full_suite(self) -> None:
+        self.assertEqual({row.flavour for row in matrix.TEST_FULL}, set(FLAVOURS))
+
+    def test_what_is_booted_without_hooks_is_built_without_them(self) -> None:
+        for row in ROWS:
+            self.assertTrue(row.hooked or FLAVOURS[row.flavour].stock, row.name)
+
+    def test_names_of_guests_are_unique(self) -> None:
+        names = [row.name for row in (*matrix.TEST_FULL, *matrix.STRESS_FULL)]
+        self.assertEqual(len(names), len(set(names)))
+
+
+class Command(unittest.TestCase):
+    def value(self, flavour: str, option: str, machine: Machine) -> str:
+        line = command(flavour, machine)
+        return line[line.index(option) + 1]
+
+    def test_memory_of_the_flavour(self) -> None:
+        self.assertEqual(self.value("ordinary", "-m", Machine()), "1024M")
+        self.assertEqual(self.value("debug", "-m", Machine()), "2048M")
+
+    def test_memory_of_the_machine_comes_first(self) -> None:
+        self.assertEqual(self.value("debug", "-m", Machine(memory="300M")), "300M")
+
+
+class Configure(unittest.TestCase):
+    def configure(self, fragment: str, config: str) -> None:
+        with tempfile.TemporaryDirectory() as folder, \
+                mock.patch("harness.progress.run"), \
+                mock.patch.dict(FLAVOURS, {"x": mock.Mock(fragment=fragment)}):
+            tree = Path(folder)
+            (tree / "obj").mkdir()
+            (tree / "obj/.config").write_text(config)
+            kernel.configure(TOOLS, tree, "x")
+
+    def test_the_last_value_counts(self) -> None:
+        self.configure("CONFIG_A=y\nCONFIG_A=n\n", "# CONFIG_A is not set\n")
+        self.configure("CONFIG_B=8\nCONFIG_B=64\n", "CONFIG_B=64\n")
+
+    def test_what_the_kernel_does_not_take(self) -> None:
+        with self.assertRaisesRegex(StepFailed, r"CONFIG_A=y \(is n\)"):
+            self.configure("CONFIG_A=y\n", "")
+        with self.assertRaisesRegex(StepFailed, r"CONFIG_B=n \(is 8\)"):
+            self.configure("CONFIG_B=8\nCONFIG_B=n\n", "CONFIG_B=8\n")
+
+
+class Build(unittest.TestCase):
+    """Which kernels are built for one, with everything else in mocks."""
+
+    def built(self, flavour: Flavour, hooks: bool) -> list[bool]:
+        made = []
+
+        def build_in(k: Kernel, *_: object) -> None:
+            made.append(k.hooked)
+
+        with tempfile.TemporaryDirectory() as folder, \
+                mock.patch.dict("os.environ", CACHE=folder), \
+                mock.patch.dict(FLAVOURS, {"x": flavour}), \
+                mock.patch.object(source, "get", return_value=mock.Mock(identity="", version="7")), \
+                mock.patch.object(kernel, "hooks_digest", return_value=""), \
+                mock.patch.object(kernel, "build_in", build_in), \
+                mock.patch.object(kernel, "install"), \
+                mock.patch.object(store, "free", return_value=1 << 60):
+            kernel.build("x", hooks, TOOLS)
+        return made
+
+    def test_one_that_is_booted_without_hooks(self) -> None:
+        self.assertEqual(self.built(Flavour(("ordinary",), stock=True), True), [False, True])
+
+    def test_one_that_is_not(self) -> None:
+        self.assertEqual(self.built(Flavour(("ordinary",)), True), [True])
+
+    def test_without_hooks(self) -> None:
+        self.assertEqual(self.built(Flavour(("ordinary",)), False), [False])
