@@ -29,4 +29,7 @@ class Flavour:
 FLAVOURS = {
     "ordinary": Flavour(("ordinary",), stock=True),
     "debug": Flavour(("ordinary", "debug"), 3_000_000_000, memory=2048, stock=True),
+    # Without lockdep: the suite rust_spinlock_irq_condvar of the kernel crate, which cannot be
+    # configured away, asserts with it that interrupts are off, which they are not with PREEMPT_RT.
+    "rt": Flavour(("ordinary", "rt")),
 }

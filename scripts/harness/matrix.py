@@ -218,6 +218,10 @@ TEST_FULL = tuple(
     Row(flavour, smp, "none", CYCLES, HOURS, script="hotplug", hooked=True)
     for flavour in ("ordinary", "debug")
     for smp in (2, 4, 8)
+) + (
+    # Kernels that others have.
+    Row("rt", 4, "none", LONG_DEBUG, HOURS, hooked=True),
+    Row("rt", 2, "imsic", LONG_DEBUG, HOURS, hooked=True),
 )
 
 # In Spike: the suites that patch text, without those that mostly wait (adversary, guard,
@@ -258,6 +262,7 @@ STRESS_FULL = (
     Stress("debug", 4, "imsic", limits=SLOW, hooked=True, adversary=True),
     Stress("ordinary", 8, "none", hooked=True, adversary=True),
     Stress("debug", 8, "imsic", limits=SLOW, hooked=True),
+    Stress("rt", 4, "none", limits=SLOW, hooked=True, adversary=True),
 )
 
 # The number of rounds of each operation. The minimum counts, since noise only adds to it.
@@ -342,6 +347,8 @@ FAULTS = (
 FAULTS_FULL = FAULTS + tuple(
     Faults(flavour, smp, "none", FAULTS_LONG, HOURS, hooked=True)
     for flavour, smp in (("ordinary", 1), ("ordinary", 4), ("ordinary", 8), ("debug", 4))
+) + (
+    Faults("rt", 4, "none", FAULTS_FEW, HOURS, hooked=True),
 )
 
 

@@ -5,6 +5,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+import stress
 from harness import guest, kernel, matrix, paths, source, store
 from harness.flavours import FLAVOURS, Flavour
 from harness.guest import Machine
@@ -108,3 +109,12 @@ class Build(unittest.TestCase):
 
     def test_without_hooks(self) -> None:
         self.assertEqual(self.built(Flavour(("ordinary",)), False), [False])
+
+
+class Stress(unittest.TestCase):
+    def test_no_kernel_that_only_the_full_suite_has(self) -> None:
+        chosen = {row.flavour for row in stress.chosen("")}
+        self.assertEqual(chosen, {"ordinary", "debug"})
+
+    def test_one_that_is_named(self) -> None:
+        self.assertEqual([row.flavour for row in stress.chosen("rt")], ["rt"])
