@@ -14,8 +14,9 @@ class Flavour:
     configs: tuple[str, ...]
     # The size of its build in bytes, without its source, which is hard links.
     size: int = 1_500_000_000
-    # MiB of memory of its guests.
+    # MiB of memory of its guests, and QEMU's name of their harts.
     memory: int = 1024
+    cpu: str = "rv64"
     # Whether it is also booted without our hooks. If so, the kernel without hooks is built first,
     # and the one with hooks from a copy of it.
     stock: bool = False
@@ -25,6 +26,11 @@ class Flavour:
         return "".join((paths.SCRIPTS / "config" / f"{c}.config").read_text()
                        for c in self.configs)
 
+    @property
+    def compressed(self) -> bool:
+        """Whether its harts have compressed instructions."""
+        return "no-c" not in self.configs
+
 
 FLAVOURS = {
     "ordinary": Flavour(("ordinary",), stock=True),
@@ -32,4 +38,5 @@ FLAVOURS = {
     # Without lockdep: the suite rust_spinlock_irq_condvar of the kernel crate, which cannot be
     # configured away, asserts with it that interrupts are off, which they are not with PREEMPT_RT.
     "rt": Flavour(("ordinary", "rt")),
+    "no-c": Flavour(("ordinary", "no-c"), cpu="rv64,c=false"),
 }

@@ -6,9 +6,21 @@ from pathlib import Path
 from unittest import mock
 
 import stress
-from harness import guest, kernel, matrix, paths, source, store
+from harness import (
+    debian,
+    guest,
+    initramfs,
+    kernel,
+    matrix,
+    opensbi,
+    paths,
+    programs,
+    source,
+    store,
+    suite,
+)
 from harness.flavours import FLAVOURS, Flavour
-from harness.guest import Machine
+from harness.guest import Limits, Machine
 from harness.kernel import Kernel
 from harness.progress import StepFailed
 
@@ -42,6 +54,17 @@ class Table(unittest.TestCase):
         for row in ROWS:
             self.assertTrue(row.hooked or FLAVOURS[row.flavour].stock, row.name)
 
+    def test_without_a_shell_there_is_one_script(self) -> None:
+        for row in ROWS:
+            if not FLAVOURS[row.flavour].compressed:
+                self.assertIs(type(row), matrix.Row, row.name)
+                self.assertEqual(row.script, "test", row.name)
+
+    def test_harts_that_fetch_at_once_whatever_qemu_is_are_alone(self) -> None:
+        for row in ROWS:
+            if row.parameters.get("atomic_fetch"):
+                self.assertEqual(row.smp, 1, row.name)
+
     def test_names_of_guests_are_unique(self) -> None:
         names = [row.name for row in (*matrix.TEST_FULL, *matrix.STRESS_FULL)]
         self.assertEqual(len(names), len(set(names)))
@@ -58,6 +81,63 @@ class Command(unittest.TestCase):
 
     def test_memory_of_the_machine_comes_first(self) -> None:
         self.assertEqual(self.value("debug", "-m", Machine(memory="300M")), "300M")
+
+    def test_harts_of_the_flavour(self) -> None:
+        self.assertEqual(self.value("ordinary", "-cpu", Machine()), "rv64")
+        self.assertEqual(self.value("no-c", "-cpu", Machine()), "rv64,c=false")
+
+
+class Boot(unittest.TestCase):
+    """What a guest is given, with everything that is built in mocks."""
+
+    def boot(self, flavour: str, script: Path = suite.SCRIPT) -> tuple[str, mock.Mock]:
+        k = Kernel(Path("tree"), flavour, True, "7.3.4", "", f"7.3.4-{flavour}", "kin")
+        with tempfile.TemporaryDirectory() as folder, \
+                mock.patch.object(paths, "BUILD", Path(folder)), \
+                mock.patch.object(programs, "init", return_value=Path("init")), \
+                mock.patch.object(programs, "build",
+                                  return_value={"programs/bpf_fentry": Path("bpf_fentry")}), \
+                mock.patch.object(opensbi, "without_c", return_value=Path("no-c")), \
+                mock.patch.object(initramfs, "build") as image, \
+                mock.patch.object(guest, "boot") as booted:
+            suite.boot(k, {**TOOLS, "QEMU_VERSION": "10.1"}, {}, "x", Machine(), Limits(),
+                       mock.Mock(), load=(), script=script)
+        line = [str(a) for a in booted.call_args[0][0]]
+        return line[line.index("-bios") + 1], image
+
+    def test_compressed(self) -> None:
+        bios, image = self.boot("ordinary")
+        self.assertEqual(bios, "fw_dynamic.bin")
+        self.assertIsNone(image.call_args.kwargs["init"])
+        self.assertIsNone(image.call_args.args[4])
+
+    def test_not_compressed(self) -> None:
+        bios, image = self.boot("no-c")
+        self.assertEqual(bios, "no-c/fw_dynamic.bin")
+        self.assertEqual(image.call_args.kwargs["init"], Path("init"))
+        self.assertEqual(list(image.call_args.args[4]), ["programs/bpf_fentry"])
+
+    def test_a_script_needs_a_shell(self) -> None:
+        with self.assertRaisesRegex(StepFailed, "have no shell"):
+            self.boot("no-c", script=Path("shell.sh"))
+
+
+class Initramfs(unittest.TestCase):
+    def names(self, init: Path | None) -> list[str]:
+        cpio = mock.Mock()
+        with mock.patch.object(debian, "busybox", return_value=Path(__file__)):
+            initramfs.fill(cpio, Path(__file__), [], {}, {}, init)
+        return [call.args[0] for call in cpio.add.call_args_list]
+
+    def test_with_a_shell(self) -> None:
+        names = self.names(None)
+        self.assertLessEqual({"bin/busybox", "bin/sh", "init", "functions", "script"}, set(names))
+
+    def test_with_a_program_instead(self) -> None:
+        names = self.names(Path(__file__))
+        self.assertIn("init", names)
+        self.assertIn("settings", names)
+        self.assertFalse({"bin/busybox", "bin/sh", "functions", "script"} & set(names))
 
 
 class Configure(unittest.TestCase):

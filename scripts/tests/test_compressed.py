@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0
+
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from harness import compressed, llvm, paths
+
+# As llvm-objdump -d prints them.
+CODE = """
+fw_dynamic.elf:	file format elf64-littleriscv
+
+Disassembly of section .text:
+
+0000000000000000 <start>:
+       0: 00000513     	li	a0, 0x0
+       4: 0001         	nop
+       6: 0000         	unimp
+       8: 00008067     	ret
+
+000000000000000c <end>:
+       c: 9002         	ebreak
+"""
+
+
+class Found(unittest.TestCase):
+    def test_in_their_functions(self) -> None:
+        self.assertEqual(list(compressed.found(CODE.splitlines())),
+                         [None, "nop in start at 4", None, "ebreak in end at c"])
+
+    def test_nothing_in_what_is_no_code(self) -> None:
+        self.assertEqual(list(compressed.found(["", "Disassembly of section .text:"])), [])
+
+
+def tools() -> dict[str, str] | None:
+    """The tools, if they have been looked for here."""
+    if not paths.TOOLCHAIN.exists():
+        return None
+    lines = paths.TOOLCHAIN.read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+class Objects(unittest.TestCase):
+    """What the assembler makes."""
+
+    def problems(self, assembly: str) -> list[str]:
+        with_tools = tools()
+        if not with_tools:
+            self.skipTest("make source has not been run")
+        with tempfile.TemporaryDirectory() as folder:
+            made = Path(folder) / "made.o"
+            subprocess.run([llvm.program(with_tools, "clang"), "--target=riscv64-linux-gnu",
+                            "-march=rv64g", "-c", "-x", "assembler", "-",
+                            "-o", made], input=assembly, text=True, check=True)
+            return compressed.problems(with_tools, made)
+
+    def test_one_among_words(self) -> None:
+        text = "nop\n.option rvc\nc.li a0, 1\nc.nop\n.option norvc\nnop\n"
+        self.assertEqual(self.problems(f"f:\n{text}"),
+                         ["made.o: li\ta0, 0x1 in f at 4", "made.o: nop in f at 6",
+                          "made.o: 2 in all"])
+
+    def test_words_only(self) -> None:
+        self.assertEqual(self.problems("f:\n nop\n ret\n"), [])
+
+    def test_data_is_no_code(self) -> None:
+        self.assertEqual(self.problems("f:\n ret\n.section .rodata\n.2byte 0x9002\n"), [])
+
+    def test_no_code(self) -> None:
+        self.assertEqual(self.problems(".data\n.4byte 1\n"), ["made.o has no code that can be read"])
