@@ -17,6 +17,8 @@ class Flavour:
     # MiB of memory of its guests, and QEMU's name of their harts.
     memory: int = 1024
     cpu: str = "rv64"
+    # Variables for make, for the kernel and for modules.
+    variables: tuple[str, ...] = ()
     # Whether it is also booted without our hooks. If so, the kernel without hooks is built first,
     # and the one with hooks from a copy of it.
     stock: bool = False
@@ -38,5 +40,8 @@ FLAVOURS = {
     # Without lockdep: the suite rust_spinlock_irq_condvar of the kernel crate, which cannot be
     # configured away, asserts with it that interrupts are off, which they are not with PREEMPT_RT.
     "rt": Flavour(("ordinary", "rt")),
-    "no-c": Flavour(("ordinary", "no-c"), cpu="rv64,c=false"),
+    # Without RISCV_ISA_C, arch/riscv/Makefile passes -Ctarget-feature=-c to rustc. With rustc 1.96
+    # this does not disable Zca, so that all code in Rust consists of compressed instructions.
+    "no-c": Flavour(("ordinary", "no-c"), cpu="rv64,c=false",
+                    variables=("KRUSTFLAGS=-Ctarget-feature=-zca",)),
 }

@@ -62,6 +62,7 @@ def describe(src: source.Source, flavour: str, hooks: bool, tools: dict[str, str
     parts = [str(RECIPE), src.identity, src.version, toolchain.identity(tools), flavour]
     kin = digest(parts)
     parts.append(FLAVOURS[flavour].fragment)
+    parts += FLAVOURS[flavour].variables
     if hooks:
         parts.append(hooks_digest(src.tree))
     variant = f"{flavour}-hooked" if hooks else flavour
@@ -123,7 +124,8 @@ def copy_build(seed: Path, tree: Path) -> None:
 def compile_kernel(kernel: Kernel, tools: dict[str, str], tree: Path) -> None:
     what = f"{kernel.flavour}{', hooked' if kernel.hooked else ''}"
     progress.run(f"building the kernel {kernel.version} ({what})",
-                 make(tools, tree, toolchain.jobs(), "Image", "modules"),
+                 make(tools, tree, *FLAVOURS[kernel.flavour].variables, toolchain.jobs(), "Image",
+                      "modules"),
                  paths.LOGS / f"kernel-{kernel.flavour}.log",
                  "The build is started from nothing by the next run.",
                  env=toolchain.environment())

@@ -24,13 +24,33 @@ Disassembly of section .text:
 """
 
 
+# As llvm-objdump -t prints them.
+SYMBOLS = """
+fw_dynamic.elf:	file format elf64-littleriscv
+
+SYMBOL TABLE:
+0000000000000000 l       .text	0000000000000000 $x
+0000000000000008 l       .text	0000000000000000 $x
+0000000000000004 l       .text	0000000000000000 __pi_$d
+0000000000000000 l       .data	0000000000000000 $d
+000000000000000c g     F .text	0000000000000002 end
+"""
+
+
 class Found(unittest.TestCase):
     def test_in_their_functions(self) -> None:
-        self.assertEqual(list(compressed.found(CODE.splitlines())),
+        self.assertEqual(list(compressed.found(CODE.splitlines(), {})),
                          [None, "nop in start at 4", None, "ebreak in end at c"])
 
+    def test_data_among_code(self) -> None:
+        where = compressed.marks(SYMBOLS.splitlines())
+        self.assertEqual(where, {".text": [(0, False), (4, True), (8, False)],
+                                 ".data": [(0, True)]})
+        self.assertEqual(list(compressed.found(CODE.splitlines(), where)),
+                         [None, None, "ebreak in end at c"])
+
     def test_nothing_in_what_is_no_code(self) -> None:
-        self.assertEqual(list(compressed.found(["", "Disassembly of section .text:"])), [])
+        self.assertEqual(list(compressed.found(["", "Disassembly of section .text:"], {})), [])
 
 
 def tools() -> dict[str, str] | None:
@@ -66,6 +86,7 @@ class Objects(unittest.TestCase):
 
     def test_data_is_no_code(self) -> None:
         self.assertEqual(self.problems("f:\n ret\n.section .rodata\n.2byte 0x9002\n"), [])
+        self.assertEqual(self.problems("f:\n ret\n.2byte 0x9002\n.2byte 0x9002\n"), [])
 
     def test_no_code(self) -> None:
         self.assertEqual(self.problems(".data\n.4byte 1\n"), ["made.o has no code that can be read"])

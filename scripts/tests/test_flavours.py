@@ -12,6 +12,7 @@ from harness import (
     initramfs,
     kernel,
     matrix,
+    modules,
     opensbi,
     paths,
     programs,
@@ -159,6 +160,41 @@ class Configure(unittest.TestCase):
             self.configure("CONFIG_A=y\n", "")
         with self.assertRaisesRegex(StepFailed, r"CONFIG_B=n \(is 8\)"):
             self.configure("CONFIG_B=8\nCONFIG_B=n\n", "CONFIG_B=8\n")
+
+
+class Variables(unittest.TestCase):
+    """Of make, for the kernel and for our modules."""
+
+    def kernel_of(self, flavour: str) -> Kernel:
+        with mock.patch.object(kernel, "hooks_digest", return_value=""):
+            return kernel.describe(mock.Mock(identity="", version="7"), flavour, True, TOOLS)
+
+    def made(self, flavour: str) -> list[str]:
+        with mock.patch("harness.progress.run") as run:
+            kernel.compile_kernel(self.kernel_of(flavour), TOOLS, Path("tree"))
+        return [str(a) for a in run.call_args.args[1]]
+
+    def modules_made(self, flavour: str) -> list[str]:
+        with tempfile.TemporaryDirectory() as folder, mock.patch("harness.progress.run") as run:
+            out = Path(folder) / "out"
+            out.mkdir()
+            (out / ".kernel").write_text(self.kernel_of(flavour).name)
+            (out / "modules.order").write_text("")
+            modules.build(self.kernel_of(flavour), TOOLS, Path("/nowhere"), out)
+        return [str(a) for a in run.call_args.args[1]]
+
+    def test_of_the_kernel(self) -> None:
+        self.assertIn("KRUSTFLAGS=-Ctarget-feature=-zca", self.made("no-c"))
+        self.assertFalse([a for a in self.made("ordinary") if a.startswith("KRUSTFLAGS")])
+
+    def test_of_modules(self) -> None:
+        self.assertIn("KRUSTFLAGS=-Ctarget-feature=-zca", self.modules_made("no-c"))
+        self.assertFalse([a for a in self.modules_made("ordinary") if a.startswith("KRUSTFLAGS")])
+
+    def test_they_make_another_kernel(self) -> None:
+        before = self.kernel_of("no-c").name
+        with mock.patch.dict(FLAVOURS, {"no-c": Flavour(FLAVOURS["no-c"].configs)}):
+            self.assertNotEqual(self.kernel_of("no-c").name, before)
 
 
 class Build(unittest.TestCase):
