@@ -14,9 +14,10 @@ class Flavour:
     configs: tuple[str, ...]
     # The size of its build in bytes, without its source, which is hard links.
     size: int = 1_500_000_000
-    # MiB of memory of its guests, and QEMU's name of their harts.
+    # MiB of memory of its guests, QEMU's name of their harts, and other options of QEMU.
     memory: int = 1024
     cpu: str = "rv64"
+    options: tuple[str, ...] = ()
     # Variables for make, for the kernel and for modules.
     variables: tuple[str, ...] = ()
     # Whether it is also booted without our hooks. If so, the kernel without hooks is built first,
@@ -44,4 +45,10 @@ FLAVOURS = {
     # this does not disable Zca, so that all code in Rust consists of compressed instructions.
     "no-c": Flavour(("ordinary", "no-c"), cpu="rv64,c=false",
                     variables=("KRUSTFLAGS=-Ctarget-feature=-zca",)),
+    # With Zkr, OpenSBI lets the kernel read the seed of KASLR from the CSR of that name. With -seed,
+    # what QEMU puts into it does not change from boot to boot.
+    "distribution": Flavour(("ordinary", "distribution"), cpu="rv64,zkr=true",
+                            options=("-seed", "1")),
+    "no-jump-label": Flavour(("ordinary", "no-jump-label")),
+    "up": Flavour(("ordinary", "up")),
 }

@@ -99,8 +99,8 @@ def command(kernel: Kernel, tools: dict[str, str], initramfs: Path,
         return spike.command(kernel, tools, initramfs, machine.smp, flavour.memory,
                              [a for a in append if a])
     virt = "virt,aia=aplic-imsic" if machine.aia == "imsic" else "virt"
-    return [tools["QEMU"], "-machine", virt, "-cpu", flavour.cpu, "-smp", machine.smp,
-            "-m", machine.memory or f"{flavour.memory}M",
+    return [tools["QEMU"], "-machine", virt, "-cpu", flavour.cpu, *flavour.options,
+            "-smp", machine.smp, "-m", machine.memory or f"{flavour.memory}M",
             *(["-accel", "tcg,thread=single", "-icount", "shift=0"] if machine.icount else
               ["-accel", "tcg,thread=multi"]), "-bios", tools["OPENSBI"],
             "-kernel", kernel.image, "-initrd", initramfs,

@@ -228,6 +228,9 @@ TEST_FULL = tuple(
     # QEMU before 10.1 fetches an instruction in two halves, which one hart does not notice.
     Row("no-c", 1, "none", {**SHORT, **ATOMIC_FETCH}, HOURS, hooked=True),
     Row("no-c", 2, "none", SHORT, HOURS, hooked=True),
+    Row("distribution", 4, "none", SHORT, HOURS, hooked=True, litmus=LITMUS),
+    Row("no-jump-label", 2, "none", SHORT, HOURS, hooked=True),
+    Row("up", 1, "none", SHORT, HOURS, hooked=True),
 )
 
 # In Spike: the suites that patch text, without those that mostly wait (adversary, guard,

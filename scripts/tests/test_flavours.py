@@ -66,6 +66,9 @@ class Table(unittest.TestCase):
             if row.parameters.get("atomic_fetch"):
                 self.assertEqual(row.smp, 1, row.name)
 
+    def test_without_smp_there_is_one_hart(self) -> None:
+        self.assertEqual({row.smp for row in ROWS if row.flavour == "up"}, {1})
+
     def test_names_of_guests_are_unique(self) -> None:
         names = [row.name for row in (*matrix.TEST_FULL, *matrix.STRESS_FULL)]
         self.assertEqual(len(names), len(set(names)))
@@ -86,6 +89,10 @@ class Command(unittest.TestCase):
     def test_harts_of_the_flavour(self) -> None:
         self.assertEqual(self.value("ordinary", "-cpu", Machine()), "rv64")
         self.assertEqual(self.value("no-c", "-cpu", Machine()), "rv64,c=false")
+
+    def test_options_of_the_flavour(self) -> None:
+        self.assertEqual(self.value("distribution", "-seed", Machine()), "1")
+        self.assertNotIn("-seed", command("ordinary", Machine()))
 
 
 class Boot(unittest.TestCase):
