@@ -3,8 +3,7 @@
 
 from pathlib import Path
 
-from harness import llvm, paths, progress, store, toolchain
-from harness.debian import SUITES
+from harness import debian, llvm, paths, progress, store, toolchain
 from harness.lock import locked
 from harness.progress import StepFailed
 
@@ -29,7 +28,9 @@ def make(tools: dict[str, str], folder: Path) -> list[object]:
 
 def fetch(folder: Path) -> None:
     """Fetch the source from the first of Debian's suites that has it."""
-    for suite in SUITES:
+    # Says so if this machine has no apt.
+    debian.architecture("the source of OpenSBI")
+    for suite in debian.SUITES:
         try:
             progress.run(f"fetching the source of OpenSBI from {suite}",
                          [paths.SCRIPTS / "fetch-deb.sh", suite, "source", PACKAGE, folder],

@@ -4,8 +4,11 @@ import subprocess
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
-from harness import compressed, llvm, paths
+import test
+from harness import compressed, llvm, opensbi, paths, programs
+from harness.kernel import Kernel
 
 # As llvm-objdump -d prints them.
 CODE = """
@@ -90,3 +93,46 @@ class Objects(unittest.TestCase):
 
     def test_no_code(self) -> None:
         self.assertEqual(self.problems(".data\n.4byte 1\n"), ["made.o has no code that can be read"])
+
+
+class Parts(unittest.TestCase):
+    """All parts of a guest are looked at, with the look itself in a mock."""
+
+    def results(self, *bad: str) -> dict[str, tuple[str, str]]:
+        k = Kernel(Path("tree"), "no-c", True, "7.3.4", "", "k", "kin")
+
+        def problems(_tools: dict[str, str], file: Path) -> list[str]:
+            return [f"{file.name}: nop"] if file.name in bad else []
+
+        with mock.patch.object(compressed, "problems", problems), \
+                mock.patch.object(programs, "init", return_value=Path("init")), \
+                mock.patch.object(programs, "build", return_value={"programs/a": Path("a")}):
+            found = compressed.results(k, {}, {"m": Path("m.ko")}, Path("fw_dynamic.elf"))
+        return {r.name: (r.status, r.detail) for r in found.all}
+
+    def test_none(self) -> None:
+        self.assertEqual({status for status, _ in self.results().values()}, {"pass"})
+        self.assertEqual(len(self.results()), 4)
+
+    def test_each(self) -> None:
+        for file, part in (("fw_dynamic.elf", "OpenSBI"), ("vmlinux", "the kernel"),
+                           ("m.ko", "our modules"), ("init", "programs"), ("a", "programs")):
+            failed = {name: detail for name, (status, detail) in self.results(file).items()
+                      if status == "fail"}
+            self.assertEqual(failed, {f"no compressed instruction in {part}": f"{file}: nop"})
+
+
+class Checked(unittest.TestCase):
+    """Which kernels are looked at."""
+
+    def looked_at(self, flavour: str) -> bool:
+        k = Kernel(Path("tree"), flavour, True, "7.3.4", "", "k", "kin")
+        with mock.patch.object(compressed, "results") as results, \
+                mock.patch.object(opensbi, "without_c", return_value=Path("no-c")):
+            results.return_value.all = []
+            test.built_code(k, {}, {})
+        return bool(results.called)
+
+    def test_those_for_harts_without_them(self) -> None:
+        self.assertTrue(self.looked_at("no-c"))
+        self.assertFalse(self.looked_at("debug"))
