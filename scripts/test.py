@@ -18,6 +18,7 @@ import litmus
 from harness import (
     bare,
     compile_fail,
+    compressed,
     faults,
     fetch_litmus,
     host,
@@ -27,6 +28,7 @@ from harness import (
     lint,
     matrix,
     modules,
+    opensbi,
     progress,
     selftests,
     spike,
@@ -35,6 +37,7 @@ from harness import (
     suite,
     toolchain,
 )
+from harness.flavours import FLAVOURS
 from harness.matrix import R
 from harness.progress import Step, StepFailed
 from harness.results import Result, Results
@@ -73,7 +76,7 @@ def run_row(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Resul
             k = kernel.build(row.flavour, row.hooked, tools)
             built = modules.build(k, tools)
             prepared[key] = (k, built)
-            results.extend(built_code(row, tools, built))
+            results.extend(built_code(k, tools, built))
         k, built = prepared[key]
     except StepFailed as e:
         results.add("build", False, str(e))
@@ -106,10 +109,13 @@ def run_spike(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Res
     return run_row(row, tools, prepared)
 
 
-def built_code(row: matrix.Row, tools: dict[str, str], built: dict[str, Path]) -> Results:
+def built_code(k: kernel.Kernel, tools: dict[str, str], built: dict[str, Path]) -> Results:
     """Check the built modules. Calls that KASAN adds do not count."""
     results = Results()
-    if row.flavour == "ordinary":
+    if not FLAVOURS[k.flavour].compressed:
+        firmware = opensbi.without_c(tools) / "fw_dynamic.elf"
+        results.extend(compressed.results(k, tools, built, firmware))
+    if k.flavour == "ordinary":
         results.extend(compile_fail.on_kernel(built))
         found = stopped.problems(tools, [built[m] for m in matrix.MODULES if m in built])
         results.add("stopped code calls nothing traced", not found, "; ".join(found))

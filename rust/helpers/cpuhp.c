@@ -41,7 +41,8 @@ unsigned int rust_riscv_irq_trigger(unsigned int irq)
 
 bool rust_riscv_sbi_delivers_ipis(void)
 {
-	return riscv_use_sbi_for_rfence();
+	/* The key is there only with CONFIG_SMP. */
+	return IS_ENABLED(CONFIG_SMP) && riscv_use_sbi_for_rfence();
 }
 
 unsigned long rust_riscv_hart_of(unsigned int cpu)

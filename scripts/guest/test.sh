@@ -67,6 +67,16 @@ if [ -e /sys/kernel/debug/dynamic_debug/control ] && [ -e $lines ]; then
 	check "dynamic_debug" dynamic_debug
 fi
 
+# Check that a kernel with KASLR is not where it is linked to: the host gives it a seed.
+text_is_elsewhere() {
+	text=$(sed -n 's/^\([0-9a-f]*\) . _text$/\1/p' /proc/kallsyms)
+	echo "_text is at ${text:=nowhere}"
+	[ "$text" != nowhere ] && [ "$text" != ffffffff80000000 ]
+}
+if zcat /proc/config.gz | grep -q '^CONFIG_RANDOMIZE_BASE=y'; then
+	check "kaslr" text_is_elsewhere
+fi
+
 if [ -n "$CHECK_PAGES" ]; then
 	send pages /sys/kernel/debug/kernel_page_tables
 	check "check_wx_pages" grep -q '^SUCCESS' /sys/kernel/debug/check_wx_pages

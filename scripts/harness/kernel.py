@@ -15,16 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import hooked, paths, progress, source, store, toolchain
+from harness.flavours import FLAVOURS
 from harness.lock import locked
 from harness.progress import StepFailed
-
-FLAVOURS = {
-    "ordinary": ("ordinary.config",),
-    "debug": ("ordinary.config", "debug.config"),
-}
-
-# The size of each kernel in bytes, without its source, which is hard links.
-SIZES = {"ordinary": 1_500_000_000, "debug": 3_000_000_000}
 
 # A file in a tree that may be copied to build other kernels.
 KIN = ".kin"
@@ -55,10 +48,6 @@ class Kernel:
         return self.obj / "arch/riscv/boot/Image"
 
 
-def fragment(flavour: str) -> str:
-    return "".join((paths.SCRIPTS / "config" / f).read_text() for f in FLAVOURS[flavour])
-
-
 def digest(parts: list[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
@@ -72,7 +61,8 @@ def hooks_digest(tree: Path) -> str:
 def describe(src: source.Source, flavour: str, hooks: bool, tools: dict[str, str]) -> Kernel:
     parts = [str(RECIPE), src.identity, src.version, toolchain.identity(tools), flavour]
     kin = digest(parts)
-    parts.append(fragment(flavour))
+    parts.append(FLAVOURS[flavour].fragment)
+    parts += FLAVOURS[flavour].variables
     if hooks:
         parts.append(hooks_digest(src.tree))
     variant = f"{flavour}-hooked" if hooks else flavour
@@ -89,7 +79,7 @@ def make(tools: dict[str, str], tree: Path, *args: object) -> list[object]:
 def configure(tools: dict[str, str], tree: Path, flavour: str) -> None:
     frag = tree / "obj" / "fragment.config"
     frag.parent.mkdir(exist_ok=True)
-    frag.write_text(fragment(flavour))
+    frag.write_text(FLAVOURS[flavour].fragment)
     progress.run(f"configuring the {flavour} kernel",
                  make(tools, tree, f"KCONFIG_ALLCONFIG={frag}", "allnoconfig"),
                  paths.LOGS / f"config-{flavour}.log", env=toolchain.environment())
@@ -134,7 +124,8 @@ def copy_build(seed: Path, tree: Path) -> None:
 def compile_kernel(kernel: Kernel, tools: dict[str, str], tree: Path) -> None:
     what = f"{kernel.flavour}{', hooked' if kernel.hooked else ''}"
     progress.run(f"building the kernel {kernel.version} ({what})",
-                 make(tools, tree, toolchain.jobs(), "Image", "modules"),
+                 make(tools, tree, *FLAVOURS[kernel.flavour].variables, toolchain.jobs(), "Image",
+                      "modules"),
                  paths.LOGS / f"kernel-{kernel.flavour}.log",
                  "The build is started from nothing by the next run.",
                  env=toolchain.environment())
@@ -191,7 +182,7 @@ def build(flavour: str, hooks: bool, tools: dict[str, str]) -> Kernel:
     if store.complete(kernel.tree):
         store.mark(kernel.tree)
         return kernel
-    if hooks:
+    if hooks and FLAVOURS[flavour].stock:
         build(flavour, False, tools)
     with locked(paths.cache() / "kernels.lock", "building a kernel"):
         if store.complete(kernel.tree):
@@ -199,7 +190,7 @@ def build(flavour: str, hooks: bool, tools: dict[str, str]) -> Kernel:
         work = paths.cache() / "kernels" / "work"
         if work.exists():
             store.remove(work)
-        with store.room(work, f"the {flavour} kernel", SIZES[flavour]):
+        with store.room(work, f"the {flavour} kernel", FLAVOURS[flavour].size):
             work.mkdir(parents=True)
             build_in(kernel, src, tools, work)
             install(kernel, work)

@@ -27,6 +27,9 @@ FEW = {"tearing_live": 200, "tearing_rendezvous": 50, "count_rounds": 4, "hotplu
 # For Spike, where a hart is slow, and the harts run in turns.
 FEWEST = {"tearing_live": 100, "tearing_rendezvous": 10, "count_rounds": 1, "hotplug_cycles": 1,
           "hotplug_bound_ms": 15_000}
+# Whatever QEMU is: only with harts that fetch an instruction at once can a pair be guarded without
+# compressed instructions.
+ATOMIC_FETCH = {"atomic_fetch": 1}
 LONG = {"tearing_live": 200_000, "tearing_rendezvous": 50_000, "count_rounds": 200,
         "hotplug_cycles": 20}
 LONG_DEBUG = {"tearing_live": 20_000, "tearing_rendezvous": 2_000, "count_rounds": 50,
@@ -218,6 +221,16 @@ TEST_FULL = tuple(
     Row(flavour, smp, "none", CYCLES, HOURS, script="hotplug", hooked=True)
     for flavour in ("ordinary", "debug")
     for smp in (2, 4, 8)
+) + (
+    # Kernels that others have.
+    Row("rt", 4, "none", LONG_DEBUG, HOURS, hooked=True),
+    Row("rt", 2, "imsic", LONG_DEBUG, HOURS, hooked=True),
+    # QEMU before 10.1 fetches an instruction in two halves, which one hart does not notice.
+    Row("no-c", 1, "none", {**SHORT, **ATOMIC_FETCH}, HOURS, hooked=True),
+    Row("no-c", 2, "none", SHORT, HOURS, hooked=True),
+    Row("distribution", 4, "none", SHORT, HOURS, hooked=True, litmus=LITMUS),
+    Row("no-jump-label", 2, "none", SHORT, HOURS, hooked=True),
+    Row("up", 1, "none", SHORT, HOURS, hooked=True),
 )
 
 # In Spike: the suites that patch text, without those that mostly wait (adversary, guard,
@@ -258,6 +271,7 @@ STRESS_FULL = (
     Stress("debug", 4, "imsic", limits=SLOW, hooked=True, adversary=True),
     Stress("ordinary", 8, "none", hooked=True, adversary=True),
     Stress("debug", 8, "imsic", limits=SLOW, hooked=True),
+    Stress("rt", 4, "none", limits=SLOW, hooked=True, adversary=True),
 )
 
 # The number of rounds of each operation. The minimum counts, since noise only adds to it.
@@ -342,6 +356,8 @@ FAULTS = (
 FAULTS_FULL = FAULTS + tuple(
     Faults(flavour, smp, "none", FAULTS_LONG, HOURS, hooked=True)
     for flavour, smp in (("ordinary", 1), ("ordinary", 4), ("ordinary", 8), ("debug", 4))
+) + (
+    Faults("rt", 4, "none", FAULTS_FEW, HOURS, hooked=True),
 )
 
 

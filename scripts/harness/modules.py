@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from harness import paths, progress, store, toolchain
+from harness.flavours import FLAVOURS
 from harness.kernel import Kernel
 from harness.lock import locked
 from harness.progress import StepFailed
@@ -67,7 +68,8 @@ def build(kernel: Kernel, tools: dict[str, str], top: Path = paths.TOP, out: Pat
             try:
                 progress.run(f"building the modules ({asked.name})",
                              ["make", "-C", kernel.tree, f"O={kernel.obj}",
-                              *toolchain.make_variables(tools), f"M={tree}", f"MO={out}",
+                              *toolchain.make_variables(tools),
+                              *FLAVOURS[kernel.flavour].variables, f"M={tree}", f"MO={out}",
                               toolchain.jobs(), *extra, "modules"],
                              log, env=toolchain.environment())
             except StepFailed:

@@ -5,10 +5,22 @@ import re
 from pathlib import Path
 from typing import Any
 
-from harness import guest, initramfs, kernlog, ktap, matrix, modules, pagetables, paths
+from harness import (
+    guest,
+    initramfs,
+    kernlog,
+    ktap,
+    matrix,
+    modules,
+    opensbi,
+    pagetables,
+    paths,
+    programs,
+)
+from harness.flavours import FLAVOURS
 from harness.guest import Boot, Limits, Machine
 from harness.kernel import Kernel
-from harness.progress import Step, tail
+from harness.progress import Step, StepFailed, tail
 from harness.results import Result, Results
 
 SCRIPT = paths.SCRIPTS / "guest/test.sh"
@@ -22,6 +34,13 @@ def module_parameters(tools: dict[str, str], machine: Machine, built: dict[str, 
     return {f"PARAMS_{name}": " ".join(f"{k}={v}" for k, v in wanted.items()
                                        if k in modules.parameters(built[name]))
             for name in names}
+
+
+def needs_shell(kernel: Kernel) -> None:
+    """Fail if no shell runs in a guest with this kernel."""
+    if not FLAVOURS[kernel.flavour].compressed:
+        raise StepFailed(f"Guests with the {kernel.flavour} kernel have no shell, since Debian's "
+                         "consist of compressed instructions. Only \"make test-full\" boots it.")
 
 
 def boot(kernel: Kernel, tools: dict[str, str], built: dict[str, Path], name: str,
@@ -40,7 +59,15 @@ def boot(kernel: Kernel, tools: dict[str, str], built: dict[str, Path], name: st
     given.update(settings or {})
     image = paths.BUILD / "initramfs" / f"{name}.cpio.gz"
     image.parent.mkdir(parents=True, exist_ok=True)
-    initramfs.build(image, script, [built[m] for m in (*load, *kunit, *samples)], given, files)
+    init = None
+    if not FLAVOURS[kernel.flavour].compressed:
+        if script != SCRIPT:
+            needs_shell(kernel)
+        init = programs.init(kernel, tools)
+        files = programs.build(kernel, tools)
+        tools = {**tools, "OPENSBI": str(opensbi.without_c(tools) / "fw_dynamic.bin")}
+    initramfs.build(image, script, [built[m] for m in (*load, *kunit, *samples)], given, files,
+                    init=init)
     args = guest.command(kernel, tools, image, machine)
     return guest.boot(args, paths.LOGS / f"guest-{name}.log", limits, step, machine.smp,
                       stays=machine.spike)

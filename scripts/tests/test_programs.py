@@ -64,3 +64,34 @@ class Headers(unittest.TestCase):
         old.mkdir(parents=True)
         programs.headers(self.kernel, {"LLVM": "-19"})
         self.assertFalse(old.exists())
+
+
+class Harts(unittest.TestCase):
+    """The harts that a program is compiled for, with a mock in the place of the compiler."""
+
+    def compiled(self, flavour: str) -> list[str]:
+        k = Kernel(Path("tree"), flavour, False, "7.3", "", "k", "")
+        with tempfile.TemporaryDirectory() as folder, \
+                mock.patch.object(paths, "BUILD", Path(folder)), \
+                mock.patch.object(programs, "headers", return_value=Path("include")), \
+                mock.patch("subprocess.run", return_value=mock.Mock(returncode=0)) as run:
+            programs.init(k, {"LLVM": "1"})
+            found = programs.build(k, {"LLVM": "1"})
+        self.assertIn("programs/bpf_fentry", found)
+        return [next(str(w) for w in call.args[0] if str(w).startswith("-march="))
+                for call in run.call_args_list]
+
+    def test_with_compressed_instructions(self) -> None:
+        self.assertEqual(set(self.compiled("ordinary")), {"-march=rv64gc"})
+
+    def test_without(self) -> None:
+        self.assertEqual(set(self.compiled("no-c")), {"-march=rv64g"})
+
+    def test_they_do_not_replace_each_other(self) -> None:
+        with tempfile.TemporaryDirectory() as folder, \
+                mock.patch.object(paths, "BUILD", Path(folder)), \
+                mock.patch.object(programs, "headers", return_value=Path("include")), \
+                mock.patch("subprocess.run", return_value=mock.Mock(returncode=0)):
+            found = {programs.init(Kernel(Path("tree"), flavour, False, "7.3", "", "k", ""),
+                                   {"LLVM": "1"}) for flavour in ("ordinary", "no-c")}
+        self.assertEqual(len(found), 2)

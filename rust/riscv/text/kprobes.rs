@@ -24,12 +24,13 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use riscv::text::{edit::{Edit, Kind, Machine}, kprobes, lock::TextLock};
+/// use riscv::{insn::ALIGN, text::{edit::{Edit, Kind, Machine}, kprobes, lock::TextLock}};
 ///
 /// let machine = Machine { atomic_fetch: true, reruns_accesses: true };
 /// // The first instruction of this function; nobody has a kprobe there.
 /// let addr = kernel::bindings::kfree as *const () as usize & !1;
-/// let edit = Edit::new(machine, addr, &[0; 2], &[1; 2], 0, Kind::Code).map_err(|_| EINVAL)?;
+/// let (old, new) = ([0; ALIGN], [1; ALIGN]);
+/// let edit = Edit::new(machine, addr, &old, &new, 0, Kind::Code).map_err(|_| EINVAL)?;
 ///
 /// assert_eq!(TextLock::with(|lock| kprobes::owner(&edit, lock)), None);
 /// # Ok::<(), Error>(())

@@ -28,6 +28,7 @@ use riscv::{
         Point, //
     },
     compat::errno,
+    insn::ALIGN,
     text::{
         commit,
         edit::{
@@ -62,7 +63,8 @@ use crate::{
     targets::*, //
 };
 
-const C_EBREAK: u16 = 0x9002;
+/// The shortest breakpoint.
+const SHORT_EBREAK: u32 = if ALIGN == 2 { 0x9002 } else { 0x0010_0073 };
 const PAGE_SIZE: usize = kernel::page::PAGE_SIZE;
 
 /// Replaces bytes in a batch of their own.
@@ -78,7 +80,20 @@ fn commit(at: usize, old: &[u8], new: &[u8]) -> Result<Report> {
     })
 }
 
-const HALVES: [[u8; 2]; 2] = [C_LI_0.to_le_bytes(), C_LI_1.to_le_bytes()];
+/// The bytes of an instruction of the shortest length.
+const fn short(bits: u32) -> [u8; ALIGN] {
+    let bytes = bits.to_le_bytes();
+    let mut short = [0; ALIGN];
+    let mut n = 0;
+
+    while n < ALIGN {
+        short[n] = bytes[n];
+        n += 1;
+    }
+    short
+}
+
+const HALVES: [[u8; ALIGN]; 2] = [short(SHORT_LI[0]), short(SHORT_LI[1])];
 
 /// Patches the loader to load its literal, or to return 0 again. Returns the strategy.
 fn load_literal(to: usize) -> Result<Strategy> {
@@ -377,7 +392,7 @@ mod tests {
         }
         let probe = Probe::register()?;
         let mut readers = Readers::waiting(rust_riscv_read_half)?;
-        let (old, new) = (C_LI_0.to_le_bytes(), C_EBREAK.to_le_bytes());
+        let (old, new) = (HALVES[0], short(SHORT_EBREAK));
         let before = probe.hits();
 
         for _ in 0..rounds() {

@@ -77,11 +77,13 @@ mod tests {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
-        assert!(seen_each_time(rust_riscv_read_bytes, [0, 4], |to| {
+        let answers = FILLED.map(|(_, answer)| answer);
+
+        assert!(seen_each_time(rust_riscv_read_bytes, answers, |to| {
             write(
                 rust_riscv_test_call::RUST_RISCV_TEST_SET,
                 read_filled(),
-                &[[1, 5][to]; 8],
+                &[FILLED[to].0; 8],
             )
         })?);
         Ok(())
@@ -150,7 +152,7 @@ mod tests {
             fail_next(1);
             write_after_queue(
                 &queued(at, bytes, false),
-                &queued(read_filled(), &[1; 8], false),
+                &queued(read_filled(), &[FILLED[0].0; 8], false),
             )
         })?);
         Ok(())

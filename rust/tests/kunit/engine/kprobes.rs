@@ -25,6 +25,7 @@ use kernel::{
 
 use riscv::{
     compat::errno,
+    insn::ALIGN,
     text::{
         edit::{
             Edit,
@@ -226,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_kprobe_owns_all_bytes_of_its_instruction() -> Result {
-        for (target, own) in [(WORD.function, 4), (HALF.function, 2)] {
+        for (target, own) in [(WORD.function, 4), (HALF.function, ALIGN)] {
             let probe = hold(Registered::new(target)?)?;
             let start = addr(target);
 

@@ -35,9 +35,6 @@ use crate::{
     }, //
 };
 
-/// `addi zero, zero, 1`, which is a no-op, too.
-const NOP_1: u32 = 0x0010_0013;
-
 /// Returns whether `function` returns `answer` on every online CPU.
 fn all_see(function: Function, answer: u64) -> bool {
     // SAFETY: A target may be called anywhere.

@@ -188,7 +188,8 @@ mod tests {
             atomic_fetch: false,
             reruns_accesses: false,
         };
-        let edit = Edit::new(machine, addr, &[0; 2], &[0; 2], 0, Kind::Code).map_err(|_| EINVAL)?;
+        let bytes = [0; insn::ALIGN];
+        let edit = Edit::new(machine, addr, &bytes, &bytes, 0, Kind::Code).map_err(|_| EINVAL)?;
 
         Owners::new().pin(&edit)
     }
