@@ -151,13 +151,20 @@ int rust_riscv_test_flush_inside_stop(void)
 	return atomic_read(&flushed) ? 0 : -EIO;
 }
 
-#define LINE	pr_debug("rust_riscv_kunit_engine: debug line\n");
-#define LINES	LINE LINE LINE LINE LINE LINE LINE LINE LINE LINE
+#define LINE	pr_debug("rust_riscv_kunit_engine: debug line\n")
+#define LINES	\
+	do { LINE; LINE; LINE; LINE; LINE; LINE; LINE; LINE; LINE; LINE; } while (0)
 
 /* Each message has a static key of its own, and is printed if dynamic debug enables it. */
 static int print_lines(const char *value, const struct kernel_param *param)
 {
-	LINES LINES LINES LINES LINES LINES LINES
+	LINES;
+	LINES;
+	LINES;
+	LINES;
+	LINES;
+	LINES;
+	LINES;
 	return 0;
 }
 
