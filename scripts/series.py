@@ -55,14 +55,19 @@ def write(src: Source, work: Path) -> tuple[list[Path], list[Path]]:
 
 def applies(kernel: Source, src: Source, work: Path, patches: list[Path]) -> tuple[bool, str]:
     """Whether git am applies patches for a kernel to another one, and how that went."""
+    newer = [p for p in patches if not upstream.is_for(p, kernel.version)]
+    patches = [p for p in patches if p not in newer]
     repo = Repository(work, kernel, patches)
     repo.know(src)
     error = repo.am(patches, merge=kernel != src)
     (paths.LOGS / f"series-{work.name}.log").write_text(repo.log)
     if error:
         return False, error.splitlines()[0]
-    merged = ", ".join(p.name for p in repo.merged)
-    return True, f"applied, with -3 for {merged}" if merged else "applied"
+    said = "applied"
+    for what, names in (("with -3 for", repo.merged), ("without those for newer kernels:", newer)):
+        if names:
+            said += f", {what} {', '.join(p.name for p in names)}"
+    return True, said
 
 
 def check(src: Source, older: Source, work: Path, fixes: list[Path], hooks: list[Path]) -> bool:

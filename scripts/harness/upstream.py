@@ -3,7 +3,7 @@
 
 There are two series: the fixes of bugs that mainline has, and the hooks, which need some of
 the fixes. The patches with "Fixes:" at the start of patches/ are in the kernels that are built
-here; those in patches/fixes/ are not, since the hooks change the same lines.
+here; those in patches/fixes/ are not: the hooks change the same lines, or do not need them.
 """
 
 import email
@@ -29,6 +29,8 @@ FORMAT = ("--zero-commit", "--no-signature", "--abbrev=12", "--numbered")
 # There is no git history with the commits in "Fixes:".
 IGNORED = "FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID"
 WIDTH = 74
+# The oldest kernel that a patch is for, if it says so.
+SINCE = re.compile(r"^Cc: .*stable@vger\.kernel\.org>? # (\d+)\.(\d+)\+$", re.MULTILINE)
 EXPORT = re.compile(r"^\+EXPORT_SYMBOL(_GPL|_FOR_MODULES|)\((\w+)", re.MULTILINE)
 
 
@@ -42,6 +44,14 @@ def subject(patch: Path) -> str:
 
 def is_fix(patch: Path) -> bool:
     return bool(re.search(r"^Fixes: ", patch.read_text(), re.MULTILINE))
+
+
+def is_for(patch: Path, version: str) -> bool:
+    """Whether a patch is for a kernel of this version, from its "Cc: stable"."""
+    found = SINCE.search(patch.read_text())
+    if not found:
+        return True
+    return (int(found[1]), int(found[2])) <= tuple(int(n) for n in version.split(".")[:2])
 
 
 def split(patches: Sequence[Path]) -> tuple[list[Path], list[Path]]:

@@ -107,6 +107,13 @@ class Series(unittest.TestCase):
         with self.assertRaises(StepFailed):
             upstream.split([hook, fix])
 
+    def test_for_newer_kernels_only(self) -> None:
+        patch = self.patch("0001-a.patch", FIRST)
+        self.assertTrue(upstream.is_for(patch, "5.0.1"))
+        patch = self.patch("0001-a.patch", FIRST, "\nCc: stable@vger.kernel.org # 7.3+")
+        self.assertEqual([v for v in ("6.12.9", "7.2.13", "7.3.0-rc1", "7.10.1")
+                          if upstream.is_for(patch, v)], ["7.3.0-rc1", "7.10.1"])
+
     def test_exports(self) -> None:
         patch = self.patch("0001-a.patch", "@@ -1 +1,4 @@\n+EXPORT_SYMBOL_GPL(a);\n"
                            "+EXPORT_SYMBOL(b);\n EXPORT_SYMBOL(c);\n"
