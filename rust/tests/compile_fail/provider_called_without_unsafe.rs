@@ -6,7 +6,7 @@
 // expect: E0133: call to unsafe function `queue` is unsafe
 // expect: E0133: call to unsafe function `riscv::text::provider::Provider::breakpoint` is unsafe
 
-//! Having a provider write where one likes, or deal with a breakpoint that nobody has run into.
+//! Has a provider write to any address, or handle a breakpoint that no CPU has hit.
 
 use kernel::bindings::pt_regs;
 use riscv::text::{
@@ -34,9 +34,11 @@ pub fn misuse<P: Provider>(
     P::breakpoint(regs);
 }
 
+/// Calls all functions of a provider.
+///
 /// # Safety
 ///
-/// The caller is the kernel, for a user that wants it so.
+/// The caller is the kernel, on behalf of a user that owns the memory.
 #[cfg(not(misuse))]
 pub unsafe fn right<P: Provider>(
     provider: &mut P,
