@@ -12,6 +12,7 @@ use kernel::bindings::pt_regs;
 use riscv::text::{
     lock::TextLock,
     provider::{
+        Flush,
         Kernel,
         Provider,
         Text, //
@@ -27,7 +28,7 @@ pub fn misuse<P: Provider>(
     texts: &[Text],
     regs: &mut pt_regs,
 ) {
-    let _ = provider.write(kernel, addr, &[0; 4], true);
+    let _ = provider.write(kernel, addr, &[0; 4], Flush::AllCpus);
     let _ = provider.set(kernel, addr, 0, 4);
     let _ = provider.patch(kernel, addr, &[0; 4], lock);
     let _ = provider.queue(kernel, texts);
@@ -50,7 +51,7 @@ pub unsafe fn right<P: Provider>(
 ) {
     // SAFETY: The caller is the kernel, for a user that owns the memory.
     unsafe {
-        let _ = provider.write(kernel, addr, &[0; 4], true);
+        let _ = provider.write(kernel, addr, &[0; 4], Flush::AllCpus);
         let _ = provider.set(kernel, addr, 0, 4);
         let _ = provider.patch(kernel, addr, &[0; 4], lock);
         let _ = provider.queue(kernel, texts);
