@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Measures CPUs that come online, whoever enables their IPIs: `rust_riscv_cpuhp_meter/` in
-//! debugfs. Reading a file takes CPUs off and brings them back:
+//! A module that measures how CPUs come online, whoever enables their IPIs. Each file in
+//! `rust_riscv_cpuhp_meter/` in debugfs is a measurement. All but the last take the last CPU
+//! offline and bring it online again:
 //!
-//! - `cycle`: the last CPU; nanoseconds that it takes to go off, and to come back;
-//! - `first_ipi`: the last CPU; nanoseconds from its being told to start until it answers an IPI;
-//! - `first_ipi_asleep`: the same while a state makes its hotplug thread sleep, as for `stall`;
-//! - `stall`: the last CPU. A state of ours has its hotplug thread sleep for a second, behind
-//!   `workqueue:online` and, since this module is loaded first, before whatever is set up later.
-//!   Meanwhile the CPU gets a call, a wake-up and a work item; nanoseconds until it has answered
-//!   each.
-//! - `listening`: takes none off; how many CPUs listen to the SBI IPI.
+//! - `cycle`: nanoseconds for going offline, and for coming online;
+//! - `first_ipi`: nanoseconds from the start of the CPU until it answers an IPI;
+//! - `first_ipi_asleep`: the same while a state makes the CPU's hotplug thread sleep, as for
+//!   `stall`;
+//! - `stall`: a state makes the hotplug thread sleep for a second, after `workqueue:online` and,
+//!   since this module is loaded first, before states that are set up later. Meanwhile the CPU is
+//!   sent a function call, a wake-up and a work item; nanoseconds until it has answered each;
+//! - `ipi_enabled`: the number of CPUs on which the SBI IPI is enabled.
 
 use kernel::{
     bindings::{
@@ -321,11 +322,11 @@ fn send_call(n: u32, cpu: u32, question: &'static Question) {
     unsafe { bindings::rust_riscv_test_send_call(n, cpu, Some(answer), question.data()) };
 }
 
-/// Asks a CPU that is on its way, and online.
+/// Sends a call, a wake-up and a work item to a CPU that is online, but still in its hotplug states.
 fn ask(cpu: u32) -> Result {
     ASLEEP.wait()?;
-    // The first IPI of a kind gets a CPU out of `wfi` even if it does not listen: the firmware's
-    // own interrupt does. But it stays pending, and so the next of that kind is not sent.
+    // The first IPI of a kind wakes a CPU from `wfi` even if the IPI is disabled there, since the
+    // firmware's own interrupt does. But it stays pending, so the next of that kind is not sent.
     send_call(0, cpu, &FIRST_CALL);
     send_call(1, cpu, &CALL);
     WAKE_UP.sent.now();
@@ -349,7 +350,7 @@ fn ask_on_its_way(cpu: u32) -> Result {
     ran.and(brought_up).and(asked)
 }
 
-/// How long the last CPU leaves a call, a wake-up and a work item unanswered.
+/// Returns how long the last CPU does not answer a call, a wake-up and a work item.
 fn stall() -> Result<[u64; 3]> {
     let cpu = last()?;
 
@@ -380,9 +381,9 @@ fn stall() -> Result<[u64; 3]> {
     result
 }
 
-/// How many CPUs listen to the SBI IPI.
-fn listening() -> usize {
-    extern "C" fn listens() -> usize {
+/// Returns the number of CPUs on which the SBI IPI is enabled.
+fn ipi_enabled() -> usize {
+    extern "C" fn is_enabled() -> usize {
         const SSIE: usize = 1 << 1;
         let sie: usize;
 
@@ -392,12 +393,12 @@ fn listening() -> usize {
     }
 
     Iterator::chain(core::iter::once(0), others())
-        // SAFETY: `listens` may be called anywhere.
-        .filter(|&cpu| unsafe { bindings::rust_riscv_test_call_on(cpu, Some(listens)) } == 1)
+        // SAFETY: `is_enabled` may be called anywhere.
+        .filter(|&cpu| unsafe { bindings::rust_riscv_test_call_on(cpu, Some(is_enabled)) } == 1)
         .count()
 }
 
-/// Somebody else who has taken the SBI IPI's state, and enables it.
+/// Another owner of the SBI IPI's state, which enables the IPI.
 struct Take;
 
 #[vtable]
@@ -446,8 +447,8 @@ fn make_files<'data, 'dir>(one: &'data Mutex<()>, dir: &'dir ScopedDir<'data, 'd
         let _one = one.lock();
         show(f, first_ipi(true))
     });
-    dir.read_callback_file(c"listening", one, &|_: &Mutex<()>, f| {
-        writeln!(f, "{}", listening())
+    dir.read_callback_file(c"ipi_enabled", one, &|_: &Mutex<()>, f| {
+        writeln!(f, "{}", ipi_enabled())
     });
     dir.read_callback_file(c"stall", one, &|one: &Mutex<()>, f| {
         let _one = one.lock();
