@@ -443,6 +443,16 @@ def emulated(qemu_version: str) -> dict[str, int]:
     return found
 
 
+@dataclass
+class InTree:
+    """A kernel tree with our sources in it, in which kunit.py runs the suites."""
+
+    name: str = "in-tree"
+
+
+IN_TREE = (InTree(),)
+
+
 class Named(Protocol):
     @property
     def name(self) -> str: ...
