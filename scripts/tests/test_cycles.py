@@ -270,7 +270,7 @@ class Taking(unittest.TestCase):
 
 
 class Writing(unittest.TestCase):
-    def test_what_rvsim_boots(self) -> None:
+    def test_files_that_rvsim_boots(self) -> None:
         with tempfile.TemporaryDirectory() as name:
             memory = Path(name) / "memory"
             with memory.open("wb") as file:

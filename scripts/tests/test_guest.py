@@ -76,7 +76,7 @@ class Named(unittest.TestCase):
         boot = Boot(outcome=outcome, lines=list(lines or (self.STARTED,)))
         return [r.name for r in suite.ending(boot).failures()]
 
-    def test_that_never_started(self) -> None:
+    def test_not_started(self) -> None:
         self.assertEqual(self.failures("died", "qemu: cannot set up guest memory"),
                          ["guest started"])
 
@@ -94,6 +94,6 @@ class Said(unittest.TestCase):
     def test_sent(self) -> None:
         self.assertEqual(guest.sent(list(self.LINES), "pages"), ["one", ""])
 
-    def test_what_is_not_whole_is_none(self) -> None:
+    def test_incomplete_file_is_none(self) -> None:
         self.assertIsNone(guest.sent(list(self.LINES), "cut"))
         self.assertIsNone(guest.sent(list(self.LINES), "stats"))

@@ -96,12 +96,12 @@ class Complaints(unittest.TestCase):
                 with self.subTest(stamp + text):
                     self.assertEqual(kernlog.complaints(["", stamp + text]), [1])
 
-    def test_a_guest_that_is_well(self) -> None:
+    def test_clean_log(self) -> None:
         for text in WELL:
             with self.subTest(text):
                 self.assertEqual(kernlog.complaints([f"[    3.141593][    T1] {text}"]), [])
 
-    def test_files_are_data(self) -> None:
+    def test_files_that_the_guest_sends_are_ignored(self) -> None:
         line = "[    3.141593][    T1] guest-c-7: WARNING: CPU: 1 PID: 77 at f"
         self.assertEqual(kernlog.complaints([line]), [])
         # Nobody else's words are.

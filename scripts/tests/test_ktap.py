@@ -62,7 +62,7 @@ class Parse(unittest.TestCase):
         self.assertNotIn("some", self.parse(found))
         self.assertEqual(self.parse(found, end=False)["some"], "fail")
 
-    def test_an_assertion_that_kunit_was_not_told_of(self) -> None:
+    def test_assertion_on_another_thread(self) -> None:
         found = tree(suite("s", leaf("good", Status.SUCCESS)))
         names = self.parse(found, "    # good: ASSERTION FAILED at rust/tests/kunit/engine/engine.rs:33",
                            "rust_kernel: Failure not reported to KUnit since this is a non-KUnit")

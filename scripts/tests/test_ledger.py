@@ -98,7 +98,7 @@ class Operations(unittest.TestCase):
         self.assertEqual(found.lines(), ["ledger: a.stops harts=4 ipi=sbi c=4 rust=0",
                                          "ledger: a.interrupted harts=4 ipi=sbi c=12 rust=0"])
 
-    def test_one_that_was_not_counted(self) -> None:
+    def test_operation_not_counted(self) -> None:
         with self.assertRaisesRegex(StepFailed, "4 operations, and 3 were counted"):
             ledger.operations(list(self.SAID), [line()] * 3, 4, "sbi")
 
@@ -156,7 +156,7 @@ class Bounds(unittest.TestCase):
         bound = Bound("keys-enable", "flushes", 5, minimum=5)
         self.assertEqual((bound.least(1), bound.least(2)), (0, 5))
 
-    def test_what_others_need_has_a_minimum(self) -> None:
+    def test_flushes_for_other_harts_have_a_minimum(self) -> None:
         exact = {bound.operation for bound in matrix.LEDGER_BOUNDS
                  if bound.column == "flushes" and bound.least(2) == bound.most(2) > 0}
         self.assertEqual(exact, {"key-enable", "key-disable", "keys-enable", "keys-disable",
@@ -164,10 +164,10 @@ class Bounds(unittest.TestCase):
                                  *(f"bpf-{what}-{times}" for what in ("attach", "detach")
                                    for times in (1, 100))})
 
-    def test_nothing_counted(self) -> None:
+    def test_no_operations(self) -> None:
         self.assertEqual(len(self.failures()), len(KNOWN) + 2)
 
-    def test_c_that_flushes_too_little(self) -> None:
+    def test_too_few_flushes_by_c(self) -> None:
         found = operation("ftrace-enable", BY_SBI)
         self.assertEqual(self.failures(*all_known(), found, functions=2),
                          ["ledger.C flushes for each function"])
@@ -179,7 +179,7 @@ class Bounds(unittest.TestCase):
 
 
 class Read(unittest.TestCase):
-    def test_what_the_guest_says_is_wrong(self) -> None:
+    def test_invalid_output_of_the_guest(self) -> None:
         boot = Boot(outcome="exit", status=0,
                     lines=["[    1.000000][    T1] guest: not ok c ftrace-enable: EBUSY"])
         row = matrix.LEDGER[0]

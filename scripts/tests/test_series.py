@@ -83,9 +83,7 @@ class Text(unittest.TestCase):
 
 class Series(unittest.TestCase):
     def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.folder = Path(temporary.name)
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
         tree = self.folder / "linux"
         (tree / "mm").mkdir(parents=True)
         (tree / "mm/a.c").write_text(TEXT)
@@ -208,7 +206,7 @@ class Ours(unittest.TestCase):
 
 
 class Files(unittest.TestCase):
-    def test_no_patch_has_what_patch_leaves_behind(self) -> None:
+    def test_no_orig_or_rej_files_in_patches(self) -> None:
         for patch in sorted(paths.PATCHES.glob("**/*.patch")):
             with self.subTest(patch=patch.name):
                 self.assertNotRegex(patch.read_text(), r"(?m)^\+\+\+ \S+\.(orig|rej)$")
