@@ -10,7 +10,6 @@ import functools
 import os
 import secrets
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,41 +47,16 @@ from harness.results import Result, Results
 Prepared = dict[tuple[str, bool], tuple[kernel.Kernel, dict[str, Path]]]
 
 
-def show(name: str, results: Results) -> None:
-    for r in results.failures():
-        detail = f": {r.detail}" if r.detail else ""
-        print(f"  FAILED {name}: {r.name}{detail}", flush=True)
-
-
-def guarded(name: str, function: Callable[[], Results]) -> Results:
-    """Run a part of the suite. Any exception in it is a failure of this part only."""
-    try:
-        results = function()
-    except StepFailed as e:
-        results = Results()
-        results.add(name, False, str(e))
-    except Exception as e:  # noqa: BLE001 any exception is a failed row
-        traceback.print_exc()
-        results = Results()
-        results.add(name, False, repr(e))
-    show(name, results)
-    return results
-
-
 def run_row(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Results:
     """Build what a guest needs, boot it, and collect its results."""
     results = Results()
     key = (row.flavour, row.hooked)
-    try:
-        if key not in prepared:
-            k = kernel.build(row.flavour, row.hooked, tools)
-            built = modules.build(k, tools)
-            prepared[key] = (k, built)
-            results.extend(built_code(k, tools, built))
-        k, built = prepared[key]
-    except StepFailed as e:
-        results.add("build", False, str(e))
-        return results
+    if key not in prepared:
+        k = kernel.build(row.flavour, row.hooked, tools)
+        built = modules.build(k, tools)
+        prepared[key] = (k, built)
+        results.extend(built_code(k, tools, built))
+    k, built = prepared[key]
     missing = [m for m in matrix.MODULES if m not in built]
     if missing:
         results.add("build", False, f"no {', '.join(missing)} came of it")
@@ -186,24 +160,24 @@ def main() -> int:
     tools = toolchain.load(*["cargo"] if models else [], *["spike"] if spikes else [])
 
     step = Step("host tests")
-    all_results = guarded("host", lambda: host.run(tools))
+    all_results = suite.guarded("host", lambda: host.run(tools))
     step.done(all_results.short())
     if args.host:
         return all_results.report()
 
     if matrix.matches(args.only, "lint"):
-        all_results.extend(guarded("lint", lambda: lint.run(tools, [])))
+        all_results.extend(suite.guarded("lint", lambda: lint.run(tools, [])))
 
     if models:
-        all_results.extend(guarded("litmus", lambda: litmus.run_all(tools)))
+        all_results.extend(suite.guarded("litmus", lambda: litmus.run_all(tools)))
 
     run = Run(tools, args.full)
     for part in PARTS:
         for row in matrix.select(args.only, part.rows(args.full)):
-            all_results.extend(guarded(row.name, functools.partial(part.boot, row, run)))
+            all_results.extend(suite.guarded(row.name, functools.partial(part.boot, row, run)))
     if args.full and not args.only:
         import defects
-        all_results.extend(guarded("defects", lambda: defects.run_all(tools, "")))
+        all_results.extend(suite.guarded("defects", lambda: defects.run_all(tools, "")))
     print(f"{progress.clock(time.monotonic() - start)} all of it", flush=True)
     return all_results.report()
 

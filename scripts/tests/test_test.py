@@ -8,7 +8,7 @@ from unittest import mock
 
 import litmus
 import test
-from harness import herd, loom, source
+from harness import herd, loom, source, suite
 from harness.progress import StepFailed
 from harness.results import Results
 
@@ -31,7 +31,7 @@ class Guarded(unittest.TestCase):
     def results(self, function: Callable[[], Results]) -> tuple[list[tuple[str, str, str]], str]:
         with contextlib.redirect_stdout(io.StringIO()) as out, \
              contextlib.redirect_stderr(out):
-            found = test.guarded("row", function)
+            found = suite.guarded("row", function)
         return [(r.name, r.status, r.detail) for r in found.all], out.getvalue()
 
     def test_results_are_returned(self) -> None:
@@ -50,7 +50,7 @@ class Guarded(unittest.TestCase):
 
     def test_an_interruption_is_none(self) -> None:
         with self.assertRaises(KeyboardInterrupt):
-            test.guarded("row", mock.Mock(side_effect=KeyboardInterrupt))
+            suite.guarded("row", mock.Mock(side_effect=KeyboardInterrupt))
 
 
 class Names(unittest.TestCase):
