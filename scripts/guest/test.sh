@@ -82,13 +82,12 @@ if [ -n "$CHECK_PAGES" ]; then
 	check "check_wx_pages" grep -q '^SUCCESS' /sys/kernel/debug/check_wx_pages
 fi
 
-reverse=
+loaded=
 for m in $LOAD $KUNIT; do
-	grep -q "^$m " /proc/modules && reverse="$m $reverse"
+	grep -q "^$m " /proc/modules && loaded="$loaded $m"
 done
-for m in $reverse; do
-	unload "$m"
-done
+# shellcheck disable=SC2086 # a list of modules
+unload_all $loaded
 
 dmesg > /tmp/dmesg
 
