@@ -3,14 +3,13 @@
 import io
 import json
 import socket
-import struct
 import tempfile
 import types
 import unittest
 from pathlib import Path
 
 import cycles as script
-from harness import cycles, fdt, gdb, initramfs, paths, snapshot
+from harness import cycles, gdb, initramfs, paths, snapshot
 from harness.cycles import Figure, Region, Symbols
 from harness.progress import Step
 
@@ -131,37 +130,6 @@ class Names(unittest.TestCase):
         outside = (0x10000, 0x80000400, 0xffffffc000000000)
         self.assertEqual([self.symbols.name(pc) for pc in outside],
                          ["(user)", "(OpenSBI)", "(elsewhere)"])
-
-
-def tree(node: bytes, *props: tuple[int, bytes]) -> bytes:
-    def word(value: int) -> bytes:
-        return struct.pack(">I", value)
-
-    strings = b"bootargs\0stdout-path\0"
-    out = word(1) + b"\0\0\0\0" + word(1) + fdt.padded(node + b"\0")
-    for name, value in props:
-        out += word(3) + word(len(value)) + word(name) + fdt.padded(value)
-    out += word(2) + word(2) + word(9)
-    head = fdt.HEADER.pack(fdt.MAGIC, 40 + 16 + len(out) + len(strings), 56, 56 + len(out), 40,
-                           17, 16, 0, len(strings), len(out))
-    return head + b"\0" * 16 + out + strings
-
-
-class DeviceTree(unittest.TestCase):
-    def test_property_is_replaced_and_others_stay(self) -> None:
-        changed = fdt.with_properties(tree(b"chosen", (0, b"old\0"), (9, b"uart\0")), "chosen",
-                                      {"bootargs": b"new one\0"})
-        self.assertEqual(changed, tree(b"chosen", (0, b"new one\0"), (9, b"uart\0")))
-
-    def test_new_name(self) -> None:
-        changed = fdt.with_properties(tree(b"chosen"), "chosen", {"path": b"1"})
-        self.assertTrue(changed.endswith(b"bootargs\0stdout-path\0path\0"))
-
-    def test_no_such_node(self) -> None:
-        with self.assertRaises(ValueError):
-            fdt.with_properties(tree(b"cpus"), "chosen", {})
-        with self.assertRaises(ValueError):
-            fdt.with_properties(b"\0" * 64, "chosen", {})
 
 
 class Protocol(unittest.TestCase):
