@@ -122,7 +122,7 @@ def whole(kernel: Kernel, found: dict[str, str], wanted: tuple[str, ...], side: 
     results = Results()
     tests = tests_in(kernel.tree / FTRACE, wanted)
     ran = len([n for n in found if n.startswith("ftracetest ") and "(instance)" not in n])
-    results.add(f"all wanted of ftracetest with {side}", ran == tests != 0,
+    results.add(f"each wanted test of ftracetest ran with {side}", ran == tests != 0,
                 f"{ran} of {tests} ended")
     for name in ("kprobes_test", BUILT_IN_SUITE):
         any_ran = any(n.startswith(f"kunit {name}.") for n in found)
@@ -143,9 +143,9 @@ def at_work(boot: Boot) -> Results:
     results = Results()
     before, after = calls(boot, "before"), calls(boot, "after")
     made = {kind: n - before.get(kind, 0) for kind, n in after.items()}
-    results.add("Rust did the patching",
+    results.add("Rust has patched text",
                 all(made.get(kind) for kind in ("write", "patch", "queue")), f"calls: {made}")
-    results.add("nothing was left to C", made.get("c_fallbacks") == 0, f"calls: {made}")
+    results.add("no write fell back to C", made.get("c_fallbacks") == 0, f"calls: {made}")
     return results
 
 

@@ -24,7 +24,7 @@ def at_work(boot: Boot) -> Results:
     """
     results = Results()
     made = selftests.calls(boot, "after")
-    results.add("Rust did the patching", bool(made.get("patch") or made.get("queue")),
+    results.add("Rust has patched text", bool(made.get("patch") or made.get("queue")),
                 f"calls: {made}")
     return results
 
