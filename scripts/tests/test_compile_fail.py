@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/compile_fail.py, with a shell script as the compiler."""
 
 import tempfile
 import unittest
@@ -6,7 +7,7 @@ from pathlib import Path
 
 from harness import compile_fail, paths
 
-# A compiler that refuses what the source says, with and without --cfg misuse.
+# A compiler that prints the errors in the source, with and without --cfg misuse.
 RUSTC = """#!/bin/sh
 for word in "$@"; do source=$word; done
 case "$*" in

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of "make cycles": figures, profile, and taking a machine over from QEMU."""
 
 import io
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is fetched from Debian's archive: which package of which suite is taken."""
+"""Tests of harness/debian.py: which package of which suite is fetched."""
 
 import os
 import tempfile
@@ -21,7 +21,7 @@ class Program(unittest.TestCase):
         os.environ.pop("GUEST_BASH", None)
 
     def fetch(self, *, fails: tuple[str, ...]) -> mock.Mock:
-        """Stands in for fetch-deb.sh, which fails for these suites."""
+        """A replacement for progress.run() with fetch-deb.sh, which fails for these suites."""
         def run(_what: str, command: list[Path | str], _log: Path, _hint: str = "") -> None:
             _, suite, _, package, folder = map(str, command)
             self.asked.append(suite)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of defects.py, and of the defects in rust/tests/defects/."""
 
 import re
 import subprocess
@@ -19,7 +20,7 @@ def defect(expect: str) -> defects.Defect:
 
 
 def found(expect: str, outcome: str, lines: list[str]) -> bool:
-    """Whether a guest that ends so counts as having found the defect."""
+    """Whether a guest with this outcome and console counts as having found the defect."""
     boot = Boot(outcome=outcome, lines=lines)
     names = [r.name for r in suite.ending(boot).failures()]
     return defects.seen(defect(expect), names + defects.died_in(defect(expect), boot))

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/figures.py, and of the guest's scripts that print figures."""
 
 import os
 import re
@@ -86,7 +87,7 @@ class Required(unittest.TestCase):
                          [str(matrix.BARRIER_PAIRS)])
 
 
-# What the guest's scripts are given here instead of a kernel.
+# Replacements for the guest's functions and programs.
 FUNCTIONS = """
 say() { echo "[    3.141593] guest: $*"; }
 load() { :; }

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/guest.py, with shells instead of QEMU."""
 
 import tempfile
 import unittest
@@ -14,7 +15,7 @@ DOWN = "echo '[    3.150000] reboot: Power down'"
 
 
 class Ending(unittest.TestCase):
-    """Shells in the place of QEMU, which write what a guest's console has."""
+    """Shells instead of QEMU, which print the console output of a guest."""
 
     def boot(self, script: str, stays: bool = False, **limits: float) -> Boot:
         with tempfile.TemporaryDirectory() as folder:
@@ -68,7 +69,7 @@ class Ending(unittest.TestCase):
 
 
 class Named(unittest.TestCase):
-    """A defect is found where the guest dies, not where it hangs for whatever reason."""
+    """A defect is found if the guest dies, not if it hangs, which can have other reasons."""
 
     STARTED = "[    1.0][    T1] guest: ok insmod.rust_riscv"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Our sources in a kernel tree."""
+"""Tests of harness/in_tree.py, with small trees."""
 
 import errno
 import os
@@ -195,7 +195,7 @@ class Folder(Fixture):
 class GitFixture(Fixture):
     def setUp(self) -> None:
         super().setUp()
-        # Not as anybody here has configured git.
+        # Independent of the git configuration of this user and machine.
         ours = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
         kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
         self.enterContext(mock.patch.dict(os.environ, kept | ours, clear=True))
@@ -275,7 +275,7 @@ class Kunit(Fixture):
                         f"\"sub_groups\": []}}' > {self.folder}/out/kunit.json\n")
         self.assertEqual(self.kunit(write_report % "PASS"), [("a", "pass")])
         self.assertEqual(self.kunit(write_report % "FAIL" + "exit 1\n"), [("a", "fail")])
-        # Not the report of the run before.
+        # The report of an earlier run is not used.
         self.assertEqual(self.kunit("exit 1\n"), [("kunit.py", "fail")])
         self.assertEqual(self.kunit(""), [("kunit.py", "fail")])
         self.assertEqual(self.kunit(write_report % "PASS" + "exit 1\n"),

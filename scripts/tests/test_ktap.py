@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/ktap.py."""
 
 import unittest
 from enum import Enum
@@ -34,7 +35,7 @@ def lines(*text: str, end: bool = True) -> list[str]:
 
 
 class Parse(unittest.TestCase):
-    """What we make of what the kernel's parser, of which this is a stub, has found."""
+    """The results that are made of what the kernel's parser, here a stub, returns."""
 
     def parse(self, found: SimpleNamespace, *text: str, end: bool = True) -> dict[str, str]:
         kunit = mock.Mock(TestStatus=Status)

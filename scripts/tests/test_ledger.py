@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/ledger.py."""
 
 import unittest
 from unittest import mock
@@ -14,7 +15,7 @@ NAMES = ("kernel-fence.i", "firmware-fence.i", "kernel-sfence.vma", "firmware-sf
 
 
 def counted(**numbers: int) -> Counts:
-    """What the plugin counts: the names in numbers with "_" for "-" and "."."""
+    """A line of the plugin. In the names of numbers "_" stands for "-" and "."."""
     found = dict.fromkeys(NAMES, 0)
     for name, number in numbers.items():
         found[next(n for n in NAMES if n.replace("-", "_").replace(".", "_") == name)] = number
@@ -31,7 +32,7 @@ BY_SBI = {"flush_icache_all": 1, "sbi_remote_fence_i": 1, "kernel_fence_i": 1,
 BY_IPI = {"flush_icache_all": 1, "smp_call_function_many_cond": 1, "kernel_fence_i": 5,
           "ipi_remote_fence_i": 4}
 
-# What each operation of known cost is counted as, on 4 harts with SBI IPIs.
+# The costs of each operation of known cost, on 4 harts with SBI IPIs.
 KNOWN: dict[str, Counts] = {
     "known-nothing": {},
     "known-flush": BY_SBI,

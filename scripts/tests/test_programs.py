@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/programs.py."""
 
 import os
 import tempfile
@@ -10,7 +11,7 @@ from harness import paths, programs
 from harness.kernel import Kernel
 from harness.progress import StepFailed
 
-# A make whose headers target installs two files, and that dies between them.
+# A make whose target "headers" installs two files, and which can die between them.
 MAKE = """#!/bin/sh
 for word in "$@"; do
     case $word in

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests of what is expected of the kernel's own tests."""
+"""Tests of harness/selftests.py."""
 
 import tempfile
 import unittest

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The series as it is sent to the kernel's maintainers."""
+"""Tests of series.py and harness/upstream.py, and of our series."""
 
 import re
 import shutil

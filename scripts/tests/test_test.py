@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of test.py, suite.guarded() and litmus.run_all()."""
 
 import contextlib
 import io

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/threads.py."""
 
 import tempfile
 import unittest
@@ -39,7 +40,7 @@ class Folder(unittest.TestCase):
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
 
     def sources(self, **files: str) -> Sources:
-        """Ours are these; names are those of files, with "_" for the dot."""
+        """Sources with these files. In their names "_" stands for the dot."""
         found = Sources(mock.create_autospec(hooked.Tree))
         found.ours = [f for name, text in files.items()
                       for f in functions.find(name.replace("_", ".", 1), text)]
@@ -53,7 +54,7 @@ class Folder(unittest.TestCase):
         return tied
 
     def wrong(self, header: str, p0: str = RELEASE, p1: str = ACQUIRE, **files: str) -> str:
-        """What is wrong with the first line."""
+        """The problem of the first line of the header."""
         tied = self.read(header, p0, p1, **files)
         try:
             tied.check(tied.ties[0])
@@ -151,7 +152,7 @@ fn take() { ready.load(Relaxed); smp_mb(Read); }
         self.assertEqual(self.wrong(" * P0: f; ready is READY", a_rs=code), "")
 
     def test_relaxed_load(self) -> None:
-        # An arrival that is fully ordered does not stand for the look behind it.
+        # A fully ordered arrival does not make the later read an acquire.
         p0 = "\tint r0 = atomic_inc_return_relaxed(ready);\n\tint r1 = atomic_read_acquire(ready);"
         code = "fn f() { ready.fetch_add(1, Full); ready.load(%s); }"
         self.assertEqual(self.wrong(" * P0: f", p0, a_rs=code % "Acquire"), "")
