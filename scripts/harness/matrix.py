@@ -574,7 +574,7 @@ def figures_of(bench: Bench) -> list[Wanted]:
         found += wanted("first-ipi", against="c")
         found += wanted("first-ipi", "first-ipi-idle", against="late")
     else:
-        raise ValueError(f"nobody has said what {bench.name} measures")
+        raise ValueError(f"the figures of {bench.name} are not listed here")
     return found
 
 
