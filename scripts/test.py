@@ -100,7 +100,7 @@ def built_code(k: kernel.Kernel, tools: dict[str, str], built: dict[str, Path]) 
 
 @dataclass
 class Run:
-    """What all parts of the suite share."""
+    """The state that all parts of the suite share."""
 
     tools: dict[str, str]
     full: bool

@@ -333,7 +333,7 @@ class Measuring(unittest.TestCase):
         measured, problems, machine = self.measure(9)
         self.assertEqual(problems, [])
         self.assertEqual(measured.cycles, 9_999)
-        # As sampled: idle begins at a sample, and ends at one that is seldom.
+        # Idle time begins at a sample, and ends at one of those that are rarer while idle.
         self.assertLess(abs(measured.idle - 8000), script.EVERY + script.IDLE_EVERY)
         self.assertEqual(sum(spent for spent, _ in measured.profile.values()),
                          measured.cycles - measured.idle)
