@@ -9,10 +9,11 @@ Ends with "N passed, N failed".
 """
 
 import argparse
+import functools
 import os
 import secrets
 
-from harness import kernel, matrix, progress, stress, toolchain
+from harness import kernel, matrix, progress, stress, suite, toolchain
 from harness.flavours import FLAVOURS
 from harness.results import Results
 
@@ -38,10 +39,8 @@ def main() -> int:
     rows = chosen(args.only)
     for row in rows:
         row.hooked = kernel.hooks_wanted()
-        found = stress.boot_row(row, tools, args.seed, max(args.duration // len(rows), 10))
-        for r in found.failures():
-            print(f"  FAILED {row.name}: {r.name}: {r.detail}", flush=True)
-        results.extend(found)
+        results.extend(suite.guarded(row.name, functools.partial(
+            stress.boot_row, row, tools, args.seed, max(args.duration // len(rows), 10))))
     return results.report()
 
 

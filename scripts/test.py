@@ -10,9 +10,10 @@ import functools
 import os
 import secrets
 import time
-import traceback
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Generic
 
 import litmus
 from harness import (
@@ -46,41 +47,16 @@ from harness.results import Result, Results
 Prepared = dict[tuple[str, bool], tuple[kernel.Kernel, dict[str, Path]]]
 
 
-def show(name: str, results: Results) -> None:
-    for r in results.failures():
-        detail = f": {r.detail}" if r.detail else ""
-        print(f"  FAILED {name}: {r.name}{detail}", flush=True)
-
-
-def guarded(name: str, function: Callable[[], Results]) -> Results:
-    """Run a part of the suite. Any exception in it is a failure of this part only."""
-    try:
-        results = function()
-    except StepFailed as e:
-        results = Results()
-        results.add(name, False, str(e))
-    except Exception as e:  # noqa: BLE001 any exception is a failed row
-        traceback.print_exc()
-        results = Results()
-        results.add(name, False, repr(e))
-    show(name, results)
-    return results
-
-
 def run_row(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Results:
     """Build what a guest needs, boot it, and collect its results."""
     results = Results()
     key = (row.flavour, row.hooked)
-    try:
-        if key not in prepared:
-            k = kernel.build(row.flavour, row.hooked, tools)
-            built = modules.build(k, tools)
-            prepared[key] = (k, built)
-            results.extend(built_code(k, tools, built))
-        k, built = prepared[key]
-    except StepFailed as e:
-        results.add("build", False, str(e))
-        return results
+    if key not in prepared:
+        k = kernel.build(row.flavour, row.hooked, tools)
+        built = modules.build(k, tools)
+        prepared[key] = (k, built)
+        results.extend(built_code(k, tools, built))
+    k, built = prepared[key]
     missing = [m for m in matrix.MODULES if m not in built]
     if missing:
         results.add("build", False, f"no {', '.join(missing)} came of it")
@@ -122,20 +98,46 @@ def built_code(k: kernel.Kernel, tools: dict[str, str], built: dict[str, Path]) 
     return results
 
 
-# The guests of "make test", and of "make test-full".
-TABLES: tuple[tuple[tuple[matrix.Named, ...], tuple[matrix.Named, ...]], ...] = (
-    (matrix.TEST, matrix.TEST_FULL), (matrix.SPIKE, matrix.SPIKE),
-    (matrix.SELFTESTS, matrix.SELFTESTS_FULL), (matrix.STRESS, matrix.STRESS_FULL),
-    (matrix.LEDGER, matrix.LEDGER_FULL), (matrix.FAULTS, matrix.FAULTS_FULL),
-    ((), matrix.FETCH_FULL),
-    (matrix.BARE, matrix.BARE_FULL))
+@dataclass
+class Run:
+    """The state that all parts of the suite share."""
+
+    tools: dict[str, str]
+    full: bool
+    prepared: Prepared = field(default_factory=dict)
+
+
+@dataclass
+class Part(Generic[R]):
+    """The guests of "make test" and of "make test-full", and what boots one of them."""
+
+    usual: tuple[R, ...]
+    full: tuple[R, ...]
+    boot: Callable[[R, Run], Results]
+
+    def rows(self, full: bool) -> tuple[R, ...]:
+        return self.full if full else self.usual
+
+
+PARTS: tuple[Part[Any], ...] = (
+    Part(matrix.TEST, matrix.TEST_FULL, lambda row, run: run_row(row, run.tools, run.prepared)),
+    Part(matrix.SPIKE, matrix.SPIKE, lambda row, run: run_spike(row, run.tools, run.prepared)),
+    Part(matrix.SELFTESTS, matrix.SELFTESTS_FULL, lambda row, run: selftests.boot_row(
+        row, run.tools, matrix.FTRACETEST if run.full else matrix.FTRACETEST_SHORT)),
+    Part(matrix.STRESS, matrix.STRESS_FULL, lambda row, run: stress.boot_row(
+        row, run.tools, secrets.randbelow(1_000_000), matrix.STRESS_SECONDS)),
+    Part(matrix.LEDGER, matrix.LEDGER_FULL, lambda row, run: ledger.run_row(
+        row, run.tools, any_qemu=run.full).results),
+    Part(matrix.FAULTS, matrix.FAULTS_FULL, lambda row, run: faults.boot_row(row, run.tools)),
+    Part((), matrix.FETCH_FULL, lambda row, run: fetch_litmus.boot_row(row, run.tools)),
+    Part(matrix.BARE, matrix.BARE_FULL, lambda row, run: bare.boot_row(row)),
+    Part((), matrix.IN_TREE, lambda row, run: in_tree.boot_row(run.tools)),
+)
 
 
 def check_names(only: str, full: bool) -> None:
     """Fail if ONLY selects no part of the suite, instead of passing without having run a test."""
-    names = ["lint", "litmus", *(row.name for usual, all_rows in TABLES
-                                 for row in (all_rows if full else usual)),
-             *(["in-tree"] if full else [])]
+    names = ["lint", "litmus", *(row.name for part in PARTS for row in part.rows(full))]
     if not any(matrix.matches(only, name) for name in names):
         raise StepFailed(f"no part of the suite is called {only}; there are "
                          f"{', '.join(dict.fromkeys(names))}")
@@ -158,41 +160,24 @@ def main() -> int:
     tools = toolchain.load(*["cargo"] if models else [], *["spike"] if spikes else [])
 
     step = Step("host tests")
-    all_results = guarded("host", lambda: host.run(tools))
+    all_results = suite.guarded("host", lambda: host.run(tools))
     step.done(all_results.short())
     if args.host:
         return all_results.report()
 
     if matrix.matches(args.only, "lint"):
-        all_results.extend(guarded("lint", lambda: lint.run(tools, [])))
+        all_results.extend(suite.guarded("lint", lambda: lint.run(tools, [])))
 
     if models:
-        all_results.extend(guarded("litmus", lambda: litmus.run_all(tools)))
+        all_results.extend(suite.guarded("litmus", lambda: litmus.run_all(tools)))
 
-    prepared: Prepared = {}
-
-    def run_rows(usual: tuple[R, ...], full: tuple[R, ...], boot: Callable[[R], Results]) -> None:
-        for row in matrix.select(args.only, full if args.full else usual):
-            all_results.extend(guarded(row.name, functools.partial(boot, row)))
-
-    run_rows(matrix.TEST, matrix.TEST_FULL, lambda row: run_row(row, tools, prepared))
-    run_rows(matrix.SPIKE, matrix.SPIKE, lambda row: run_spike(row, tools, prepared))
-    ftracetest = matrix.FTRACETEST if args.full else matrix.FTRACETEST_SHORT
-    run_rows(matrix.SELFTESTS, matrix.SELFTESTS_FULL,
-             lambda row: selftests.boot_row(row, tools, ftracetest))
-    run_rows(matrix.STRESS, matrix.STRESS_FULL,
-             lambda row: stress.boot_row(row, tools, secrets.randbelow(1_000_000),
-                                         matrix.STRESS_SECONDS))
-    run_rows(matrix.LEDGER, matrix.LEDGER_FULL,
-             lambda row: ledger.run_row(row, tools, any_qemu=args.full).results)
-    run_rows(matrix.FAULTS, matrix.FAULTS_FULL, lambda row: faults.boot_row(row, tools))
-    run_rows((), matrix.FETCH_FULL, lambda row: fetch_litmus.boot_row(row, tools))
-    run_rows(matrix.BARE, matrix.BARE_FULL, bare.boot_row)
-    if args.full and matrix.matches(args.only, "in-tree"):
-        all_results.extend(guarded("in-tree", lambda: in_tree.boot_row(tools)))
+    run = Run(tools, args.full)
+    for part in PARTS:
+        for row in matrix.select(args.only, part.rows(args.full)):
+            all_results.extend(suite.guarded(row.name, functools.partial(part.boot, row, run)))
     if args.full and not args.only:
         import defects
-        all_results.extend(guarded("defects", lambda: defects.run_all(tools, "")))
+        all_results.extend(suite.guarded("defects", lambda: defects.run_all(tools, "")))
     print(f"{progress.clock(time.monotonic() - start)} all of it", flush=True)
     return all_results.report()
 

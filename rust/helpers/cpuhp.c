@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* The lock of CPU hotplug, per-CPU interrupts, harts, and reading a file of sysfs. */
 #include <linux/cpu.h>
 #include <linux/fs.h>
 #include <linux/irq.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* The module that contains an address, and references to it. */
 #include <linux/errno.h>
 #include <linux/module.h>
 #include <linux/rculist.h>

@@ -21,6 +21,7 @@ use kernel::prelude::*;
 
 use crate::{
     bindings,
+    interrupts_off::InterruptsOff,
     mm::pgtable::{
         walk,
         Found,
@@ -28,8 +29,7 @@ use crate::{
         Tables,
         PAGE_SHIFT,
         PAGE_SIZE, //
-    },
-    stop_machine::rendezvous::InterruptsOff, //
+    }, //
 };
 
 pub mod breakpoints;

@@ -82,19 +82,18 @@ if [ -n "$CHECK_PAGES" ]; then
 	check "check_wx_pages" grep -q '^SUCCESS' /sys/kernel/debug/check_wx_pages
 fi
 
-reverse=
+loaded=
 for m in $LOAD $KUNIT; do
-	grep -q "^$m " /proc/modules && reverse="$m $reverse"
+	grep -q "^$m " /proc/modules && loaded="$loaded $m"
 done
-for m in $reverse; do
-	unload "$m"
-done
+# shellcheck disable=SC2086 # a list of modules
+unload_all $loaded
 
 dmesg > /tmp/dmesg
 
 # Log lines must contain symbols instead of kernel addresses. %p prints error pointers, the addresses
 # of the last page, as they are.
-names_text() {
+log_has_symbols() {
 	if sed -E 's/f{13}[0-9a-f]{3}/LAST PAGE/g' /tmp/dmesg |
 	   grep -E 'rust_[a-z_]+: (.*[^0-9A-Za-z_])?(0x)?ff[0-9a-f]{14}'; then
 		return 1
@@ -108,8 +107,8 @@ names_text() {
 # Suites cannot check this, since they run while their module is loaded.
 case " $KUNIT " in
 *" rust_riscv_kunit_engine "*)
-	check "coming" grep -q "coming: refused" /tmp/dmesg
-	check "going_away" grep -q "going away: refused" /tmp/dmesg
-	check "names_text" names_text
+	check "loading_module" grep -q "edit while loading: refused" /tmp/dmesg
+	check "unloading_module" grep -q "edit while unloading: refused" /tmp/dmesg
+	check "log_has_symbols" log_has_symbols
 	;;
 esac

@@ -104,7 +104,7 @@ def add_line(name: str, text: str, after: str, line: str) -> str:
 
 @dataclass
 class Plan:
-    """What is written to a kernel tree: texts and copies by the names of files in it."""
+    """The changes of a kernel tree: texts and copies, by the names of files in it."""
 
     tree: Path
     series: list[Path]
@@ -416,7 +416,7 @@ def kunit(options: Sequence[str], *more: str) -> list[str]:
 
 
 def advice(planned: Plan, tools: dict[str, str]) -> str:
-    """What to type next. make finds the tools that are in PATH by itself."""
+    """The commands to run next. Tools that make finds in PATH are not named."""
     options = [f"LLVM={tools['LLVM']}",
                *(f"{name}={tools[name]}" for name in ("RUSTC", "BINDGEN")
                  if tools[name] != shutil.which(name.lower())),
@@ -426,7 +426,7 @@ def advice(planned: Plan, tools: dict[str, str]) -> str:
 
 
 def results(report: dict[str, Any], path: tuple[str, ...] = ()) -> Results:
-    """The results in what "kunit.py --json" writes."""
+    """The results in a report of "kunit.py --json"."""
     found = Results()
     for case in report["test_cases"]:
         name = ".".join((*path, case["name"]))

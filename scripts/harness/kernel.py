@@ -54,7 +54,7 @@ def digest(parts: list[str]) -> str:
 
 @functools.cache
 def hooks_digest(tree: Path) -> str:
-    """Of what the series makes of a source, and not of its messages or its order."""
+    """A hash of the files as the series leaves them, not of its messages or its order."""
     return hooked.Tree(tree).digest()
 
 

@@ -443,6 +443,16 @@ def emulated(qemu_version: str) -> dict[str, int]:
     return found
 
 
+@dataclass
+class InTree:
+    """A kernel tree with our sources in it, in which kunit.py runs the suites."""
+
+    name: str = "in-tree"
+
+
+IN_TREE = (InTree(),)
+
+
 class Named(Protocol):
     @property
     def name(self) -> str: ...
@@ -564,7 +574,7 @@ def figures_of(bench: Bench) -> list[Wanted]:
         found += wanted("first-ipi", against="c")
         found += wanted("first-ipi", "first-ipi-idle", against="late")
     else:
-        raise ValueError(f"nobody has said what {bench.name} measures")
+        raise ValueError(f"the figures of {bench.name} are not listed here")
     return found
 
 

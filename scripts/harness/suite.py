@@ -2,6 +2,8 @@
 """Boots a guest of the test suite, and collects its results."""
 
 import re
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,22 @@ def boot(kernel: Kernel, tools: dict[str, str], built: dict[str, Path], name: st
     args = guest.command(kernel, tools, image, machine)
     return guest.boot(args, paths.LOGS / f"guest-{name}.log", limits, step, machine.smp,
                       stays=machine.spike)
+
+
+def guarded(name: str, function: Callable[[], Results]) -> Results:
+    """Run a part of the suite, and print its failures. Any exception is a failure of this part only."""
+    try:
+        results = function()
+    except StepFailed as e:
+        results = Results()
+        results.add(name, False, str(e))
+    except Exception as e:  # noqa: BLE001 any exception is a failed row
+        traceback.print_exc()
+        results = Results()
+        results.add(name, False, repr(e))
+    for r in results.failures():
+        print(f"  FAILED {name}: {r.name}{f': {r.detail}' if r.detail else ''}", flush=True)
+    return results
 
 
 def checks_pages(machine: Machine) -> bool:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/compressed.py."""
 
 import subprocess
 import tempfile
@@ -52,7 +53,7 @@ class Found(unittest.TestCase):
         self.assertEqual(list(compressed.found(CODE.splitlines(), where)),
                          [None, None, "ebreak in end at c"])
 
-    def test_nothing_in_what_is_no_code(self) -> None:
+    def test_no_code_has_no_instructions(self) -> None:
         self.assertEqual(list(compressed.found(["", "Disassembly of section .text:"], {})), [])
 
 
@@ -133,6 +134,6 @@ class Checked(unittest.TestCase):
             test.built_code(k, {}, {})
         return bool(results.called)
 
-    def test_those_for_harts_without_them(self) -> None:
+    def test_only_flavours_without_c_are_checked(self) -> None:
         self.assertTrue(self.looked_at("no-c"))
         self.assertFalse(self.looked_at("debug"))

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/fetch_litmus.py."""
 
 import re
 import tempfile
@@ -61,11 +62,11 @@ class Judged(unittest.TestCase):
         other = line("BP.done", "all", other=1)
         self.assertEqual(self.failures(boot(other, status=1)), ["fetch.BP.done+all"])
 
-    def test_what_nothing_explains(self) -> None:
+    def test_outcome_that_no_order_explains(self) -> None:
         self.assertEqual(self.failures(boot(line(other=1, forbidden="no"), status=1)),
                          ["fetch.MP.RF+reader"])
 
-    def test_nothing_is_no_pass(self) -> None:
+    def test_outcome_not_seen_is_skipped(self) -> None:
         self.assertEqual(self.found(boot(line(expected=0)))["fetch.MP.RF+reader"], "skip")
 
     def test_skipped(self) -> None:
@@ -105,7 +106,7 @@ class Seen(unittest.TestCase):
     def test_all(self) -> None:
         self.assertEqual(self.failures(*seen_in_spike()), [])
 
-    def test_not(self) -> None:
+    def test_expected_outcome_not_seen(self) -> None:
         lines = [text.replace("seen=5", "seen=0").replace("expected=0", "expected=5")
                  if "SM flush=none" in text else text for text in seen_in_spike()]
         self.assertEqual(self.failures(*lines), ["fetch.SM+none"])
@@ -125,10 +126,10 @@ class Seen(unittest.TestCase):
 class Source(unittest.TestCase):
     text = (paths.TOP / fetch_litmus.SOURCE).read_text()
 
-    def test_it_needs_nothing_of_ours(self) -> None:
+    def test_source_includes_none_of_our_headers(self) -> None:
         self.assertEqual(re.findall(r'#include "', self.text), [])
 
-    def test_what_must_be_seen_is_there(self) -> None:
+    def test_tests_of_the_matrix_exist(self) -> None:
         names = set(re.findall(r'\.name = "([^"]+)"', self.text))
         flushes = set(re.findall(r'\] = "([\w-]+)",', self.text))
         for name in matrix.SPIKE_SEEN | matrix.QEMU_DEVIATES:
@@ -205,7 +206,7 @@ class Table(unittest.TestCase):
             "``CoFF``   ``reader``  –         **other**",
             "=========  ==========  ========  ========="])
 
-    def test_what_it_cannot_read(self) -> None:
+    def test_invalid_arguments_and_files(self) -> None:
         for word, text in (("out", "not NAME=FILE"), ("=x", "not NAME=FILE"),
                            ("A=/nowhere", "No such file"),
                            (f"A={self.file(line(), line())}", "MP.RF.reader is there twice"),

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/flavours.py, and of the configurations of kernels."""
 
 import tempfile
 import unittest
@@ -39,7 +40,7 @@ def command(flavour: str, machine: Machine) -> list[str]:
 
 
 class Table(unittest.TestCase):
-    def test_each_is_the_ordinary_one_and_what_differs(self) -> None:
+    def test_each_extends_the_ordinary_configuration(self) -> None:
         for name, flavour in FLAVOURS.items():
             self.assertTrue(flavour.fragment.startswith(FLAVOURS["ordinary"].fragment), name)
 
@@ -51,7 +52,7 @@ class Table(unittest.TestCase):
     def test_each_is_booted_by_the_full_suite(self) -> None:
         self.assertEqual({row.flavour for row in matrix.TEST_FULL}, set(FLAVOURS))
 
-    def test_what_is_booted_without_hooks_is_built_without_them(self) -> None:
+    def test_flavours_booted_without_hooks_are_built_without_hooks(self) -> None:
         for row in ROWS:
             self.assertTrue(row.hooked or FLAVOURS[row.flavour].stock, row.name)
 
@@ -61,7 +62,7 @@ class Table(unittest.TestCase):
                 self.assertIs(type(row), matrix.Row, row.name)
                 self.assertEqual(row.script, "test", row.name)
 
-    def test_harts_that_fetch_at_once_whatever_qemu_is_are_alone(self) -> None:
+    def test_atomic_fetch_is_forced_on_one_hart_only(self) -> None:
         for row in ROWS:
             if row.parameters.get("atomic_fetch"):
                 self.assertEqual(row.smp, 1, row.name)
@@ -162,7 +163,7 @@ class Configure(unittest.TestCase):
         self.configure("CONFIG_A=y\nCONFIG_A=n\n", "# CONFIG_A is not set\n")
         self.configure("CONFIG_B=8\nCONFIG_B=64\n", "CONFIG_B=64\n")
 
-    def test_what_the_kernel_does_not_take(self) -> None:
+    def test_options_that_the_kernel_refuses(self) -> None:
         with self.assertRaisesRegex(StepFailed, r"CONFIG_A=y \(is n\)"):
             self.configure("CONFIG_A=y\n", "")
         with self.assertRaisesRegex(StepFailed, r"CONFIG_B=n \(is 8\)"):
@@ -198,7 +199,7 @@ class Variables(unittest.TestCase):
         self.assertIn("KRUSTFLAGS=-Ctarget-feature=-zca", self.modules_made("no-c"))
         self.assertFalse([a for a in self.modules_made("ordinary") if a.startswith("KRUSTFLAGS")])
 
-    def test_they_make_another_kernel(self) -> None:
+    def test_options_of_make_change_the_name_of_the_kernel(self) -> None:
         before = self.kernel_of("no-c").name
         with mock.patch.dict(FLAVOURS, {"no-c": Flavour(FLAVOURS["no-c"].configs)}):
             self.assertNotEqual(self.kernel_of("no-c").name, before)
@@ -227,7 +228,7 @@ class Build(unittest.TestCase):
     def test_one_that_is_booted_without_hooks(self) -> None:
         self.assertEqual(self.built(Flavour(("ordinary",), stock=True), True), [False, True])
 
-    def test_one_that_is_not(self) -> None:
+    def test_one_that_is_not_booted_without_hooks(self) -> None:
         self.assertEqual(self.built(Flavour(("ordinary",)), True), [True])
 
     def test_without_hooks(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Our sources in a kernel tree."""
+"""Tests of harness/in_tree.py, with small trees."""
 
 import errno
 import os
@@ -78,10 +78,8 @@ def read(folder: Path) -> dict[str, str]:
 
 class Fixture(unittest.TestCase):
     def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
         # Without links, as git names it.
-        self.folder = Path(temporary.name).resolve()
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory())).resolve()
         self.tree, self.top = self.folder / "linux", self.folder / "ours"
         write(self.tree, KERNEL)
         write(self.top, OURS)
@@ -105,7 +103,7 @@ class Plan(Fixture):
             with self.assertRaisesRegex(StepFailed, "f has the line 'b' [02] times"):
                 in_tree.add_line("f", text, "b", "new")
 
-    def test_what_is_copied(self) -> None:
+    def test_copied_files(self) -> None:
         found = in_tree.sources(self.top)
         self.assertEqual({n: p.read_text() for n, p in found.items()},
                          {f"{FOLDER}/{name}": text for name, text in COPIED.items()})
@@ -197,12 +195,10 @@ class Folder(Fixture):
 class GitFixture(Fixture):
     def setUp(self) -> None:
         super().setUp()
-        # Not as anybody here has configured git.
+        # Independent of the git configuration of this user and machine.
         ours = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
         kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-        patched = mock.patch.dict(os.environ, kept | ours, clear=True)
-        patched.start()
-        self.addCleanup(patched.stop)
+        self.enterContext(mock.patch.dict(os.environ, kept | ours, clear=True))
         self.git("init", "-q", "-b", "main", ".")
         self.git("config", "user.useConfigOnly", "true")
         self.git("config", "user.name", "B")
@@ -247,7 +243,7 @@ class Git(GitFixture):
         write(self.tree, {"Makefile": KERNEL["Makefile"] + "#\n"})
         self.refused("has changes that are not committed")
 
-    def test_nobody_commits(self) -> None:
+    def test_without_a_git_identity(self) -> None:
         self.git("config", "--unset", "user.email")
         self.refused("does not know who commits")
 
@@ -279,7 +275,7 @@ class Kunit(Fixture):
                         f"\"sub_groups\": []}}' > {self.folder}/out/kunit.json\n")
         self.assertEqual(self.kunit(write_report % "PASS"), [("a", "pass")])
         self.assertEqual(self.kunit(write_report % "FAIL" + "exit 1\n"), [("a", "fail")])
-        # Not the report of the run before.
+        # The report of an earlier run is not used.
         self.assertEqual(self.kunit("exit 1\n"), [("kunit.py", "fail")])
         self.assertEqual(self.kunit(""), [("kunit.py", "fail")])
         self.assertEqual(self.kunit(write_report % "PASS" + "exit 1\n"),
@@ -299,7 +295,7 @@ class Kunit(Fixture):
         self.assertIn(option, in_tree.advice(
             plan, {**tools, "RUST_LIB_SRC": "/usr/src/rustc-1.96.0/library"}))
 
-    def test_what_to_type(self) -> None:
+    def test_command_line_of_kunit(self) -> None:
         plan = in_tree.plan(str(self.tree), self.top)
         with mock.patch("shutil.which", lambda name: f"/usr/bin/{name}"):
             said = in_tree.advice(plan, {"LLVM": "-19", "RUSTC": "/usr/bin/rustc",

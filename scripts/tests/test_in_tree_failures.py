@@ -93,7 +93,7 @@ class InFolder(Command):
             self.put()
         self.assertEqual(read(self.tree), RESULT)
 
-    def test_what_cannot_be_taken_back(self) -> None:
+    def test_failure_while_reverting(self) -> None:
         # The first file is in its place, then nothing can be moved there any more.
         rename, moved = os.rename, list[str]()
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/ledger.py."""
 
 import unittest
 from unittest import mock
@@ -14,7 +15,7 @@ NAMES = ("kernel-fence.i", "firmware-fence.i", "kernel-sfence.vma", "firmware-sf
 
 
 def counted(**numbers: int) -> Counts:
-    """What the plugin counts: the names in numbers with "_" for "-" and "."."""
+    """A line of the plugin. In the names of numbers "_" stands for "-" and "."."""
     found = dict.fromkeys(NAMES, 0)
     for name, number in numbers.items():
         found[next(n for n in NAMES if n.replace("-", "_").replace(".", "_") == name)] = number
@@ -31,7 +32,7 @@ BY_SBI = {"flush_icache_all": 1, "sbi_remote_fence_i": 1, "kernel_fence_i": 1,
 BY_IPI = {"flush_icache_all": 1, "smp_call_function_many_cond": 1, "kernel_fence_i": 5,
           "ipi_remote_fence_i": 4}
 
-# What each operation of known cost is counted as, on 4 harts with SBI IPIs.
+# The costs of each operation of known cost, on 4 harts with SBI IPIs.
 KNOWN: dict[str, Counts] = {
     "known-nothing": {},
     "known-flush": BY_SBI,
@@ -98,7 +99,7 @@ class Operations(unittest.TestCase):
         self.assertEqual(found.lines(), ["ledger: a.stops harts=4 ipi=sbi c=4 rust=0",
                                          "ledger: a.interrupted harts=4 ipi=sbi c=12 rust=0"])
 
-    def test_one_that_was_not_counted(self) -> None:
+    def test_operation_not_counted(self) -> None:
         with self.assertRaisesRegex(StepFailed, "4 operations, and 3 were counted"):
             ledger.operations(list(self.SAID), [line()] * 3, 4, "sbi")
 
@@ -156,7 +157,7 @@ class Bounds(unittest.TestCase):
         bound = Bound("keys-enable", "flushes", 5, minimum=5)
         self.assertEqual((bound.least(1), bound.least(2)), (0, 5))
 
-    def test_what_others_need_has_a_minimum(self) -> None:
+    def test_flushes_for_other_harts_have_a_minimum(self) -> None:
         exact = {bound.operation for bound in matrix.LEDGER_BOUNDS
                  if bound.column == "flushes" and bound.least(2) == bound.most(2) > 0}
         self.assertEqual(exact, {"key-enable", "key-disable", "keys-enable", "keys-disable",
@@ -164,10 +165,10 @@ class Bounds(unittest.TestCase):
                                  *(f"bpf-{what}-{times}" for what in ("attach", "detach")
                                    for times in (1, 100))})
 
-    def test_nothing_counted(self) -> None:
+    def test_no_operations(self) -> None:
         self.assertEqual(len(self.failures()), len(KNOWN) + 2)
 
-    def test_c_that_flushes_too_little(self) -> None:
+    def test_too_few_flushes_by_c(self) -> None:
         found = operation("ftrace-enable", BY_SBI)
         self.assertEqual(self.failures(*all_known(), found, functions=2),
                          ["ledger.C flushes for each function"])
@@ -179,7 +180,7 @@ class Bounds(unittest.TestCase):
 
 
 class Read(unittest.TestCase):
-    def test_what_the_guest_says_is_wrong(self) -> None:
+    def test_invalid_output_of_the_guest(self) -> None:
         boot = Boot(outcome="exit", status=0,
                     lines=["[    1.000000][    T1] guest: not ok c ftrace-enable: EBUSY"])
         row = matrix.LEDGER[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The series as it is sent to the kernel's maintainers."""
+"""Tests of series.py and harness/upstream.py, and of our series."""
 
 import re
 import shutil
@@ -85,9 +85,7 @@ class Text(unittest.TestCase):
 
 class Series(unittest.TestCase):
     def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.folder = Path(temporary.name)
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
         tree = self.folder / "linux"
         (tree / "mm").mkdir(parents=True)
         (tree / "mm/a.c").write_text(TEXT)
@@ -228,7 +226,7 @@ class Ours(unittest.TestCase):
 
 
 class Files(unittest.TestCase):
-    def test_no_patch_has_what_patch_leaves_behind(self) -> None:
+    def test_no_orig_or_rej_files_in_patches(self) -> None:
         for patch in sorted(paths.PATCHES.glob("**/*.patch")):
             with self.subTest(patch=patch.name):
                 self.assertNotRegex(patch.read_text(), r"(?m)^\+\+\+ \S+\.(orig|rej)$")

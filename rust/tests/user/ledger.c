@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ledger: an operation of the kernel, between two instructions that QEMU's plugin
- * counts from and to (scripts/qemu/ledger.c), and that do nothing elsewhere.
+ * ledger: performs an operation of the kernel between two instructions at which QEMU's
+ * plugin begins and ends counting (scripts/qemu/ledger.c). Elsewhere they are no-ops.
  *
  * usage: ledger write FILE TEXT
  *        ledger insmod FILE

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* A function that counts its calls, and kprobes, tracers and a static key that do the same. */
 #include <linux/atomic.h>
 #include <linux/cpu.h>
 #include <linux/err.h>

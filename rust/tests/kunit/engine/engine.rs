@@ -118,7 +118,7 @@ mod tests {
     /// Without our hooks, the kernel's handler of misaligned accesses fails if the access has been
     /// replaced.
     #[test]
-    fn accesses_come_and_go_while_nobody_can_trap() -> Result {
+    fn accesses_are_live_edits_only_with_hooks() -> Result {
         let expected = if cfg!(rust_riscv_text_hooks) && breakpoints_are_live() {
             Strategy::Live
         } else {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_old_bytes_in_the_last_of_4096_change_nothing() -> Result {
+    fn mismatch_in_the_last_of_4096_edits_changes_nothing() -> Result {
         for strategy in [Strategy::Live, Strategy::Phased, Strategy::Rendezvous] {
             let batch = many_batch(MANY, true, Some(MANY_WRONG))?;
 
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn all_of_4096_are_made() -> Result {
+    fn all_of_4096_edits_are_written() -> Result {
         for strategy in [Strategy::Live, Strategy::Phased, Strategy::Rendezvous] {
             many_batch(MANY, true, None)?.commit_with(forced(strategy))?;
             assert_eq!(count_many(MANY_NEW), MANY);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_race_after_verifying_is_taken_back() -> Result {
+    fn mismatch_after_verification_is_rolled_back() -> Result {
         let race_at = |index| Options {
             race_at: Some(index),
             ..Options::default()
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_batch_changes_nothing() -> Result {
+    fn dropped_batch_changes_nothing() -> Result {
         drop(many_batch(MANY, true, None)?);
         assert_eq!(count_many(NOP), MANY);
         Ok(())
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn every_refusal_has_its_errno() {
+    fn refused_edits_return_their_errno() {
         static DATA: u32 = NOP;
 
         let (nop, li) = (NOP.to_le_bytes(), LI_1.to_le_bytes());
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unsafe_strategy_is_refused() -> Result {
+    fn unsafe_strategy_is_refused() -> Result {
         // Where all instructions are aligned, these are safe if they are fetched at once.
         if ALIGN == 2 || !fetch_is_atomic() {
             assert_eq!(
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_is_pinned_while_a_batch_is_open() -> Result {
+    fn batch_pins_the_module_that_it_patches() -> Result {
         if cfg!(not(MODULE)) {
             return skip("built in: the text is not a module's");
         }

@@ -313,7 +313,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_is_seen() -> Result {
+    fn word_edit_reaches_other_harts() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_half_is_seen() -> Result {
+    fn halfword_edit_reaches_other_harts() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_phase_is_seen() -> Result {
+    fn second_phase_reaches_other_harts() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
@@ -350,7 +350,7 @@ mod tests {
     /// A literal that is no longer loaded is made invalid only when no hart can still execute the
     /// instruction that loaded it. A delay before each flush makes a missing flush visible.
     #[test]
-    fn the_first_phase_is_seen_before_the_second_is_written() -> Result {
+    fn first_phase_is_flushed_before_the_second() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
@@ -369,7 +369,7 @@ mod tests {
     /// As above, if the second phase is reverted and then the first, after harts have fetched the
     /// new load.
     #[test]
-    fn the_second_phase_is_reverted_before_the_first() -> Result {
+    fn second_phase_is_reverted_before_the_first() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
@@ -386,7 +386,7 @@ mod tests {
 
     /// A breakpoint is hit as soon as it has been written.
     #[test]
-    fn a_breakpoint_is_seen() -> Result {
+    fn breakpoint_reaches_other_harts() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
@@ -411,7 +411,7 @@ mod tests {
     /// All CPUs that leave a rendezvous execute the new text, including the one that wrote it, and
     /// cannot use the alias any more.
     #[test]
-    fn who_leaves_a_rendezvous_sees_it() -> Result {
+    fn rendezvous_edit_reaches_every_cpu_that_leaves() -> Result {
         let mut window = Window::new(2)?;
         let alias = window.pages().start + read_spread(0) % PAGE_SIZE;
 
@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_was_open_here_is_closed() -> Result {
+    fn alias_of_open_here_is_unmapped() -> Result {
         let mut window = Window::new(1)?;
         let start = window.pages().start;
         let at = addr(rust_riscv_read_word);
@@ -458,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_that_was_open_is_closed() -> Result {
+    fn alias_of_open_is_unmapped() -> Result {
         let mut window = Window::new(1)?;
         let start = window.pages().start;
         let page = addr(rust_riscv_read_word) & !(PAGE_SIZE - 1);

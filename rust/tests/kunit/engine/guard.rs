@@ -84,7 +84,7 @@ mod tests {
     /// Stopping the machine is not sufficient: a task that was preempted between two instructions
     /// continues in the middle of the new ones. This is the control for the tests of guards.
     #[test]
-    fn a_rendezvous_tears_pairs_under_a_preempted_task() -> Result {
+    fn rendezvous_tears_pairs_under_a_preempted_task() -> Result {
         if is_alone() {
             return skip("one hart: nobody runs what is patched");
         }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn asked_for_nothing_pairs_are_guarded() -> Result {
+    fn pairs_are_guarded_by_default() -> Result {
         if !breakpoints_are_live() {
             assert_eq!(
                 flip(true, 1, None),
@@ -128,7 +128,7 @@ mod tests {
 
     /// Two threads run on each CPU, so that one of them is always preempted.
     #[test]
-    fn a_guard_tears_nothing() -> Result {
+    fn guarded_pairs_are_not_torn() -> Result {
         if is_alone() {
             return skip("one hart: nobody runs what is patched");
         }
@@ -161,7 +161,7 @@ mod tests {
     /// For every breakpoint in the kernel, the handler searches the guarded edits. Other
     /// breakpoints work while these are published and withdrawn, and while their number changes.
     #[test]
-    fn other_breakpoints_are_hit_meanwhile() -> Result {
+    fn other_breakpoints_work_during_guarded_edits() -> Result {
         if is_alone() {
             return skip("one hart: nobody runs what is patched");
         }
@@ -199,7 +199,7 @@ mod tests {
 
     /// `patch_text()` of a pair, as used by BPF.
     #[test]
-    fn the_kernels_pairs_are_written_by_us() -> Result {
+    fn patch_text_of_a_pair_does_not_fall_back() -> Result {
         if !breakpoints_are_live() {
             return skip(UNGUARDED);
         }
@@ -218,7 +218,7 @@ mod tests {
 
     /// As above, while other CPUs execute the pairs.
     #[test]
-    fn the_kernels_pairs_are_guarded() -> Result {
+    fn patch_text_of_a_pair_is_not_torn() -> Result {
         if is_alone() {
             return skip("one hart: nobody runs what is patched");
         }
@@ -244,7 +244,7 @@ mod tests {
 
     /// Instructions that the handler cannot emulate are refused instead of being torn.
     #[test]
-    fn what_cannot_be_guarded_is_refused() -> Result {
+    fn pairs_that_cannot_be_emulated_are_refused() -> Result {
         // `ld a0, 0(t0)` is followed by `ret`.
         let both = u64::from(word_at(load())) | u64::from(word_at(load() + 4)) << 32;
         let mut batch = Batch::new();

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_seen() -> Result {
+    fn patch_text_nosync_reaches_other_harts() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_is_seen() -> Result {
+    fn patch_text_set_nosync_reaches_other_harts() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_patched_is_seen() -> Result {
+    fn patch_text_reaches_other_harts() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_queued_is_seen_after_a_sync() -> Result {
+    fn queued_write_reaches_other_harts_after_sync() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
@@ -115,7 +115,7 @@ mod tests {
 
     /// A write for this CPU only, followed by a sync of an empty queue.
     #[test]
-    fn what_is_written_here_is_seen_after_a_sync() -> Result {
+    fn patch_insn_write_reaches_other_harts_after_sync() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
@@ -129,7 +129,7 @@ mod tests {
 
     /// The engine fails, so the kernel writes the queue.
     #[test]
-    fn what_the_kernel_writes_itself_is_seen_after_a_sync() -> Result {
+    fn fallback_reaches_other_harts_after_sync() -> Result {
         if let Some(reason) = not_followed() {
             return skip(reason);
         }
@@ -143,7 +143,7 @@ mod tests {
 
     /// As above, with another write instead of a sync.
     #[test]
-    fn what_the_kernel_writes_itself_is_seen_before_a_write() -> Result {
+    fn fallback_reaches_other_harts_before_the_next_write() -> Result {
         if let Some(reason) = not_followed() {
             return skip(reason);
         }

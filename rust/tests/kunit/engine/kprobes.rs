@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kprobe_owns_all_bytes_of_its_instruction() -> Result {
+    fn kprobe_owns_all_bytes_of_its_instruction() -> Result {
         for (target, own) in [(WORD.function, 4), (HALF.function, ALIGN)] {
             let probe = hold(Registered::new(target)?)?;
             let start = addr(target);
@@ -282,7 +282,7 @@ mod tests {
 
     /// A task that has copied the instruction, and has not armed its kprobe yet, is delayed.
     #[test]
-    fn an_instruction_that_was_just_copied_is_not_patched() -> Result {
+    fn instruction_copied_by_a_kprobe_is_not_patched() -> Result {
         if is_alone() {
             return skip("one hart: nobody else registers a kprobe");
         }
@@ -301,7 +301,7 @@ mod tests {
 
     /// No edit is undone, and no instruction is half of another, while a kprobe comes and goes.
     #[test]
-    fn no_edit_is_lost_while_a_kprobe_comes_and_goes() -> Result {
+    fn edits_are_not_lost_while_kprobes_are_registered() -> Result {
         if is_alone() {
             return skip("one hart: nobody else registers a kprobe");
         }

@@ -84,8 +84,8 @@ impl kernel::Module for Tests {
             return Ok(Tests);
         }
         match flip::flip(&[flip::WORD], true, None) {
-            Err(error) if error == errno(EBUSY) => pr_info!("coming: refused\n"),
-            other => pr_err!("coming: {other:?}\n"),
+            Err(error) if error == errno(EBUSY) => pr_info!("edit while loading: refused\n"),
+            other => pr_err!("edit while loading: {other:?}\n"),
         }
         Ok(Tests)
     }
@@ -96,8 +96,8 @@ impl Drop for Tests {
     /// while the module is loaded. `scripts/guest/test.sh` checks for the message.
     fn drop(&mut self) {
         match flip::flip(&[flip::WORD], true, None) {
-            Err(error) if error == errno(ESHUTDOWN) => pr_info!("going away: refused\n"),
-            other => pr_err!("going away: {other:?}\n"),
+            Err(error) if error == errno(ESHUTDOWN) => pr_info!("edit while unloading: refused\n"),
+            other => pr_err!("edit while unloading: {other:?}\n"),
         }
     }
 }

@@ -133,7 +133,7 @@ mod tests {
     /// The breakpoint has 4 bytes, across two words if there are such instructions. Without them it
     /// is written live only by harts that fetch it at once.
     #[test]
-    fn a_breakpoint_is_written_live() -> Result {
+    fn breakpoint_is_a_live_edit() -> Result {
         let probe = Probe::register()?;
 
         for (on, hits) in [(true, 1), (false, 1)] {

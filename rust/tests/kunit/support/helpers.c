@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Helpers of several suites: kernel threads, CPUs, a kprobe, and injected failures. */
 #include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/err.h>

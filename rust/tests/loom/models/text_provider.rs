@@ -165,8 +165,8 @@ fn patches(text: &Text) {
 ///
 /// The pointer is published under the lock that users hold, and not read without it here.
 #[test]
-fn nothing_queued_is_lost() {
-    Model::new("text_provider::nothing_queued_is_lost")
+fn unregistering_writes_the_queue() {
+    Model::new("text_provider::unregistering_writes_the_queue")
         .preemptions(3)
         .idle(&[
             "patch.c rcu_assign_pointer in main -> relaxed",
@@ -189,8 +189,8 @@ fn nothing_queued_is_lost() {
 /// Loom has no address dependencies, so the module's data exists before the provider is registered;
 /// the test is about unregistering it.
 #[test]
-fn trap_when_it_goes() {
-    Model::new("text_provider::trap_when_it_goes")
+fn trap_during_unregistering() {
+    Model::new("text_provider::trap_during_unregistering")
         .idle(&[
             "patch.c rcu_assign_pointer in main -> relaxed",
             "patch.c guard(mutex) in main -> nothing",
@@ -216,8 +216,8 @@ fn trap_when_it_goes() {
 
 /// There is at most one provider.
 #[test]
-fn one_at_a_time() {
-    Model::new("text_provider::one_at_a_time")
+fn concurrent_registrations() {
+    Model::new("text_provider::concurrent_registrations")
         .idle(&[
             "patch.c rcu_assign_pointer in main -> relaxed",
             "patch.c rcu_assign_pointer in other -> relaxed",
@@ -243,7 +243,7 @@ fn one_at_a_time() {
 
 /// The structs that are declared here have the same layout as those of the hooks.
 #[test]
-fn same_struct() {
+fn struct_layouts_match_the_hooks() {
     use std::mem::{
         offset_of,
         size_of, //

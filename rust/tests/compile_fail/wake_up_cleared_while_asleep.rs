@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0499: cannot borrow `sleeper` as mutable more than once
 
-//! The condition is not taken back between the look and the sleep.
+//! Clears the condition between checking it and sleeping.
 
 use riscv::barrier::wake_up::WakeUp;
 

@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0277: `*const u32` cannot be sent between threads safely
 
-//! What may not go to another thread is no message to one.
+//! Sends a value to another thread whose type is not `Send`.
 
 use kernel::prelude::*;
 use riscv::{

@@ -3,7 +3,7 @@
 // expect: E0599: no associated function or constant named `lock` found
 // expect: E0599: no associated function or constant named `try_lock` found
 
-//! Keeping CPUs from coming and going for good, by a guard that is leaked.
+//! Leaks a guard of `cpus_read_lock()`, so that CPU hotplug is excluded forever.
 
 use kernel::prelude::*;
 use riscv::cpuhp::CpusRead;

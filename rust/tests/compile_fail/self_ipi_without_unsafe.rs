@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0133: call to unsafe function `SelfIpi::new` is unsafe
 
-//! That an IPI is waited for before the module goes whose function it calls has to be promised.
+//! Creates an IPI without the promise to wait for it before its module is unloaded.
 
 use riscv::{
     cpuhp::Here,

@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: unused `Cancelled` that must be used
 
-//! Who cancels has to look at whether the work still runs.
+//! Ignores the result of `cancel()`: whether the work is still running.
 
 #![deny(unused_must_use)]
 

@@ -2,7 +2,7 @@
 // needs: kernel with rust_riscv_text_hooks
 // expect: E0133: call to unsafe function `riscv::text::provider::Kernel::<'_>::write` is unsafe
 
-//! That what the kernel is to write belongs there has to be promised.
+//! Has the kernel write bytes without the promise that they belong there.
 
 use riscv::text::provider::Kernel;
 

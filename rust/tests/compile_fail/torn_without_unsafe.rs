@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0133: call to unsafe function `riscv_patch::batch::Torn::new` is unsafe
 
-//! Replacing instructions together under a task that is between them takes a promise.
+//! Replaces several instructions without the promise that no task is between them.
 
 use kernel::prelude::*;
 use riscv::text::plan::Strategy;

@@ -3,7 +3,7 @@
 // expect: E0277: `*mut ()` cannot be sent between threads safely
 // expect: E0277: `UnsafeCell<MaybeUninit<i32>>` cannot be shared between threads safely
 
-//! A value for this CPU's interrupts does not go to another CPU.
+//! Posts a value for this CPU's interrupts from another CPU.
 
 use kernel::prelude::*;
 use riscv::{

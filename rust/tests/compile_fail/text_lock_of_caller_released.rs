@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0308: mismatched types
 
-//! Releasing the lock of a caller who goes on as if it was held.
+//! Releases a lock that the caller holds, and continues to hold afterwards.
 
 use riscv::text::lock::TextLock;
 

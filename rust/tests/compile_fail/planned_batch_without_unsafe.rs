@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0133: call to unsafe function `PlannedBatch::<'e>::new` is unsafe
 
-//! Writing edits that nobody has planned, to addresses that nobody has checked.
+//! Writes edits that were not planned, to addresses that were not checked, without `unsafe`.
 
 use riscv::text::{
     commit::{

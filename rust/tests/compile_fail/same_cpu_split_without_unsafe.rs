@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0133: call to unsafe function `Mailbox::<T>::split` is unsafe
 
-//! That both sides are on one CPU has to be promised.
+//! Splits a mailbox without the promise that both sides are used on one CPU.
 
 use riscv::barrier::same_cpu::Mailbox;
 

@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0133: call to unsafe function `riscv::debugfs::Scope::<T>::dir` is unsafe
 
-//! That files in debugfs are removed before their module goes has to be promised.
+//! Creates files in debugfs without the promise to remove them before their module is unloaded.
 
 use kernel::prelude::*;
 use riscv::debugfs::Scope;

@@ -5,8 +5,7 @@
 // expect: E0133: call to unsafe function `EmptySlot::<'_, S>::set_up` is unsafe
 // expect: E0133: call to unsafe function `riscv::cpuhp::Registration::<T>::replace` is unsafe
 
-//! That a hotplug state is removed before its module goes has to be promised, however it was set
-//! up.
+//! Registers a hotplug state without the promise to remove it before its module is unloaded.
 
 use kernel::prelude::*;
 use riscv::cpuhp::{

@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0308: mismatched types
 
-//! A task that says it is dead is freed while it runs.
+//! Sets the state of the current task to `TASK_DEAD`, which would free it while it runs.
 
 use riscv::thread::{
     set_current_state,

@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0599: no associated function or constant named `lock` found
 
-//! Keeping everybody from writing text for good, by a guard that is leaked.
+//! Leaks a guard of `text_mutex`, so that nobody can write text any more.
 
 use riscv::text::lock::TextLock;
 

@@ -2,7 +2,7 @@
 // needs: kernel with rust_riscv_text_hooks
 // expect: E0133: call to unsafe function `riscv::text::provider::Registration::<P>::new` is unsafe
 
-//! That a provider is taken back before its module goes has to be promised.
+//! Registers a provider without the promise to unregister it before its module is unloaded.
 
 use riscv::text::provider::{
     Provider,

@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0277: `*mut ()` cannot be sent between threads safely
 
-//! The task that said so is the one that sleeps.
+//! Sleeps in another task than the one that is marked as asleep.
 
 use riscv::barrier::wake_up::WakeUp;
 

@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0133: call to unsafe function `look_up` is unsafe
 
-//! That page tables are not freed while they are walked has to be promised.
+//! Walks page tables without the promise that they are not freed meanwhile.
 
 use riscv::{
     mm::pgtable::Found,

@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: unused return value of `riscv::barrier::wake_up::Waker::<'_>::set` that must be used
 
-//! Who sets the condition has to look at whether somebody sleeps.
+//! Ignores the result of `set()`: whether the sleeper has to be woken.
 
 #![deny(unused_must_use)]
 

@@ -6,12 +6,13 @@
 // expect: E0133: call to unsafe function `queue` is unsafe
 // expect: E0133: call to unsafe function `riscv::text::provider::Provider::breakpoint` is unsafe
 
-//! Having a provider write where one likes, or deal with a breakpoint that nobody has run into.
+//! Has a provider write to any address, or handle a breakpoint that no CPU has hit.
 
 use kernel::bindings::pt_regs;
 use riscv::text::{
     lock::TextLock,
     provider::{
+        Flush,
         Kernel,
         Provider,
         Text, //
@@ -27,16 +28,18 @@ pub fn misuse<P: Provider>(
     texts: &[Text],
     regs: &mut pt_regs,
 ) {
-    let _ = provider.write(kernel, addr, &[0; 4], true);
+    let _ = provider.write(kernel, addr, &[0; 4], Flush::AllCpus);
     let _ = provider.set(kernel, addr, 0, 4);
     let _ = provider.patch(kernel, addr, &[0; 4], lock);
     let _ = provider.queue(kernel, texts);
     P::breakpoint(regs);
 }
 
+/// Calls all functions of a provider.
+///
 /// # Safety
 ///
-/// The caller is the kernel, for a user that wants it so.
+/// The caller is the kernel, on behalf of a user that owns the memory.
 #[cfg(not(misuse))]
 pub unsafe fn right<P: Provider>(
     provider: &mut P,
@@ -48,7 +51,7 @@ pub unsafe fn right<P: Provider>(
 ) {
     // SAFETY: The caller is the kernel, for a user that owns the memory.
     unsafe {
-        let _ = provider.write(kernel, addr, &[0; 4], true);
+        let _ = provider.write(kernel, addr, &[0; 4], Flush::AllCpus);
         let _ = provider.set(kernel, addr, 0, 4);
         let _ = provider.patch(kernel, addr, &[0; 4], lock);
         let _ = provider.queue(kernel, texts);

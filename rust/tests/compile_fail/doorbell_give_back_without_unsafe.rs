@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0133: call to unsafe function `Device::<'_>::give_back` is unsafe
 
-//! Taking a descriptor back that the device may still be writing.
+//! Gives a descriptor back to the driver, although the device may still be writing it.
 
 use riscv::barrier::doorbell::Descriptor;
 

@@ -2,7 +2,7 @@
 // needs: kernel with rust_riscv_text_hooks
 // expect: E0200: the trait `Provider` requires an `unsafe impl` declaration
 
-//! That the kernel's text is written as it is asked for has to be promised.
+//! Implements `Provider` without the promise that text is written as requested.
 
 use kernel::bindings::pt_regs;
 use riscv::text::{

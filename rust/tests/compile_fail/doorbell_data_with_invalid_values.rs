@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0277: the trait bound `bool: kernel::transmute::FromBytes` is not satisfied
 
-//! What a device writes is a value, whatever its bytes.
+//! Has a device write a type for which some bytes are not a valid value.
 
 use riscv::barrier::doorbell::Descriptor;
 

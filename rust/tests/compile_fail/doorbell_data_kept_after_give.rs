@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0499: cannot borrow `driver` as mutable more than once
 
-//! What was read of a descriptor is not held on to when the device gets it back.
+//! Reads the data of a descriptor after it was given back to the device.
 
 use riscv::barrier::doorbell::Descriptor;
 

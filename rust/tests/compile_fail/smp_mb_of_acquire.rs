@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0277: the trait bound `Acquire:
 
-//! An acquire belongs to a load: there is no such barrier.
+//! Passes `Acquire` to `smp_mb()`. An acquire belongs to a load: there is no such barrier.
 
 use kernel::sync::atomic::Acquire;
 use riscv::barrier::{

@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0423: cannot initialize a tuple struct which contains private fields
 
-//! A bell is rung for a descriptor that the device has been given.
+//! Rings the doorbell for a descriptor that the device was not given.
 
 use riscv::barrier::doorbell::{
     Descriptor,
