@@ -27,7 +27,7 @@ FORCE:
 """
 
 CRATES = ("RUST_RISCV", "RUST_RISCV_PATCH", "RUST_RISCV_FAULT", "RUST_RISCV_SBI_IPI")
-KERNEL = {"KUNIT": "y", "KPROBES": "y", "DYNAMIC_FTRACE": "y", "JUMP_LABEL": "y"}
+KERNEL = {"SMP": "y", "KUNIT": "y", "KPROBES": "y", "DYNAMIC_FTRACE": "y", "JUMP_LABEL": "y"}
 BUILT_IN = KERNEL | dict.fromkeys(CRATES, "y")
 
 

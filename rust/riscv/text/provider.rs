@@ -258,7 +258,7 @@ impl<P: Provider> Registration<P> {
     ///
     /// # Context
     ///
-    /// Sleeps. The caller does not hold `text_mutex`.
+    /// Sleeps. The caller holds neither `text_mutex` nor `cpus_read_lock`.
     pub unsafe fn new(provider: P) -> Result<Registration<P>> {
         let inner = KBox::new(
             Inner {
