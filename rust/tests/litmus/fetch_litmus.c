@@ -67,7 +67,7 @@
 
 /* Instructions. The registers are by their numbers. */
 
-enum { ZERO = 0, RA = 1, T0 = 5, T1 = 6, A0 = 10, A1 = 11 };
+enum { ZERO = 0, RA = 1, T0 = 5, T2 = 7, A0 = 10, A1 = 11 };
 
 #define NOP		0x00000013u
 #define RET		0x00008067u
@@ -334,18 +334,21 @@ static inline ALWAYS void await(struct thread *t)
 	delay(t);
 }
 
-/* Call the function at an offset, whose code may be in the middle of a change. */
+/*
+ * Call the function at an offset, whose code may be in the middle of a change. All jumps
+ * are through t2, t0 or ra, which need no landing pad with Zicfilp.
+ */
 static inline ALWAYS unsigned long call_with(unsigned long offset, unsigned long argument)
 {
 	register unsigned long a0 __asm__("a0") = UNTOUCHED;
 	register unsigned long a1 __asm__("a1") = argument;
-	register unsigned long t1 __asm__("t1") = argument;
-	register unsigned char *a2 __asm__("a2") = executable + offset;
+	register unsigned long t0 __asm__("t0") = argument;
+	register unsigned char *t2 __asm__("t2") = executable + offset;
 
 	__asm__ volatile("jalr	ra, 0(%[to])"
-			 : "+r"(a0), "+r"(a1), "+r"(t1)
-			 : [to] "r"(a2)
-			 : "ra", "t0", "memory");
+			 : "+r"(a0), "+r"(a1), "+r"(t0), [to] "+r"(t2)
+			 :
+			 : "ra", "memory");
 	return a0;
 }
 
@@ -564,21 +567,23 @@ static enum outcome split_result(unsigned long value)
 }
 
 /*
- * Two instructions: "nop; nop" or "auipc t1; jalr t1". The caller sets t1 and a1 to the
+ * Two instructions: "nop; nop" or "auipc t0; jalr t0". The caller sets t0 and a1 to the
  * same address, to which jalr jumps without auipc; after auipc without jalr they differ.
+ * With t0, the lower half of this jalr with the upper half of the nop is "ret", and its
+ * upper half with the lower half of the nop is a nop, as in jalr_put().
  */
 #define PAIR_ARGUMENT	((unsigned long)executable + X + 0x40)
 
 static void pair_put(unsigned long at, bool new)
 {
-	put64(at, new ? (unsigned long)jalr(ZERO, T1, 0x20) << 32 | auipc(T1, 0) :
+	put64(at, new ? (unsigned long)jalr(ZERO, T0, 0x20) << 32 | auipc(T0, 0) :
 			(unsigned long)NOP << 32 | NOP);
 }
 
 static void pair_layout(unsigned long at)
 {
 	pair_put(at, false);
-	put32(at + 8, sub(A0, T1, A1));
+	put32(at + 8, sub(A0, T0, A1));
 	put32(at + 12, RET);
 	put32(at + 0x20, NEW_INSN);
 	put32(at + 0x24, RET);
@@ -592,7 +597,7 @@ static enum outcome pair_result(unsigned long value)
 		return TOO_EARLY;
 	if (value == NEW)
 		return AS_EXPECTED;
-	if (value == TORN || value == -0x40UL)
+	if (value == TORN || value == UNTOUCHED || value == -0x40UL)
 		return MARKED;
 	return OTHER;
 }
@@ -613,13 +618,13 @@ static void literal_set(unsigned int n)
 
 static void literal_put(unsigned long at, bool new)
 {
-	put32(at, ld(T1, A1, new ? 0 : 8));
+	put32(at, ld(T2, A1, new ? 0 : 8));
 }
 
 static void literal_layout(unsigned long at)
 {
 	literal_put(at, false);
-	put32(at + 4, jalr(ZERO, T1, 0));
+	put32(at + 4, jalr(ZERO, T2, 0));
 	put32(stub(0), lui(A0, TORN_IMM));
 	put32(stub(0) + 4, RET);
 	put32(stub(1), NEW_INSN);
