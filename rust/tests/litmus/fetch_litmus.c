@@ -181,11 +181,12 @@ static const char * const flush_texts[] = {
 };
 
 /* What forbids an outcome. */
-enum rule { ALLOWED, ZIFENCEI, LINUX, ZICCIF, ZICCID };
+enum rule { ALLOWED, ZIFENCEI, ZIFENCEI_2026, LINUX, ZICCIF, ZICCID };
 
 static const char * const rule_names[] = {
 	[ALLOWED] = "-",
 	[ZIFENCEI] = "zifencei",
+	[ZIFENCEI_2026] = "zifencei-2026",
 	[LINUX] = "linux",
 	[ZICCIF] = "ziccif",
 	[ZICCID] = "ziccid",
@@ -1076,7 +1077,7 @@ static const struct shape shapes[] = {
 		.marked = "the flag, and the old code",
 		.harts = 2, .threads = 2, .layout = lui_layout, .put = lui_put,
 		.judge = reader_judge, .body = { mp_rf_writer, mp_rf_reader_relaxed },
-		VARIANTS({ FENCE_I_READER, ZICCID }),
+		VARIANTS({ FENCE_I_READER, ZIFENCEI }),
 	}, {
 		.name = "CoRF", .text = "the reader reads the new code as data, and fetches it",
 		.marked = "the old code",
@@ -1094,33 +1095,33 @@ static const struct shape shapes[] = {
 		.marked = "the new code, then the old code",
 		.harts = 2, .threads = 2, .layout = lui_layout, .put = lui_put,
 		.judge = coff_judge, .body = { store_writer, coff_reader },
-		VARIANTS({ NONE, ZICCID }, { FENCE_I_READER, ZICCID }),
+		VARIANTS({ NONE, ZICCID }, { FENCE_I_READER, ZIFENCEI_2026 }),
 	}, {
 		.name = "MP.FF", .text = "code at X, then at Y; the reader fetches Y, then X",
 		.marked = "the new Y, and the old X",
 		.harts = 2, .threads = 2, .layout = two_layout, .put = lui_put,
 		.judge = mp_ff_judge, .body = { mp_ff_writer, mp_ff_reader },
-		VARIANTS({ NONE, ZICCID }, { FENCE_I_READER, ZICCID }, { SYSCALL, LINUX },
+		VARIANTS({ NONE, ZICCID }, { FENCE_I_READER, ZIFENCEI_2026 }, { SYSCALL, LINUX },
 			 { SYNC_CORE, LINUX }),
 	}, {
 		.name = "MP.FR", .text = "a pointer, then code that loads it and jumps there",
 		.marked = "the new code with the old pointer",
 		.harts = 2, .threads = 2, .layout = literal_layout, .put = literal_put,
 		.judge = mp_fr_judge, .body = { mp_fr_writer, mp_fr_reader },
-		VARIANTS({ NONE, ZICCID }, { SYSCALL, LINUX }, { SYNC_CORE, LINUX }),
+		VARIANTS({ NONE, ZIFENCEI }, { SYSCALL, LINUX }, { SYNC_CORE, LINUX }),
 	}, {
 		.name = "SB.FF", .text = "two harts write code, and fetch what the other writes",
 		.marked = "the old code, on both",
 		.harts = 2, .threads = 2, .layout = two_layout, .put = lui_put,
 		.judge = sb_judge, .body = { sb_x, sb_y },
-		VARIANTS({ NONE, ALLOWED }, { FENCE_I_READER, ZICCID }),
+		VARIANTS({ NONE, ALLOWED }, { FENCE_I_READER, ZIFENCEI }),
 	}, {
 		.name = "IRIW.FF", .text = "two harts write code, two others fetch it",
 		.marked = "they disagree about which was written first",
 		.harts = 4, .threads = 4, .layout = two_layout, .put = lui_put,
 		.judge = iriw_judge,
 		.body = { store_writer, iriw_writer_y, iriw_xy, iriw_yx },
-		VARIANTS({ NONE, ZICCID }, { FENCE_I_READER, ZICCID }),
+		VARIANTS({ NONE, ZICCID }, { FENCE_I_READER, ZIFENCEI_2026 }),
 	}, {
 		.name = "W+F.lui", .text = "an aligned instruction is changed while it is executed",
 		.marked = "half of the old one and half of the new one",
@@ -1312,6 +1313,7 @@ static bool is_forbidden(enum rule rule)
 {
 	switch (rule) {
 	case ZIFENCEI:
+	case ZIFENCEI_2026:
 	case LINUX:
 		return true;
 	case ZICCIF:
