@@ -121,7 +121,10 @@ static unsigned int sub(unsigned int rd, unsigned int rs1, unsigned int rs2)
 #define WIDE		(WIDE_IMM << 12UL)
 #define TORN		(TORN_IMM << 12UL)
 #define UNTOUCHED	0x0badUL
+/* A breakpoint at the changed instruction, or in its upper half; any other fault. */
 #define TRAPPED		0x7a9UL
+#define TRAPPED_REST	0x7abUL
+#define FAULTED		0x7adUL
 
 /* "lui a0" with these. */
 #define OLD_INSN	(OLD_IMM << 12 | A0 << 7 | 0x37U)
@@ -477,7 +480,6 @@ static enum outcome wide_result(unsigned long value)
 {
 	switch (value) {
 	case OLD:
-	case TRAPPED:
 		return TOO_EARLY;
 	case WIDE:
 		return AS_EXPECTED;
@@ -488,6 +490,12 @@ static enum outcome wide_result(unsigned long value)
 	default:
 		return OTHER;
 	}
+}
+
+/* The same where the reader may get the breakpoint. */
+static enum outcome breakpoint_result(unsigned long value)
+{
+	return value == TRAPPED ? TOO_EARLY : wide_result(value);
 }
 
 /* As a static key: nop or jal. Half a jal jumps to another function. */
@@ -555,16 +563,43 @@ static void split_layout(unsigned long at)
 	put32(at + 4, RET);
 }
 
+/* Half of the old instruction is c.ebreak, after the new c.li; half of the new one a lui. */
+#define SPLIT_OLD_VALUE	((unsigned long)(int)(C_EBREAK << 16))
+#define SPLIT_TORN	((unsigned long)(int)(C_RET << 16))
+
+/* Torn: the lower half of the old instruction and the upper half of the new ones. */
 static enum outcome split_result(unsigned long value)
 {
-	if (value == (unsigned long)(int)(C_EBREAK << 16))
+	switch (value) {
+	case SPLIT_OLD_VALUE:
+	case TRAPPED_REST:
 		return TOO_EARLY;
-	if (value == 5)
+	case 5:
 		return AS_EXPECTED;
-	/* The upper half of the old instruction is c.ebreak. */
-	if (value == TRAPPED || value == (unsigned long)(int)(C_RET << 16))
+	case SPLIT_TORN:
 		return MARKED;
-	return OTHER;
+	default:
+		return OTHER;
+	}
+}
+
+/*
+ * The new first one, and then half of the old one. A hart that fetches at once may do
+ * this, too, since it may drop what follows the first one and fetch it again.
+ */
+static enum outcome split_rest_result(unsigned long value)
+{
+	switch (value) {
+	case SPLIT_OLD_VALUE:
+	case SPLIT_TORN:
+		return TOO_EARLY;
+	case 5:
+		return AS_EXPECTED;
+	case TRAPPED_REST:
+		return MARKED;
+	default:
+		return OTHER;
+	}
 }
 
 /*
@@ -1012,7 +1047,7 @@ static READER void bp_done_reader(struct thread *t)
 
 static enum outcome bp_done_judge(void)
 {
-	switch (wide_result(threads[1].got[0])) {
+	switch (breakpoint_result(threads[1].got[0])) {
 	case AS_EXPECTED:
 		return AS_EXPECTED;
 	case TOO_EARLY:
@@ -1043,7 +1078,7 @@ static enum outcome bp_done_judge(void)
 		.text = "the same, breakpoint first: c.ebreak, tail, head",	\
 		.marked = "half of the old one and half of the new one",	\
 		.harts = 2, .threads = 2, .at = at_,				\
-		.layout = halves_layout, .put = halves_put, .result = wide_result, \
+		.layout = halves_layout, .put = halves_put, .result = breakpoint_result, \
 		.body = { bp_writer, wf_reader },				\
 		VARIANTS({ ALL, LINUX }, { NOT_1, ALLOWED }, { NOT_2, ALLOWED },	\
 			 { NONE, ALLOWED }),					\
@@ -1142,10 +1177,16 @@ static const struct shape shapes[] = {
 		VARIANTS({ NONE, ZICCIF }),
 	}, {
 		.name = "W+F.split", .text = "an aligned instruction is replaced by two of 2 bytes",
-		.marked = "half of the old one and half of the new ones",
+		.marked = "half of the old one, then half of the new ones, as one instruction",
 		.harts = 2, .threads = 2, .layout = split_layout, .put = split_put,
 		.result = split_result, .body = { wf_writer_once, wf_reader },
 		VARIANTS({ NONE, ZICCIF }),
+	}, {
+		.name = "W+F.split.FF", .text = "the same",
+		.marked = "the new first one, and then half of the old one",
+		.harts = 2, .threads = 2, .layout = split_layout, .put = split_put,
+		.result = split_rest_result, .body = { wf_writer_once, wf_reader },
+		VARIANTS({ NONE, ZICCID }),
 	}, {
 		.name = "W+F.pair", .text = "nop, nop and auipc, jalr, in one aligned store",
 		.marked = "one instruction of each",
@@ -1174,7 +1215,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
 {
 	static const char message[] = "fetch_litmus: a fault outside of the tests\n";
 	unsigned long *regs = (unsigned long *)((ucontext_t *)context)->uc_mcontext.__gregs;
-	unsigned long pc = regs[0];
+	unsigned long pc = regs[0], changed = (unsigned long)executable + run.at;
 
 	(void)info;
 	if (pc - (unsigned long)executable >= CODE_SIZE && pc >= 4096) {
@@ -1183,17 +1224,28 @@ static void on_fault(int number, siginfo_t *info, void *context)
 		return;
 	}
 	regs[0] = regs[RA];
-	regs[A0] = TRAPPED;
+	if (number == SIGTRAP && pc == changed)
+		regs[A0] = TRAPPED;
+	else if (number == SIGTRAP && pc == changed + 2)
+		regs[A0] = TRAPPED_REST;
+	else
+		regs[A0] = FAULTED;
 }
 
 static void catch_faults(void)
 {
 	static const int numbers[] = { SIGILL, SIGTRAP, SIGSEGV, SIGBUS };
 	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
+	sigset_t set;
 
 	sigemptyset(&action.sa_mask);
 	for (unsigned int i = 0; i < ARRAY_SIZE(numbers); i++)
 		sigaction(numbers[i], &action, NULL);
+	/* A fault whose signal is blocked, as it may be by the parent, ends the program. */
+	sigemptyset(&set);
+	for (unsigned int i = 0; i < ARRAY_SIZE(numbers); i++)
+		sigaddset(&set, numbers[i]);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 static bool over(void)
