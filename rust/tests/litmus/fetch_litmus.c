@@ -35,6 +35,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -237,6 +238,8 @@ struct shape {
 	void (*body[MAX_THREADS])(struct thread *t);
 	/* The offset of the changed instruction, if it is not X. */
 	unsigned long at;
+	/* Its code has instructions of 2 bytes, or between them. */
+	bool compressed;
 	unsigned int variants;
 	struct variant variant[MAX_VARIANTS];
 };
@@ -1066,7 +1069,7 @@ static enum outcome bp_done_judge(void)
 		.name = "W+F.cross" bytes,					\
 		.text = "an instruction across a boundary of that many bytes",	\
 		.marked = "half of the old one and half of the new one",	\
-		.harts = 2, .threads = 2, .at = at_,				\
+		.harts = 2, .threads = 2, .at = at_, .compressed = true,	\
 		.layout = halves_layout, .put = halves_put, .result = wide_result, \
 		.body = { wf_writer, wf_reader },				\
 		VARIANTS({ NONE, ALLOWED }),					\
@@ -1077,7 +1080,7 @@ static enum outcome bp_done_judge(void)
 		.name = "BP.cross" bytes,					\
 		.text = "the same, breakpoint first: c.ebreak, tail, head",	\
 		.marked = "half of the old one and half of the new one",	\
-		.harts = 2, .threads = 2, .at = at_,				\
+		.harts = 2, .threads = 2, .at = at_, .compressed = true,	\
 		.layout = halves_layout, .put = halves_put, .result = breakpoint_result, \
 		.body = { bp_writer, wf_reader },				\
 		VARIANTS({ ALL, LINUX }, { NOT_1, ALLOWED }, { NOT_2, ALLOWED },	\
@@ -1178,13 +1181,15 @@ static const struct shape shapes[] = {
 	}, {
 		.name = "W+F.split", .text = "an aligned instruction is replaced by two of 2 bytes",
 		.marked = "half of the old one, then half of the new ones, as one instruction",
-		.harts = 2, .threads = 2, .layout = split_layout, .put = split_put,
+		.harts = 2, .threads = 2, .compressed = true,
+		.layout = split_layout, .put = split_put,
 		.result = split_result, .body = { wf_writer_once, wf_reader },
 		VARIANTS({ NONE, ZICCIF }),
 	}, {
 		.name = "W+F.split.FF", .text = "the same",
 		.marked = "the new first one, and then half of the old one",
-		.harts = 2, .threads = 2, .layout = split_layout, .put = split_put,
+		.harts = 2, .threads = 2, .compressed = true,
+		.layout = split_layout, .put = split_put,
 		.result = split_rest_result, .body = { wf_writer_once, wf_reader },
 		VARIANTS({ NONE, ZICCID }),
 	}, {
@@ -1199,7 +1204,7 @@ static const struct shape shapes[] = {
 	{
 		.name = "BP.done", .text = "the same, and what the reader executes afterwards",
 		.marked = "the breakpoint, or the old code",
-		.harts = 2, .threads = 2, .at = 0x047e, .layout = halves_layout,
+		.harts = 2, .threads = 2, .at = 0x047e, .compressed = true, .layout = halves_layout,
 		.put = halves_put, .judge = bp_done_judge, .body = { bp_writer, bp_done_reader },
 		VARIANTS({ ALL, LINUX }, { NOT_3, ALLOWED }),
 	},
@@ -1305,6 +1310,8 @@ static const char *unable(const struct shape *shape, enum flush flush)
 		snprintf(reason, sizeof(reason), "needs %u harts", shape->harts);
 		return reason;
 	}
+	if (shape->compressed && !(getauxval(AT_HWCAP) & 1UL << ('C' - 'A')))
+		return "needs the C extension";
 	if (flush == SYNC_CORE && syscall(MEMBARRIER, MEMBARRIER_REGISTER_SYNC_CORE, 0, 0))
 		return "the kernel has no membarrier SYNC_CORE";
 	if (flush == FLUSH_CTX &&
