@@ -31,7 +31,7 @@ def cell(outcome: Outcome | None) -> str:
         return "**other**"
     if outcome.counts["seen"]:
         return "**SEEN**" if outcome.forbidden else "seen"
-    return "never" if outcome.counts["expected"] else "nothing"
+    return "never" if outcome.tried else "nothing"
 
 
 def table(machines: dict[str, dict[tuple[str, str], Outcome]]) -> list[str]:

@@ -212,8 +212,10 @@ struct thread {
 	unsigned int hart;
 	unsigned long meetings;
 	unsigned int random;
-	unsigned long got[2];
+	unsigned long got[3];
+	/* Of this round. */
 	unsigned long counts[OUTCOMES];
+	bool moved;
 	pthread_t pthread;
 };
 
@@ -235,6 +237,11 @@ struct shape {
 	enum outcome (*result)(unsigned long value);
 	/* Which outcome a round had; NULL if the threads count themselves. */
 	enum outcome (*judge)(void);
+	/*
+	 * Whether a round could have had the marked outcome. If it is NULL: whether the round
+	 * had this one or the expected one, or the reader that loops both old and new.
+	 */
+	bool (*tried)(void);
 	void (*body[MAX_THREADS])(struct thread *t);
 	/* The offset of the changed instruction, if it is not X. */
 	unsigned long at;
@@ -256,6 +263,10 @@ static struct {
 	unsigned int threads;
 	unsigned long at;
 	unsigned long rounds;
+	/* In this many of them a thread was not on its CPU. */
+	unsigned long discarded;
+	unsigned long tried;
+	unsigned long counts[OUTCOMES];
 	struct timespec end;
 } run;
 
@@ -798,6 +809,7 @@ static READER void coff_reader(struct thread *t)
 	meet(t);
 	await(t);
 	last = call(X);
+	t->got[2] = last;
 	for (unsigned int i = 0; i < 64; i++) {
 		unsigned long now;
 
@@ -817,6 +829,11 @@ static enum outcome coff_judge(void)
 	if (threads[1].got[1])
 		return MARKED;
 	return threads[1].got[0] == NEW ? AS_EXPECTED : TOO_EARLY;
+}
+
+static bool coff_tried(void)
+{
+	return threads[1].got[2] == OLD && threads[1].got[0] == NEW;
 }
 
 /* MP.FF: code at X, then at Y; the reader fetches Y, then X. */
@@ -893,6 +910,7 @@ static inline ALWAYS void sb(struct thread *t, unsigned long mine, unsigned long
 {
 	prime(t, yours);
 	meet(t);
+	delay(t);
 	put32(mine, NEW_INSN);
 	flush_by_reader();
 	t->got[0] = call(yours);
@@ -915,6 +933,12 @@ static enum outcome sb_judge(void)
 	if (a == OTHER || b == OTHER)
 		return OTHER;
 	return a == MARKED && b == MARKED ? MARKED : AS_EXPECTED;
+}
+
+/* If both had the new code, they ran at the same time; else perhaps one after the other. */
+static bool sb_tried(void)
+{
+	return threads[0].got[0] == NEW && threads[1].got[0] == NEW;
 }
 
 /* IRIW.FF: two harts write code; two others disagree about which was first. */
@@ -955,6 +979,12 @@ static enum outcome iriw_judge(void)
 	if (a == TOO_EARLY || b == TOO_EARLY)
 		return TOO_EARLY;
 	return a == MARKED && b == MARKED ? MARKED : AS_EXPECTED;
+}
+
+/* If a reader had new and old code, it was between the two stores. */
+static bool iriw_tried(void)
+{
+	return new_then(&threads[2]) == MARKED || new_then(&threads[3]) == MARKED;
 }
 
 /* The writer waits until a reader that loops is in its loop. */
@@ -1132,7 +1162,7 @@ static const struct shape shapes[] = {
 		.name = "CoFF", .text = "the reader fetches code again and again",
 		.marked = "the new code, then the old code",
 		.harts = 2, .threads = 2, .layout = lui_layout, .put = lui_put,
-		.judge = coff_judge, .body = { store_writer, coff_reader },
+		.judge = coff_judge, .tried = coff_tried, .body = { store_writer, coff_reader },
 		VARIANTS({ NONE, ZICCID }, { FENCE_I_READER, ZIFENCEI_2026 }),
 	}, {
 		.name = "MP.FF", .text = "code at X, then at Y; the reader fetches Y, then X",
@@ -1151,13 +1181,13 @@ static const struct shape shapes[] = {
 		.name = "SB.FF", .text = "two harts write code, and fetch what the other writes",
 		.marked = "the old code, on both",
 		.harts = 2, .threads = 2, .layout = two_layout, .put = lui_put,
-		.judge = sb_judge, .body = { sb_x, sb_y },
+		.judge = sb_judge, .tried = sb_tried, .body = { sb_x, sb_y },
 		VARIANTS({ NONE, ALLOWED }, { FENCE_I_READER, ZIFENCEI }),
 	}, {
 		.name = "IRIW.FF", .text = "two harts write code, two others fetch it",
 		.marked = "they disagree about which was written first",
 		.harts = 4, .threads = 4, .layout = two_layout, .put = lui_put,
-		.judge = iriw_judge,
+		.judge = iriw_judge, .tried = iriw_tried,
 		.body = { store_writer, iriw_writer_y, iriw_xy, iriw_yx },
 		VARIANTS({ NONE, ZICCID }, { FENCE_I_READER, ZIFENCEI_2026 }),
 	}, {
@@ -1266,6 +1296,37 @@ static bool over(void)
 	       (now.tv_sec == run.end.tv_sec && now.tv_nsec >= run.end.tv_nsec);
 }
 
+/* All threads are at the end of a round. */
+static void end_round(void)
+{
+	unsigned long counts[OUTCOMES] = { 0 };
+	enum outcome outcome;
+	bool moved = false, tried;
+
+	for (unsigned int i = 0; i < run.threads; i++) {
+		moved |= threads[i].moved;
+		for (unsigned int j = 0; j < OUTCOMES; j++)
+			counts[j] += threads[i].counts[j];
+		memset(threads[i].counts, 0, sizeof(threads[i].counts));
+	}
+	run.rounds++;
+	if (moved) {
+		run.discarded++;
+		return;
+	}
+	tried = counts[TOO_EARLY] && counts[AS_EXPECTED];
+	if (run.shape->judge) {
+		outcome = run.shape->judge();
+		counts[outcome]++;
+		tried = outcome == AS_EXPECTED || outcome == MARKED;
+	}
+	if (run.shape->tried)
+		tried = run.shape->tried();
+	run.tried += tried;
+	for (unsigned int j = 0; j < OUTCOMES; j++)
+		run.counts[j] += counts[j];
+}
+
 static void *thread_main(void *arg)
 {
 	struct thread *t = arg;
@@ -1285,12 +1346,11 @@ static void *thread_main(void *arg)
 		/* All threads have seen the stores of the first one. */
 		fence_i();
 		run.shape->body[t->id](t);
+		/* When its CPU goes offline, a thread continues on another one. */
+		t->moved = sched_getcpu() != (int)t->hart;
 		meet(t);
-		if (t->id == 0) {
-			run.rounds++;
-			if (run.shape->judge)
-				t->counts[run.shape->judge()]++;
-		}
+		if (t->id == 0)
+			end_round();
 	}
 }
 
@@ -1324,7 +1384,7 @@ static const char *unable(const struct shape *shape, enum flush flush)
 	return NULL;
 }
 
-static void run_threads(const struct shape *shape, enum flush flush, unsigned long *counts)
+static void run_threads(const struct shape *shape, enum flush flush)
 {
 	memset(&run, 0, sizeof(run));
 	memset(threads, 0, sizeof(threads));
@@ -1359,11 +1419,8 @@ static void run_threads(const struct shape *shape, enum flush flush, unsigned lo
 			exit(2);
 		}
 	}
-	for (unsigned int i = 0; i < shape->threads; i++) {
+	for (unsigned int i = 0; i < shape->threads; i++)
 		pthread_join(threads[i].pthread, NULL);
-		for (unsigned int j = 0; j < OUTCOMES; j++)
-			counts[j] += threads[i].counts[j];
-	}
 	if (flush == FLUSH_CTX)
 		set_flush_ctx(false);
 }
@@ -1389,7 +1446,7 @@ struct row {
 	const struct shape *shape;
 	struct variant variant;
 	const char *skipped;
-	unsigned long rounds;
+	unsigned long rounds, discarded, tried;
 	unsigned long counts[OUTCOMES];
 };
 
@@ -1399,6 +1456,11 @@ static unsigned int row_count;
 static bool failed(const struct row *row)
 {
 	return row->counts[OTHER] || (row->counts[MARKED] && is_forbidden(row->variant.rule));
+}
+
+static bool told(const struct row *row)
+{
+	return row->tried || row->counts[MARKED] || row->counts[OTHER];
 }
 
 static void run_row(struct row *row)
@@ -1412,11 +1474,18 @@ static void run_row(struct row *row)
 		printf("litmus: %s flush=%s harts=%u skipped: %s\n", shape->name,
 		       flush_names[variant.flush], shape->harts, why);
 	} else {
-		run_threads(shape, variant.flush, row->counts);
+		run_threads(shape, variant.flush);
 		row->rounds = run.rounds;
-		printf("litmus: %s flush=%s harts=%u rounds=%lu early=%lu expected=%lu",
-		       shape->name, flush_names[variant.flush], shape->harts, row->rounds,
-		       row->counts[TOO_EARLY], row->counts[AS_EXPECTED]);
+		row->discarded = run.discarded;
+		row->tried = run.tried;
+		memcpy(row->counts, run.counts, sizeof(row->counts));
+		printf("litmus: %s flush=%s harts=%u cpus=", shape->name,
+		       flush_names[variant.flush], shape->harts);
+		for (unsigned int i = 0; i < shape->harts; i++)
+			printf("%s%u", i ? "," : "", harts[i]);
+		printf(" rounds=%lu discarded=%lu early=%lu expected=%lu tried=%lu", row->rounds,
+		       row->discarded, row->counts[TOO_EARLY], row->counts[AS_EXPECTED],
+		       row->tried);
 		printf(" seen=%lu other=%lu forbidden=%s rule=%s\n", row->counts[MARKED],
 		       row->counts[OTHER], is_forbidden(variant.rule) ? "yes" : "no",
 		       rule_names[variant.rule]);
@@ -1428,7 +1497,8 @@ static void run_row(struct row *row)
 
 static int report(void)
 {
-	unsigned int bad = 0, ran = 0;
+	unsigned int bad = 0, ran = 0, nothing = 0;
+	unsigned long discarded = 0;
 
 	printf("\n%-13s %-13s %10s %12s %12s  %s\n", "test", "flush", "rounds", "expected",
 	       "seen", "the marked outcome is");
@@ -1443,6 +1513,8 @@ static int report(void)
 		}
 		ran++;
 		bad += failed(row);
+		nothing += !told(row);
+		discarded += row->discarded;
 		printf("%10lu %12lu %12lu  ", row->rounds, row->counts[AS_EXPECTED],
 		       row->counts[MARKED]);
 		if (is_forbidden(rule))
@@ -1452,7 +1524,7 @@ static int report(void)
 		if (row->counts[MARKED])
 			printf("%s", is_forbidden(rule) ? "SEEN" : "seen");
 		else
-			printf("%s", row->counts[AS_EXPECTED] ? "never" : "nothing to tell");
+			printf("%s", row->tried ? "never" : "nothing to tell");
 		if (row->counts[OTHER])
 			printf(", and %lu OTHER results", row->counts[OTHER]);
 		printf("\n");
@@ -1465,9 +1537,14 @@ static int report(void)
 			       rows[i].counts[MARKED] && is_forbidden(rows[i].variant.rule) ?
 			       rows[i].shape->marked :
 			       "a result that no order of stores and fetches explains");
-	printf("verdict: %u tests ran, %u were skipped, %u had a forbidden outcome\n", ran,
-	       row_count - ran, bad);
-	return bad ? 1 : 0;
+	printf("verdict: %u tests ran, %u were skipped, %u told nothing, %u had a forbidden outcome",
+	       ran, row_count - ran, nothing, bad);
+	if (discarded)
+		printf("; in %lu rounds a thread left its CPU: discarded", discarded);
+	printf("\n");
+	if (bad)
+		return 1;
+	return ran > nothing ? 0 : 2;
 }
 
 static void list(void)
@@ -1504,7 +1581,7 @@ static const char usage_text[] =
 	"\n"
 	"Prints a line \"litmus: ...\" for each test and flush, a table, and a verdict. The exit\n"
 	"status is 0 if no forbidden outcome was seen, 1 if one was, and 2 if the program\n"
-	"cannot run.\n";
+	"cannot run, or no test told anything.\n";
 
 static void bad_usage(const char *what, const char *value)
 {
