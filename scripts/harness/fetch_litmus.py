@@ -61,7 +61,7 @@ def parse(lines: list[str]) -> list[Outcome]:
                 raise ValueError(f"not all of a litmus test: {line}")
             outcome.counts = {key: int(words[key]) for key in COUNTS}
             # Older versions of the program do not say it.
-            outcome.tried = int(words.get("tried", words["expected"]))
+            outcome.tried = int(words["tried" if "tried" in words else "expected"])
             outcome.forbidden = words["forbidden"] == "yes"
         found.append(outcome)
     return found

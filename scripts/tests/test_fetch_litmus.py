@@ -205,18 +205,19 @@ class Table(unittest.TestCase):
                  for text in (line(flush="none", seen=1, forbidden="no"), line(seen=2))]
         board = (line(flush="none", forbidden="no"), line(test="SM", expected=0),
                  line(test="CoFF", other=1),
-                 "litmus: MP.RF flush=reader harts=2 skipped: needs 2 harts")
+                 "litmus: MP.RF flush=reader harts=2 skipped: needs 2 harts",
+                 "verdict: 3 tests ran, 1 were skipped")
         found = dict(fetch_matrix.read(f"{name}={self.file(*lines)}")
                      for name, lines in (("A", guest), ("a board", board)))
         self.assertEqual(fetch_matrix.table(found), [
-            "=========  ==========  ========  =========",
-            "Test       Flush       A         a board",
-            "=========  ==========  ========  =========",
-            "``MP.RF``  ``none``    seen      never",
-            "``MP.RF``  ``reader``  **SEEN**  –",
-            "``SM``     ``reader``  –         nothing",
-            "``CoFF``   ``reader``  –         **other**",
-            "=========  ==========  ========  ========="])
+            "=========  ==========  ==============  =========",
+            "Test       Flush       A (incomplete)  a board",
+            "=========  ==========  ==============  =========",
+            "``MP.RF``  ``none``    seen            never",
+            "``MP.RF``  ``reader``  **SEEN**        –",
+            "``SM``     ``reader``  (not there)     nothing",
+            "``CoFF``   ``reader``  (not there)     **other**",
+            "=========  ==========  ==============  ========="])
 
     def test_invalid_arguments_and_files(self) -> None:
         for word, text in (("out", "not NAME=FILE"), ("=x", "not NAME=FILE"),

@@ -64,6 +64,10 @@
 #define MEMBARRIER_SYNC_CORE		0x20
 #define MEMBARRIER_REGISTER_SYNC_CORE	0x40
 
+#define HWPROBE				258
+#define HWPROBE_IMA_EXT_1		16
+#define HWPROBE_ZICCIF			(1ULL << 3)
+
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 /* Instructions. The registers are by their numbers. */
@@ -276,7 +280,8 @@ static struct thread threads[MAX_THREADS];
 static unsigned long rounds_wanted = 100000;
 static double seconds_wanted = 2;
 static unsigned int seed = 1;
-static bool ziccif = true;
+/* Linux depends on Ziccif, whether the ISA string has it or not. */
+static enum { NOT_THERE, ASSUMED, IN_ISA } ziccif = ASSUMED;
 static bool ziccid;
 static bool same_mapping;
 static unsigned int harts[MAX_HARTS];
@@ -1433,7 +1438,7 @@ static bool is_forbidden(enum rule rule)
 	case LINUX:
 		return true;
 	case ZICCIF:
-		return ziccif;
+		return ziccif != NOT_THERE;
 	case ZICCID:
 		return ziccid;
 	default:
@@ -1517,7 +1522,9 @@ static int report(void)
 		discarded += row->discarded;
 		printf("%10lu %12lu %12lu  ", row->rounds, row->counts[AS_EXPECTED],
 		       row->counts[MARKED]);
-		if (is_forbidden(rule))
+		if (rule == ZICCIF && ziccif == ASSUMED)
+			printf("forbidden by Linux's assumption (ziccif): ");
+		else if (is_forbidden(rule))
 			printf("forbidden by %s: ", rule_names[rule]);
 		else
 			printf("allowed: ");
@@ -1659,6 +1666,15 @@ static bool has_extension(const char *name)
 	return all && has == all;
 }
 
+/* The same of riscv_hwprobe(2), which says it of all harts that are online. */
+static bool hwprobe_has_ziccif(void)
+{
+	struct { long long key; unsigned long long value; } pair = { .key = HWPROBE_IMA_EXT_1 };
+
+	return !syscall(HWPROBE, &pair, 1, 0, NULL, 0) && pair.key == HWPROBE_IMA_EXT_1 &&
+	       pair.value & HWPROBE_ZICCIF;
+}
+
 static void *mapping(int fd, int prot, int flags)
 {
 	void *at = mmap(NULL, CODE_SIZE, prot, flags, fd, 0);
@@ -1697,6 +1713,9 @@ static void map_code(void)
 
 static void print_machine(void)
 {
+	static const char * const ziccif_names[] = {
+		[NOT_THERE] = "no", [ASSUMED] = "assumed", [IN_ISA] = "isa"
+	};
 	struct utsname name;
 
 	uname(&name);
@@ -1705,7 +1724,7 @@ static void print_machine(void)
 		printf("%s%u", i ? "," : " ", harts[i]);
 	printf("; map=%s rounds=%lu seconds=%g seed=%u ziccif=%s ziccid=%s\n",
 	       same_mapping ? "same" : "alias", rounds_wanted, seconds_wanted, seed,
-	       ziccif ? "yes" : "no", ziccid ? "yes" : "no");
+	       ziccif_names[ziccif], ziccid ? "yes" : "no");
 	fflush(stdout);
 }
 
@@ -1752,9 +1771,12 @@ int main(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 }
 	};
+	bool ziccid_wanted = false;
 	int only = -1, option;
 	char *end;
 
+	if (has_extension("ziccif") || hwprobe_has_ziccif())
+		ziccif = IN_ISA;
 	ziccid = has_extension("ziccid");
 	while ((option = getopt_long(argc, argv, "n:s:c:f:m:lh", options, NULL)) != -1) {
 		switch (option) {
@@ -1780,10 +1802,10 @@ int main(int argc, char **argv)
 				bad_usage("not a mapping", optarg);
 			break;
 		case NO_ZICCIF:
-			ziccif = false;
+			ziccif = NOT_THERE;
 			break;
 		case ZICCID_YES:
-			ziccid = true;
+			ziccid_wanted = true;
 			break;
 		case SEED:
 			seed = number("not a seed", optarg, UINT_MAX);
@@ -1799,6 +1821,9 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
+	if (ziccif == NOT_THERE && ziccid_wanted)
+		bad_usage("Ziccid depends on Ziccif", "--no-ziccif with --ziccid");
+	ziccid = ziccif != NOT_THERE && (ziccid || ziccid_wanted);
 	check_names(argv + optind);
 	if (!hart_count) {
 		cpu_set_t set;
