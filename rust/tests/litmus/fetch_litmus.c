@@ -66,7 +66,7 @@
 
 #define HWPROBE				258
 #define HWPROBE_IMA_EXT_1		16
-#define HWPROBE_ZICCIF			(1ULL << 3)
+#define HWPROBE_ZICCIF			0x8
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
@@ -1558,8 +1558,9 @@ static int report(void)
 			       rows[i].counts[MARKED] && is_forbidden(rows[i].variant.rule) ?
 			       rows[i].shape->marked :
 			       "a result that no order of stores and fetches explains");
-	printf("verdict: %u tests ran, %u were skipped, %u told nothing, %u had a forbidden outcome",
-	       ran, row_count - ran, nothing, bad);
+	printf("verdict: %u tests ran, %u were skipped, %u told nothing, ", ran, row_count - ran,
+	       nothing);
+	printf("%u had a forbidden outcome", bad);
 	if (discarded)
 		printf("; in %lu rounds a thread left its CPU: discarded", discarded);
 	printf("\n");
