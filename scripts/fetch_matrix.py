@@ -24,14 +24,21 @@ def outcomes(text: str) -> dict[tuple[str, str], Outcome]:
     return found
 
 
+def complete(text: str) -> bool:
+    """Whether the program got to its verdict."""
+    return re.search(r"verdict: \d+ tests ran", text) is not None
+
+
 def cell(outcome: Outcome | None) -> str:
-    if outcome is None or outcome.skipped:
+    if outcome is None:
+        return "(not there)"
+    if outcome.skipped:
         return "–"
     if outcome.counts["other"]:
         return "**other**"
     if outcome.counts["seen"]:
         return "**SEEN**" if outcome.forbidden else "seen"
-    return "never" if outcome.counts["expected"] else "nothing"
+    return "never" if outcome.tried else "nothing"
 
 
 def table(machines: dict[str, dict[tuple[str, str], Outcome]]) -> list[str]:
@@ -53,11 +60,14 @@ def read(word: str) -> tuple[str, dict[tuple[str, str], Outcome]]:
     if not equals or not name or not path:
         raise StepFailed(f"{word} is not NAME=FILE")
     try:
-        found = outcomes(Path(path).read_text(errors="replace"))
+        text = Path(path).read_text(errors="replace")
+        found = outcomes(text)
     except (OSError, ValueError) as e:
         raise StepFailed(f"{path}: {e}") from e
     if not found:
         raise StepFailed(f"{path} has no line of fetch_litmus")
+    if not complete(text):
+        name += " (incomplete)"
     return name, found
 
 

@@ -18,9 +18,10 @@ SPIKE = matrix.FetchSpike("ordinary", 2, "none", {"rounds": 5, "seconds": 2})
 
 
 def line(test: str = "MP.RF", flush: str = "reader", expected: int = 5, seen: int = 0,
-         other: int = 0, forbidden: str = "yes") -> str:
-    return (f"litmus: {test} flush={flush} harts=2 rounds=5 early=0 expected={expected} "
-            f"seen={seen} other={other} forbidden={forbidden} rule=zifencei")
+         other: int = 0, forbidden: str = "yes", tried: int | None = None) -> str:
+    tried = expected if tried is None else tried
+    return (f"litmus: {test} flush={flush} harts=2 cpus=0,1 rounds=5 discarded=0 early=0 "
+            f"expected={expected} tried={tried} seen={seen} other={other} forbidden={forbidden} rule=zifencei")
 
 
 def boot(*lines: str, status: int | None = 0, complete: bool = True) -> Boot:
@@ -67,7 +68,17 @@ class Judged(unittest.TestCase):
                          ["fetch.MP.RF+reader"])
 
     def test_outcome_not_seen_is_skipped(self) -> None:
-        self.assertEqual(self.found(boot(line(expected=0)))["fetch.MP.RF+reader"], "skip")
+        for text in (line(expected=0), line(tried=0)):
+            with self.subTest(text):
+                self.assertEqual(self.found(boot(text, status=2)), {
+                    "fetch.MP.RF+reader": "skip", "fetch.all tests": "pass",
+                    "fetch.status": "pass"})
+                self.assertEqual(self.failures(boot(text, status=0)), ["fetch.status"])
+
+    def test_output_of_a_version_without_tried(self) -> None:
+        for expected, status in ((5, "pass"), (0, "skip")):
+            text = line(expected=expected).replace(f"tried={expected} ", "")
+            self.assertEqual(self.found(boot(text))["fetch.MP.RF+reader"], status)
 
     def test_skipped(self) -> None:
         text = "litmus: IRIW.FF flush=none harts=4 skipped: needs 4 harts"
@@ -77,7 +88,7 @@ class Judged(unittest.TestCase):
 
     def test_all_skipped(self) -> None:
         text = "litmus: IRIW.FF flush=none harts=4 skipped: needs 4 harts"
-        self.assertEqual(self.failures(boot(text)), ["fetch.all tests"])
+        self.assertEqual(self.failures(boot(text, status=2)), ["fetch.all tests"])
 
     def test_the_status_must_be_that_of_the_verdict(self) -> None:
         for status in (1, 2, 139, None):
@@ -86,7 +97,7 @@ class Judged(unittest.TestCase):
         self.assertIn("fetch.status", self.failures(boot(line(seen=1), status=0)))
 
     def test_no_output(self) -> None:
-        self.assertEqual(self.failures(boot()), ["fetch.all tests"])
+        self.assertEqual(self.failures(boot(status=2)), ["fetch.all tests"])
         self.assertEqual(self.failures(boot(line(), complete=False)), ["fetch"])
 
     def test_a_line_that_is_broken(self) -> None:
@@ -108,6 +119,7 @@ class Seen(unittest.TestCase):
 
     def test_expected_outcome_not_seen(self) -> None:
         lines = [text.replace("seen=5", "seen=0").replace("expected=0", "expected=5")
+                 .replace("tried=0", "tried=5")
                  if "SM flush=none" in text else text for text in seen_in_spike()]
         self.assertEqual(self.failures(*lines), ["fetch.SM+none"])
 
@@ -193,18 +205,19 @@ class Table(unittest.TestCase):
                  for text in (line(flush="none", seen=1, forbidden="no"), line(seen=2))]
         board = (line(flush="none", forbidden="no"), line(test="SM", expected=0),
                  line(test="CoFF", other=1),
-                 "litmus: MP.RF flush=reader harts=2 skipped: needs 2 harts")
+                 "litmus: MP.RF flush=reader harts=2 skipped: needs 2 harts",
+                 "verdict: 3 tests ran, 1 were skipped")
         found = dict(fetch_matrix.read(f"{name}={self.file(*lines)}")
                      for name, lines in (("A", guest), ("a board", board)))
         self.assertEqual(fetch_matrix.table(found), [
-            "=========  ==========  ========  =========",
-            "Test       Flush       A         a board",
-            "=========  ==========  ========  =========",
-            "``MP.RF``  ``none``    seen      never",
-            "``MP.RF``  ``reader``  **SEEN**  –",
-            "``SM``     ``reader``  –         nothing",
-            "``CoFF``   ``reader``  –         **other**",
-            "=========  ==========  ========  ========="])
+            "=========  ==========  ==============  =========",
+            "Test       Flush       A (incomplete)  a board",
+            "=========  ==========  ==============  =========",
+            "``MP.RF``  ``none``    seen            never",
+            "``MP.RF``  ``reader``  **SEEN**        –",
+            "``SM``     ``reader``  (not there)     nothing",
+            "``CoFF``   ``reader``  (not there)     **other**",
+            "=========  ==========  ==============  ========="])
 
     def test_invalid_arguments_and_files(self) -> None:
         for word, text in (("out", "not NAME=FILE"), ("=x", "not NAME=FILE"),

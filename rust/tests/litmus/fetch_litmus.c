@@ -35,6 +35,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -63,11 +64,15 @@
 #define MEMBARRIER_SYNC_CORE		0x20
 #define MEMBARRIER_REGISTER_SYNC_CORE	0x40
 
+#define HWPROBE				258
+#define HWPROBE_IMA_EXT_1		16
+#define HWPROBE_ZICCIF			0x8
+
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 /* Instructions. The registers are by their numbers. */
 
-enum { ZERO = 0, RA = 1, T0 = 5, T1 = 6, A0 = 10, A1 = 11 };
+enum { ZERO = 0, RA = 1, T0 = 5, T2 = 7, A0 = 10, A1 = 11 };
 
 #define NOP		0x00000013u
 #define RET		0x00008067u
@@ -121,7 +126,10 @@ static unsigned int sub(unsigned int rd, unsigned int rs1, unsigned int rs2)
 #define WIDE		(WIDE_IMM << 12UL)
 #define TORN		(TORN_IMM << 12UL)
 #define UNTOUCHED	0x0badUL
+/* A breakpoint at the changed instruction, or in its upper half; any other fault. */
 #define TRAPPED		0x7a9UL
+#define TRAPPED_REST	0x7abUL
+#define FAULTED		0x7adUL
 
 /* "lui a0" with these. */
 #define OLD_INSN	(OLD_IMM << 12 | A0 << 7 | 0x37U)
@@ -181,11 +189,12 @@ static const char * const flush_texts[] = {
 };
 
 /* What forbids an outcome. */
-enum rule { ALLOWED, ZIFENCEI, LINUX, ZICCIF, ZICCID };
+enum rule { ALLOWED, ZIFENCEI, ZIFENCEI_2026, LINUX, ZICCIF, ZICCID };
 
 static const char * const rule_names[] = {
 	[ALLOWED] = "-",
 	[ZIFENCEI] = "zifencei",
+	[ZIFENCEI_2026] = "zifencei-2026",
 	[LINUX] = "linux",
 	[ZICCIF] = "ziccif",
 	[ZICCID] = "ziccid",
@@ -207,8 +216,10 @@ struct thread {
 	unsigned int hart;
 	unsigned long meetings;
 	unsigned int random;
-	unsigned long got[2];
+	unsigned long got[3];
+	/* Of this round. */
 	unsigned long counts[OUTCOMES];
+	bool moved;
 	pthread_t pthread;
 };
 
@@ -230,9 +241,16 @@ struct shape {
 	enum outcome (*result)(unsigned long value);
 	/* Which outcome a round had; NULL if the threads count themselves. */
 	enum outcome (*judge)(void);
+	/*
+	 * Whether a round could have had the marked outcome. If it is NULL: whether the round
+	 * had this one or the expected one, or the reader that loops both old and new.
+	 */
+	bool (*tried)(void);
 	void (*body[MAX_THREADS])(struct thread *t);
 	/* The offset of the changed instruction, if it is not X. */
 	unsigned long at;
+	/* Its code has instructions of 2 bytes, or between them. */
+	bool compressed;
 	unsigned int variants;
 	struct variant variant[MAX_VARIANTS];
 };
@@ -249,6 +267,12 @@ static struct {
 	unsigned int threads;
 	unsigned long at;
 	unsigned long rounds;
+	/* In this many of them a thread was not on its CPU. */
+	unsigned long discarded;
+	unsigned long tried;
+	unsigned long counts[OUTCOMES];
+	/* A system call that flushes did not. */
+	bool flush_failed;
 	struct timespec end;
 } run;
 
@@ -258,7 +282,8 @@ static struct thread threads[MAX_THREADS];
 static unsigned long rounds_wanted = 100000;
 static double seconds_wanted = 2;
 static unsigned int seed = 1;
-static bool ziccif = true;
+/* Linux depends on Ziccif, whether the ISA string has it or not. */
+static enum { NOT_THERE, ASSUMED, IN_ISA } ziccif = ASSUMED;
 static bool ziccid;
 static bool same_mapping;
 static unsigned int harts[MAX_HARTS];
@@ -334,18 +359,21 @@ static inline ALWAYS void await(struct thread *t)
 	delay(t);
 }
 
-/* Call the function at an offset, whose code may be in the middle of a change. */
+/*
+ * Call the function at an offset, whose code may be in the middle of a change. All jumps
+ * are through t2, t0 or ra, which need no landing pad with Zicfilp.
+ */
 static inline ALWAYS unsigned long call_with(unsigned long offset, unsigned long argument)
 {
 	register unsigned long a0 __asm__("a0") = UNTOUCHED;
 	register unsigned long a1 __asm__("a1") = argument;
-	register unsigned long t1 __asm__("t1") = argument;
-	register unsigned char *a2 __asm__("a2") = executable + offset;
+	register unsigned long t0 __asm__("t0") = argument;
+	register unsigned char *t2 __asm__("t2") = executable + offset;
 
 	__asm__ volatile("jalr	ra, 0(%[to])"
-			 : "+r"(a0), "+r"(a1), "+r"(t1)
-			 : [to] "r"(a2)
-			 : "ra", "t0", "memory");
+			 : "+r"(a0), "+r"(a1), "+r"(t0), [to] "+r"(t2)
+			 :
+			 : "ra", "memory");
 	return a0;
 }
 
@@ -377,9 +405,15 @@ static inline ALWAYS void put64(unsigned long at, unsigned long value)
 	__atomic_store_n((unsigned long *)(writable + at), value, __ATOMIC_RELAXED);
 }
 
+static inline ALWAYS void check_flush(long error)
+{
+	if (error)
+		__atomic_store_n(&run.flush_failed, true, __ATOMIC_RELAXED);
+}
+
 static void flush_all(void)
 {
-	syscall(RISCV_FLUSH_ICACHE, executable, executable + CODE_SIZE, 0);
+	check_flush(syscall(RISCV_FLUSH_ICACHE, executable, executable + CODE_SIZE, 0));
 }
 
 /* The flush of the hart that writes. */
@@ -393,11 +427,11 @@ static inline ALWAYS void flush_by_writer(void)
 		flush_all();
 		break;
 	case SYSCALL_LOCAL:
-		syscall(RISCV_FLUSH_ICACHE, executable, executable + CODE_SIZE,
-			RISCV_FLUSH_ICACHE_LOCAL);
+		check_flush(syscall(RISCV_FLUSH_ICACHE, executable, executable + CODE_SIZE,
+				    RISCV_FLUSH_ICACHE_LOCAL));
 		break;
 	case SYNC_CORE:
-		syscall(MEMBARRIER, MEMBARRIER_SYNC_CORE, 0, 0);
+		check_flush(syscall(MEMBARRIER, MEMBARRIER_SYNC_CORE, 0, 0));
 		break;
 	default:
 		break;
@@ -473,7 +507,6 @@ static enum outcome wide_result(unsigned long value)
 {
 	switch (value) {
 	case OLD:
-	case TRAPPED:
 		return TOO_EARLY;
 	case WIDE:
 		return AS_EXPECTED;
@@ -484,6 +517,12 @@ static enum outcome wide_result(unsigned long value)
 	default:
 		return OTHER;
 	}
+}
+
+/* The same where the reader may get the breakpoint. */
+static enum outcome breakpoint_result(unsigned long value)
+{
+	return value == TRAPPED ? TOO_EARLY : wide_result(value);
 }
 
 /* As a static key: nop or jal. Half a jal jumps to another function. */
@@ -551,34 +590,63 @@ static void split_layout(unsigned long at)
 	put32(at + 4, RET);
 }
 
+/* Half of the old instruction is c.ebreak, after the new c.li; half of the new one a lui. */
+#define SPLIT_OLD_VALUE	((unsigned long)(int)(C_EBREAK << 16))
+#define SPLIT_TORN	((unsigned long)(int)(C_RET << 16))
+
+/* Torn: the lower half of the old instruction and the upper half of the new ones. */
 static enum outcome split_result(unsigned long value)
 {
-	if (value == (unsigned long)(int)(C_EBREAK << 16))
+	switch (value) {
+	case SPLIT_OLD_VALUE:
+	case TRAPPED_REST:
 		return TOO_EARLY;
-	if (value == 5)
+	case 5:
 		return AS_EXPECTED;
-	/* The upper half of the old instruction is c.ebreak. */
-	if (value == TRAPPED || value == (unsigned long)(int)(C_RET << 16))
+	case SPLIT_TORN:
 		return MARKED;
-	return OTHER;
+	default:
+		return OTHER;
+	}
 }
 
 /*
- * Two instructions: "nop; nop" or "auipc t1; jalr t1". The caller sets t1 and a1 to the
+ * The new first one, and then half of the old one. A hart that fetches at once may do
+ * this, too, since it may drop what follows the first one and fetch it again.
+ */
+static enum outcome split_rest_result(unsigned long value)
+{
+	switch (value) {
+	case SPLIT_OLD_VALUE:
+	case SPLIT_TORN:
+		return TOO_EARLY;
+	case 5:
+		return AS_EXPECTED;
+	case TRAPPED_REST:
+		return MARKED;
+	default:
+		return OTHER;
+	}
+}
+
+/*
+ * Two instructions: "nop; nop" or "auipc t0; jalr t0". The caller sets t0 and a1 to the
  * same address, to which jalr jumps without auipc; after auipc without jalr they differ.
+ * With t0, the lower half of this jalr with the upper half of the nop is "ret", and its
+ * upper half with the lower half of the nop is a nop, as in jalr_put().
  */
 #define PAIR_ARGUMENT	((unsigned long)executable + X + 0x40)
 
 static void pair_put(unsigned long at, bool new)
 {
-	put64(at, new ? (unsigned long)jalr(ZERO, T1, 0x20) << 32 | auipc(T1, 0) :
+	put64(at, new ? (unsigned long)jalr(ZERO, T0, 0x20) << 32 | auipc(T0, 0) :
 			(unsigned long)NOP << 32 | NOP);
 }
 
 static void pair_layout(unsigned long at)
 {
 	pair_put(at, false);
-	put32(at + 8, sub(A0, T1, A1));
+	put32(at + 8, sub(A0, T0, A1));
 	put32(at + 12, RET);
 	put32(at + 0x20, NEW_INSN);
 	put32(at + 0x24, RET);
@@ -592,7 +660,7 @@ static enum outcome pair_result(unsigned long value)
 		return TOO_EARLY;
 	if (value == NEW)
 		return AS_EXPECTED;
-	if (value == TORN || value == -0x40UL)
+	if (value == TORN || value == UNTOUCHED || value == -0x40UL)
 		return MARKED;
 	return OTHER;
 }
@@ -613,13 +681,13 @@ static void literal_set(unsigned int n)
 
 static void literal_put(unsigned long at, bool new)
 {
-	put32(at, ld(T1, A1, new ? 0 : 8));
+	put32(at, ld(T2, A1, new ? 0 : 8));
 }
 
 static void literal_layout(unsigned long at)
 {
 	literal_put(at, false);
-	put32(at + 4, jalr(ZERO, T1, 0));
+	put32(at + 4, jalr(ZERO, T2, 0));
 	put32(stub(0), lui(A0, TORN_IMM));
 	put32(stub(0) + 4, RET);
 	put32(stub(1), NEW_INSN);
@@ -754,6 +822,7 @@ static READER void coff_reader(struct thread *t)
 	meet(t);
 	await(t);
 	last = call(X);
+	t->got[2] = last;
 	for (unsigned int i = 0; i < 64; i++) {
 		unsigned long now;
 
@@ -773,6 +842,11 @@ static enum outcome coff_judge(void)
 	if (threads[1].got[1])
 		return MARKED;
 	return threads[1].got[0] == NEW ? AS_EXPECTED : TOO_EARLY;
+}
+
+static bool coff_tried(void)
+{
+	return threads[1].got[2] == OLD && threads[1].got[0] == NEW;
 }
 
 /* MP.FF: code at X, then at Y; the reader fetches Y, then X. */
@@ -849,6 +923,7 @@ static inline ALWAYS void sb(struct thread *t, unsigned long mine, unsigned long
 {
 	prime(t, yours);
 	meet(t);
+	delay(t);
 	put32(mine, NEW_INSN);
 	flush_by_reader();
 	t->got[0] = call(yours);
@@ -871,6 +946,12 @@ static enum outcome sb_judge(void)
 	if (a == OTHER || b == OTHER)
 		return OTHER;
 	return a == MARKED && b == MARKED ? MARKED : AS_EXPECTED;
+}
+
+/* If both had the new code, they ran at the same time; else perhaps one after the other. */
+static bool sb_tried(void)
+{
+	return threads[0].got[0] == NEW && threads[1].got[0] == NEW;
 }
 
 /* IRIW.FF: two harts write code; two others disagree about which was first. */
@@ -911,6 +992,12 @@ static enum outcome iriw_judge(void)
 	if (a == TOO_EARLY || b == TOO_EARLY)
 		return TOO_EARLY;
 	return a == MARKED && b == MARKED ? MARKED : AS_EXPECTED;
+}
+
+/* If a reader had new and old code, it was between the two stores. */
+static bool iriw_tried(void)
+{
+	return new_then(&threads[2]) == MARKED || new_then(&threads[3]) == MARKED;
 }
 
 /* The writer waits until a reader that loops is in its loop. */
@@ -1006,7 +1093,7 @@ static READER void bp_done_reader(struct thread *t)
 
 static enum outcome bp_done_judge(void)
 {
-	switch (wide_result(threads[1].got[0])) {
+	switch (breakpoint_result(threads[1].got[0])) {
 	case AS_EXPECTED:
 		return AS_EXPECTED;
 	case TOO_EARLY:
@@ -1025,7 +1112,7 @@ static enum outcome bp_done_judge(void)
 		.name = "W+F.cross" bytes,					\
 		.text = "an instruction across a boundary of that many bytes",	\
 		.marked = "half of the old one and half of the new one",	\
-		.harts = 2, .threads = 2, .at = at_,				\
+		.harts = 2, .threads = 2, .at = at_, .compressed = true,	\
 		.layout = halves_layout, .put = halves_put, .result = wide_result, \
 		.body = { wf_writer, wf_reader },				\
 		VARIANTS({ NONE, ALLOWED }),					\
@@ -1036,8 +1123,8 @@ static enum outcome bp_done_judge(void)
 		.name = "BP.cross" bytes,					\
 		.text = "the same, breakpoint first: c.ebreak, tail, head",	\
 		.marked = "half of the old one and half of the new one",	\
-		.harts = 2, .threads = 2, .at = at_,				\
-		.layout = halves_layout, .put = halves_put, .result = wide_result, \
+		.harts = 2, .threads = 2, .at = at_, .compressed = true,	\
+		.layout = halves_layout, .put = halves_put, .result = breakpoint_result, \
 		.body = { bp_writer, wf_reader },				\
 		VARIANTS({ ALL, LINUX }, { NOT_1, ALLOWED }, { NOT_2, ALLOWED },	\
 			 { NONE, ALLOWED }),					\
@@ -1071,7 +1158,7 @@ static const struct shape shapes[] = {
 		.marked = "the flag, and the old code",
 		.harts = 2, .threads = 2, .layout = lui_layout, .put = lui_put,
 		.judge = reader_judge, .body = { mp_rf_writer, mp_rf_reader_relaxed },
-		VARIANTS({ FENCE_I_READER, ZICCID }),
+		VARIANTS({ FENCE_I_READER, ZIFENCEI }),
 	}, {
 		.name = "CoRF", .text = "the reader reads the new code as data, and fetches it",
 		.marked = "the old code",
@@ -1088,34 +1175,34 @@ static const struct shape shapes[] = {
 		.name = "CoFF", .text = "the reader fetches code again and again",
 		.marked = "the new code, then the old code",
 		.harts = 2, .threads = 2, .layout = lui_layout, .put = lui_put,
-		.judge = coff_judge, .body = { store_writer, coff_reader },
-		VARIANTS({ NONE, ZICCID }, { FENCE_I_READER, ZICCID }),
+		.judge = coff_judge, .tried = coff_tried, .body = { store_writer, coff_reader },
+		VARIANTS({ NONE, ZICCID }, { FENCE_I_READER, ZIFENCEI_2026 }),
 	}, {
 		.name = "MP.FF", .text = "code at X, then at Y; the reader fetches Y, then X",
 		.marked = "the new Y, and the old X",
 		.harts = 2, .threads = 2, .layout = two_layout, .put = lui_put,
 		.judge = mp_ff_judge, .body = { mp_ff_writer, mp_ff_reader },
-		VARIANTS({ NONE, ZICCID }, { FENCE_I_READER, ZICCID }, { SYSCALL, LINUX },
+		VARIANTS({ NONE, ZICCID }, { FENCE_I_READER, ZIFENCEI_2026 }, { SYSCALL, LINUX },
 			 { SYNC_CORE, LINUX }),
 	}, {
 		.name = "MP.FR", .text = "a pointer, then code that loads it and jumps there",
 		.marked = "the new code with the old pointer",
 		.harts = 2, .threads = 2, .layout = literal_layout, .put = literal_put,
 		.judge = mp_fr_judge, .body = { mp_fr_writer, mp_fr_reader },
-		VARIANTS({ NONE, ZICCID }, { SYSCALL, LINUX }, { SYNC_CORE, LINUX }),
+		VARIANTS({ NONE, ZIFENCEI }, { SYSCALL, LINUX }, { SYNC_CORE, LINUX }),
 	}, {
 		.name = "SB.FF", .text = "two harts write code, and fetch what the other writes",
 		.marked = "the old code, on both",
 		.harts = 2, .threads = 2, .layout = two_layout, .put = lui_put,
-		.judge = sb_judge, .body = { sb_x, sb_y },
-		VARIANTS({ NONE, ALLOWED }, { FENCE_I_READER, ZICCID }),
+		.judge = sb_judge, .tried = sb_tried, .body = { sb_x, sb_y },
+		VARIANTS({ NONE, ALLOWED }, { FENCE_I_READER, ZIFENCEI }),
 	}, {
 		.name = "IRIW.FF", .text = "two harts write code, two others fetch it",
 		.marked = "they disagree about which was written first",
 		.harts = 4, .threads = 4, .layout = two_layout, .put = lui_put,
-		.judge = iriw_judge,
+		.judge = iriw_judge, .tried = iriw_tried,
 		.body = { store_writer, iriw_writer_y, iriw_xy, iriw_yx },
-		VARIANTS({ NONE, ZICCID }, { FENCE_I_READER, ZICCID }),
+		VARIANTS({ NONE, ZICCID }, { FENCE_I_READER, ZIFENCEI_2026 }),
 	}, {
 		.name = "W+F.lui", .text = "an aligned instruction is changed while it is executed",
 		.marked = "half of the old one and half of the new one",
@@ -1136,10 +1223,18 @@ static const struct shape shapes[] = {
 		VARIANTS({ NONE, ZICCIF }),
 	}, {
 		.name = "W+F.split", .text = "an aligned instruction is replaced by two of 2 bytes",
-		.marked = "half of the old one and half of the new ones",
-		.harts = 2, .threads = 2, .layout = split_layout, .put = split_put,
+		.marked = "half of the old one, then half of the new ones, as one instruction",
+		.harts = 2, .threads = 2, .compressed = true,
+		.layout = split_layout, .put = split_put,
 		.result = split_result, .body = { wf_writer_once, wf_reader },
 		VARIANTS({ NONE, ZICCIF }),
+	}, {
+		.name = "W+F.split.FF", .text = "the same",
+		.marked = "the new first one, and then half of the old one",
+		.harts = 2, .threads = 2, .compressed = true,
+		.layout = split_layout, .put = split_put,
+		.result = split_rest_result, .body = { wf_writer_once, wf_reader },
+		VARIANTS({ NONE, ZICCID }),
 	}, {
 		.name = "W+F.pair", .text = "nop, nop and auipc, jalr, in one aligned store",
 		.marked = "one instruction of each",
@@ -1152,7 +1247,7 @@ static const struct shape shapes[] = {
 	{
 		.name = "BP.done", .text = "the same, and what the reader executes afterwards",
 		.marked = "the breakpoint, or the old code",
-		.harts = 2, .threads = 2, .at = 0x047e, .layout = halves_layout,
+		.harts = 2, .threads = 2, .at = 0x047e, .compressed = true, .layout = halves_layout,
 		.put = halves_put, .judge = bp_done_judge, .body = { bp_writer, bp_done_reader },
 		VARIANTS({ ALL, LINUX }, { NOT_3, ALLOWED }),
 	},
@@ -1168,7 +1263,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
 {
 	static const char message[] = "fetch_litmus: a fault outside of the tests\n";
 	unsigned long *regs = (unsigned long *)((ucontext_t *)context)->uc_mcontext.__gregs;
-	unsigned long pc = regs[0];
+	unsigned long pc = regs[0], changed = (unsigned long)executable + run.at;
 
 	(void)info;
 	if (pc - (unsigned long)executable >= CODE_SIZE && pc >= 4096) {
@@ -1177,17 +1272,28 @@ static void on_fault(int number, siginfo_t *info, void *context)
 		return;
 	}
 	regs[0] = regs[RA];
-	regs[A0] = TRAPPED;
+	if (number == SIGTRAP && pc == changed)
+		regs[A0] = TRAPPED;
+	else if (number == SIGTRAP && pc == changed + 2)
+		regs[A0] = TRAPPED_REST;
+	else
+		regs[A0] = FAULTED;
 }
 
 static void catch_faults(void)
 {
 	static const int numbers[] = { SIGILL, SIGTRAP, SIGSEGV, SIGBUS };
 	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
+	sigset_t set;
 
 	sigemptyset(&action.sa_mask);
 	for (unsigned int i = 0; i < ARRAY_SIZE(numbers); i++)
 		sigaction(numbers[i], &action, NULL);
+	/* A fault whose signal is blocked, as it may be by the parent, ends the program. */
+	sigemptyset(&set);
+	for (unsigned int i = 0; i < ARRAY_SIZE(numbers); i++)
+		sigaddset(&set, numbers[i]);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 static bool over(void)
@@ -1201,6 +1307,37 @@ static bool over(void)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec > run.end.tv_sec ||
 	       (now.tv_sec == run.end.tv_sec && now.tv_nsec >= run.end.tv_nsec);
+}
+
+/* All threads are at the end of a round. */
+static void end_round(void)
+{
+	unsigned long counts[OUTCOMES] = { 0 };
+	enum outcome outcome;
+	bool moved = false, tried;
+
+	for (unsigned int i = 0; i < run.threads; i++) {
+		moved |= threads[i].moved;
+		for (unsigned int j = 0; j < OUTCOMES; j++)
+			counts[j] += threads[i].counts[j];
+		memset(threads[i].counts, 0, sizeof(threads[i].counts));
+	}
+	run.rounds++;
+	if (moved) {
+		run.discarded++;
+		return;
+	}
+	tried = counts[TOO_EARLY] && counts[AS_EXPECTED];
+	if (run.shape->judge) {
+		outcome = run.shape->judge();
+		counts[outcome]++;
+		tried = outcome == AS_EXPECTED || outcome == MARKED;
+	}
+	if (run.shape->tried)
+		tried = run.shape->tried();
+	run.tried += tried;
+	for (unsigned int j = 0; j < OUTCOMES; j++)
+		run.counts[j] += counts[j];
 }
 
 static void *thread_main(void *arg)
@@ -1222,20 +1359,19 @@ static void *thread_main(void *arg)
 		/* All threads have seen the stores of the first one. */
 		fence_i();
 		run.shape->body[t->id](t);
+		/* When its CPU goes offline, a thread continues on another one. */
+		t->moved = sched_getcpu() != (int)t->hart;
 		meet(t);
-		if (t->id == 0) {
-			run.rounds++;
-			if (run.shape->judge)
-				t->counts[run.shape->judge()]++;
-		}
+		if (t->id == 0)
+			end_round();
 	}
 }
 
 static void set_flush_ctx(bool on)
 {
-	prctl(PR_RISCV_SET_ICACHE_FLUSH_CTX,
-	      on ? PR_RISCV_CTX_SW_FENCEI_ON : PR_RISCV_CTX_SW_FENCEI_OFF,
-	      PR_RISCV_SCOPE_PER_PROCESS, 0, 0);
+	check_flush(prctl(PR_RISCV_SET_ICACHE_FLUSH_CTX,
+			  on ? PR_RISCV_CTX_SW_FENCEI_ON : PR_RISCV_CTX_SW_FENCEI_OFF,
+			  PR_RISCV_SCOPE_PER_PROCESS, 0, 0));
 }
 
 /* The reason why a test cannot run here; NULL if it can. */
@@ -1247,6 +1383,8 @@ static const char *unable(const struct shape *shape, enum flush flush)
 		snprintf(reason, sizeof(reason), "needs %u harts", shape->harts);
 		return reason;
 	}
+	if (shape->compressed && !(getauxval(AT_HWCAP) & 1UL << ('C' - 'A')))
+		return "needs the C extension";
 	if (flush == SYNC_CORE && syscall(MEMBARRIER, MEMBARRIER_REGISTER_SYNC_CORE, 0, 0))
 		return "the kernel has no membarrier SYNC_CORE";
 	if (flush == FLUSH_CTX &&
@@ -1259,7 +1397,7 @@ static const char *unable(const struct shape *shape, enum flush flush)
 	return NULL;
 }
 
-static void run_threads(const struct shape *shape, enum flush flush, unsigned long *counts)
+static void run_threads(const struct shape *shape, enum flush flush)
 {
 	memset(&run, 0, sizeof(run));
 	memset(threads, 0, sizeof(threads));
@@ -1278,7 +1416,9 @@ static void run_threads(const struct shape *shape, enum flush flush, unsigned lo
 	for (unsigned long at = 0; at < CODE_SIZE; at += 2)
 		put16(at, C_EBREAK);
 	shape->layout(run.at);
+	/* Threads execute fence.i in each round, so that this one need not succeed. */
 	flush_all();
+	run.flush_failed = false;
 	if (flush == FLUSH_CTX)
 		set_flush_ctx(true);
 	for (unsigned int i = 0; i < shape->threads; i++) {
@@ -1294,11 +1434,8 @@ static void run_threads(const struct shape *shape, enum flush flush, unsigned lo
 			exit(2);
 		}
 	}
-	for (unsigned int i = 0; i < shape->threads; i++) {
+	for (unsigned int i = 0; i < shape->threads; i++)
 		pthread_join(threads[i].pthread, NULL);
-		for (unsigned int j = 0; j < OUTCOMES; j++)
-			counts[j] += threads[i].counts[j];
-	}
 	if (flush == FLUSH_CTX)
 		set_flush_ctx(false);
 }
@@ -1307,10 +1444,11 @@ static bool is_forbidden(enum rule rule)
 {
 	switch (rule) {
 	case ZIFENCEI:
+	case ZIFENCEI_2026:
 	case LINUX:
 		return true;
 	case ZICCIF:
-		return ziccif;
+		return ziccif != NOT_THERE;
 	case ZICCID:
 		return ziccid;
 	default:
@@ -1323,7 +1461,7 @@ struct row {
 	const struct shape *shape;
 	struct variant variant;
 	const char *skipped;
-	unsigned long rounds;
+	unsigned long rounds, discarded, tried;
 	unsigned long counts[OUTCOMES];
 };
 
@@ -1335,22 +1473,38 @@ static bool failed(const struct row *row)
 	return row->counts[OTHER] || (row->counts[MARKED] && is_forbidden(row->variant.rule));
 }
 
+static bool told(const struct row *row)
+{
+	return row->tried || row->counts[MARKED] || row->counts[OTHER];
+}
+
 static void run_row(struct row *row)
 {
 	const struct shape *shape = row->shape;
 	struct variant variant = row->variant;
 	const char *why = unable(shape, variant.flush);
 
+	if (!why) {
+		run_threads(shape, variant.flush);
+		if (run.flush_failed)
+			why = "flush failed";
+	}
 	if (why) {
 		row->skipped = strdup(why);
 		printf("litmus: %s flush=%s harts=%u skipped: %s\n", shape->name,
 		       flush_names[variant.flush], shape->harts, why);
 	} else {
-		run_threads(shape, variant.flush, row->counts);
 		row->rounds = run.rounds;
-		printf("litmus: %s flush=%s harts=%u rounds=%lu early=%lu expected=%lu",
-		       shape->name, flush_names[variant.flush], shape->harts, row->rounds,
-		       row->counts[TOO_EARLY], row->counts[AS_EXPECTED]);
+		row->discarded = run.discarded;
+		row->tried = run.tried;
+		memcpy(row->counts, run.counts, sizeof(row->counts));
+		printf("litmus: %s flush=%s harts=%u cpus=", shape->name,
+		       flush_names[variant.flush], shape->harts);
+		for (unsigned int i = 0; i < shape->harts; i++)
+			printf("%s%u", i ? "," : "", harts[i]);
+		printf(" rounds=%lu discarded=%lu early=%lu expected=%lu tried=%lu", row->rounds,
+		       row->discarded, row->counts[TOO_EARLY], row->counts[AS_EXPECTED],
+		       row->tried);
 		printf(" seen=%lu other=%lu forbidden=%s rule=%s\n", row->counts[MARKED],
 		       row->counts[OTHER], is_forbidden(variant.rule) ? "yes" : "no",
 		       rule_names[variant.rule]);
@@ -1362,7 +1516,8 @@ static void run_row(struct row *row)
 
 static int report(void)
 {
-	unsigned int bad = 0, ran = 0;
+	unsigned int bad = 0, ran = 0, nothing = 0;
+	unsigned long discarded = 0;
 
 	printf("\n%-13s %-13s %10s %12s %12s  %s\n", "test", "flush", "rounds", "expected",
 	       "seen", "the marked outcome is");
@@ -1377,16 +1532,20 @@ static int report(void)
 		}
 		ran++;
 		bad += failed(row);
+		nothing += !told(row);
+		discarded += row->discarded;
 		printf("%10lu %12lu %12lu  ", row->rounds, row->counts[AS_EXPECTED],
 		       row->counts[MARKED]);
-		if (is_forbidden(rule))
+		if (rule == ZICCIF && ziccif == ASSUMED)
+			printf("forbidden by Linux's assumption (ziccif): ");
+		else if (is_forbidden(rule))
 			printf("forbidden by %s: ", rule_names[rule]);
 		else
 			printf("allowed: ");
 		if (row->counts[MARKED])
 			printf("%s", is_forbidden(rule) ? "SEEN" : "seen");
 		else
-			printf("%s", row->counts[AS_EXPECTED] ? "never" : "nothing to tell");
+			printf("%s", row->tried ? "never" : "nothing to tell");
 		if (row->counts[OTHER])
 			printf(", and %lu OTHER results", row->counts[OTHER]);
 		printf("\n");
@@ -1399,9 +1558,15 @@ static int report(void)
 			       rows[i].counts[MARKED] && is_forbidden(rows[i].variant.rule) ?
 			       rows[i].shape->marked :
 			       "a result that no order of stores and fetches explains");
-	printf("verdict: %u tests ran, %u were skipped, %u had a forbidden outcome\n", ran,
-	       row_count - ran, bad);
-	return bad ? 1 : 0;
+	printf("verdict: %u tests ran, %u were skipped, %u told nothing, ", ran, row_count - ran,
+	       nothing);
+	printf("%u had a forbidden outcome", bad);
+	if (discarded)
+		printf("; in %lu rounds a thread left its CPU: discarded", discarded);
+	printf("\n");
+	if (bad)
+		return 1;
+	return ran > nothing ? 0 : 2;
 }
 
 static void list(void)
@@ -1438,7 +1603,7 @@ static const char usage_text[] =
 	"\n"
 	"Prints a line \"litmus: ...\" for each test and flush, a table, and a verdict. The exit\n"
 	"status is 0 if no forbidden outcome was seen, 1 if one was, and 2 if the program\n"
-	"cannot run.\n";
+	"cannot run, or no test told anything.\n";
 
 static void bad_usage(const char *what, const char *value)
 {
@@ -1516,6 +1681,15 @@ static bool has_extension(const char *name)
 	return all && has == all;
 }
 
+/* The same of riscv_hwprobe(2), which says it of all harts that are online. */
+static bool hwprobe_has_ziccif(void)
+{
+	struct { long long key; unsigned long long value; } pair = { .key = HWPROBE_IMA_EXT_1 };
+
+	return !syscall(HWPROBE, &pair, 1, 0, NULL, 0) && pair.key == HWPROBE_IMA_EXT_1 &&
+	       pair.value & HWPROBE_ZICCIF;
+}
+
 static void *mapping(int fd, int prot, int flags)
 {
 	void *at = mmap(NULL, CODE_SIZE, prot, flags, fd, 0);
@@ -1554,6 +1728,9 @@ static void map_code(void)
 
 static void print_machine(void)
 {
+	static const char * const ziccif_names[] = {
+		[NOT_THERE] = "no", [ASSUMED] = "assumed", [IN_ISA] = "isa"
+	};
 	struct utsname name;
 
 	uname(&name);
@@ -1562,7 +1739,7 @@ static void print_machine(void)
 		printf("%s%u", i ? "," : " ", harts[i]);
 	printf("; map=%s rounds=%lu seconds=%g seed=%u ziccif=%s ziccid=%s\n",
 	       same_mapping ? "same" : "alias", rounds_wanted, seconds_wanted, seed,
-	       ziccif ? "yes" : "no", ziccid ? "yes" : "no");
+	       ziccif_names[ziccif], ziccid ? "yes" : "no");
 	fflush(stdout);
 }
 
@@ -1609,9 +1786,12 @@ int main(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 }
 	};
+	bool ziccid_wanted = false;
 	int only = -1, option;
 	char *end;
 
+	if (has_extension("ziccif") || hwprobe_has_ziccif())
+		ziccif = IN_ISA;
 	ziccid = has_extension("ziccid");
 	while ((option = getopt_long(argc, argv, "n:s:c:f:m:lh", options, NULL)) != -1) {
 		switch (option) {
@@ -1637,10 +1817,10 @@ int main(int argc, char **argv)
 				bad_usage("not a mapping", optarg);
 			break;
 		case NO_ZICCIF:
-			ziccif = false;
+			ziccif = NOT_THERE;
 			break;
 		case ZICCID_YES:
-			ziccid = true;
+			ziccid_wanted = true;
 			break;
 		case SEED:
 			seed = number("not a seed", optarg, UINT_MAX);
@@ -1656,6 +1836,9 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
+	if (ziccif == NOT_THERE && ziccid_wanted)
+		bad_usage("Ziccid depends on Ziccif", "--no-ziccif with --ziccid");
+	ziccid = ziccif != NOT_THERE && (ziccid || ziccid_wanted);
 	check_names(argv + optind);
 	if (!hart_count) {
 		cpu_set_t set;
@@ -1678,7 +1861,15 @@ int main(int argc, char **argv)
 	map_code();
 	catch_faults();
 	print_machine();
+	/*
+	 * A process may execute no fence.i after it has given up
+	 * PR_RISCV_SET_ICACHE_FLUSH_CTX, so tests under it are last.
+	 */
 	for (unsigned int i = 0; i < row_count; i++)
-		run_row(&rows[i]);
+		if (rows[i].variant.flush != FLUSH_CTX)
+			run_row(&rows[i]);
+	for (unsigned int i = 0; i < row_count; i++)
+		if (rows[i].variant.flush == FLUSH_CTX)
+			run_row(&rows[i]);
 	return report();
 }
