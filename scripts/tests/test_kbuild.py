@@ -77,6 +77,21 @@ class Kbuild(unittest.TestCase):
             self.assertNotEqual(done.returncode, 0)
             self.assertRegex(done.stderr, rf"this kernel has these sources.*CONFIG_RUST_RISCV={value}")
 
+    def test_a_kernel_with_older_hooks(self) -> None:
+        header = self.folder / "arch/riscv/include/asm/text-patching.h"
+        header.parent.mkdir(parents=True)
+        header.write_text("int riscv_patch_provider_register(void);\n")
+        done = self.make(paths.TOP / "rust", KERNEL | {"RUST": "y"}, external=True)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("this kernel has an older version of patches/", done.stderr)
+
+        # "make clean" has no configuration.
+        self.evaluate(paths.TOP / "rust", {}, external=True)
+
+        header.write_text(header.read_text() + "unsigned long patch_text_kprobe(void);\n")
+        found = self.evaluate(paths.TOP / "rust", KERNEL | {"RUST": "y"}, external=True)
+        self.assertIn("rust_riscv_bench_patch.o", found["obj-m"])
+
     def test_built_in(self) -> None:
         found = self.evaluate(self.in_tree() / "rust", BUILT_IN)
         self.assertEqual(found["obj-y"], [f"{name.lower()}.o" for name in CRATES])

@@ -80,6 +80,26 @@ impl Drop for Registered {
     }
 }
 
+/// Another registered kprobe at the first instruction of a target. There is one at a time.
+struct Second(());
+
+impl Second {
+    fn new(target: Function, enabled: bool) -> Result<Second> {
+        // SAFETY: The place is a target. The probe is unregistered in `drop`.
+        to_result(unsafe {
+            bindings::rust_riscv_test_second_probe_register(place(target), enabled)
+        })?;
+        Ok(Second(()))
+    }
+}
+
+impl Drop for Second {
+    fn drop(&mut self) {
+        // SAFETY: It was registered in `new`.
+        unsafe { bindings::rust_riscv_test_second_probe_unregister() };
+    }
+}
+
 fn place(target: Function) -> *mut c_void {
     with_exposed_provenance_mut(addr(target))
 }
@@ -280,6 +300,43 @@ mod tests {
         Ok(())
     }
 
+    #[test]
+    fn text_with_a_kprobe_that_was_never_disabled_is_not_patched() -> Result {
+        let probe = hold(Second::new(rust_riscv_target_word, true)?)?;
+
+        assert!(word_at(addr(rust_riscv_target_word)) != LI_0);
+        assert_eq!(patch(), Err(errno(EBUSY)));
+        assert_eq!(answers(), [0, 0]);
+
+        drop(probe);
+        assert_eq!(word_at(addr(rust_riscv_target_word)), LI_0);
+        assert_eq!(patch(), Ok(()));
+        Ok(())
+    }
+
+    /// kprobes puts an aggregated kprobe into the place of the first one.
+    #[test]
+    fn text_with_the_second_of_two_kprobes_is_not_patched() -> Result {
+        let text = addr(rust_riscv_target_word);
+
+        for armed in [false, true] {
+            let first = hold(Registered::new(rust_riscv_target_word)?)?;
+            let second = hold(Second::new(rust_riscv_target_word, armed)?)?;
+
+            assert_eq!(patch(), Err(errno(EBUSY)));
+            assert_eq!((word_at(text) != LI_0, answers()), (armed, [0, 0]));
+
+            drop(first);
+            assert_eq!(patch(), Err(errno(EBUSY)));
+            assert_eq!((word_at(text) != LI_0, answers()), (armed, [0, 0]));
+
+            drop(second);
+            assert_eq!(word_at(text), LI_0);
+            assert_eq!(patch(), Ok(()));
+        }
+        Ok(())
+    }
+
     /// A task that has copied the instruction, and has not armed its kprobe yet, is delayed.
     #[test]
     fn instruction_copied_by_a_kprobe_is_not_patched() -> Result {
@@ -287,7 +344,9 @@ mod tests {
             return skip("one hart: nobody else registers a kprobe");
         }
         let mut registering = match Registering::start(rust_riscv_target_word) {
-            Err(error) if error == errno(EOPNOTSUPP) => return skip("needs dynamic ftrace"),
+            Err(error) if error == errno(EOPNOTSUPP) => {
+                return skip("needs dynamic ftrace and CPU hotplug")
+            }
             started => started?,
         };
         let result = patch();

@@ -20,7 +20,7 @@ mod flush;
 mod guard;
 #[cfg(rust_riscv_text_hooks)]
 mod kernel_flush;
-#[cfg(rust_riscv_text_hooks)]
+#[cfg(all(rust_riscv_text_hooks, CONFIG_KPROBES))]
 mod kprobes;
 mod memory;
 #[cfg(rust_riscv_text_hooks)]

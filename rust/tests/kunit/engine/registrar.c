@@ -17,7 +17,8 @@
 
 #include "../support/helpers.h"
 
-#ifdef CONFIG_DYNAMIC_FTRACE
+/* Without CPU hotplug, cpus_read_unlock() is an empty inline function. */
+#if defined(CONFIG_DYNAMIC_FTRACE) && defined(CONFIG_HOTPLUG_CPU) && defined(CONFIG_KPROBES)
 /* The task while it registers the kprobe. */
 static struct task_struct *registering;
 static struct task_struct *registrar;

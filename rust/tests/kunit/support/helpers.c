@@ -146,6 +146,22 @@ void rust_riscv_test_probe_unregister(void)
 	unregister_kprobe(&probe);
 }
 
+static struct kprobe second_probe;
+
+int rust_riscv_test_second_probe_register(void *addr, bool enabled)
+{
+	second_probe = (struct kprobe) {
+		.addr = addr,
+		.flags = enabled ? 0 : KPROBE_FLAG_DISABLED,
+	};
+	return register_kprobe(&second_probe);
+}
+
+void rust_riscv_test_second_probe_unregister(void)
+{
+	unregister_kprobe(&second_probe);
+}
+
 #ifdef CONFIG_FAULT_INJECTION
 void rust_riscv_test_fail_nth(unsigned int nth)
 {

@@ -35,6 +35,9 @@ int rust_riscv_test_probe_register(void *addr);
 int rust_riscv_test_probe_enable(bool on);
 unsigned long rust_riscv_test_probe_hits(void);
 void rust_riscv_test_probe_unregister(void);
+/* Another one, without a handler, which can also be registered enabled. */
+int rust_riscv_test_second_probe_register(void *addr, bool enabled);
+void rust_riscv_test_second_probe_unregister(void);
 
 /* Let the @nth allocation of this task fail; 0 for none. */
 void rust_riscv_test_fail_nth(unsigned int nth);
@@ -68,7 +71,8 @@ int rust_riscv_test_second_provider(void);
 
 /*
  * Register the kprobe in a task that pauses when its instruction has been copied
- * and text_mutex been released; return when it pauses. -EOPNOTSUPP without ftrace.
+ * and text_mutex been released; return when it pauses. -EOPNOTSUPP
+ * without dynamic ftrace or CPU hotplug.
  */
 int rust_riscv_test_probe_register_begin(void *addr);
 /* Let the task go on; return its result, or -ETIMEDOUT if it has gone on before. */
