@@ -127,6 +127,12 @@ class Orderings(Folder):
         text = "@@ -1,2 +1,3 @@\n smp_mb();\n+smp_rmb(); smp_wmb();\n-smp_mb();\n"
         self.assertEqual(self.orderings("a.patch", text), [(2, "smp_rmb"), (2, "smp_wmb")])
 
+    def test_comments_that_a_hunk_cuts(self) -> None:
+        text = ("@@ -1,1 +1,2 @@\n+ * after smp_mb() of\n  */\n"
+                "@@ -8,1 +9,2 @@\n+\t/* The first line.\n"
+                "@@ -20,1 +22,2 @@\n+\tsmp_rmb();\n")
+        self.assertEqual(self.orderings("a.patch", text), [(6, "smp_rmb")])
+
     def test_include_is_looked_at(self) -> None:
         self.file("include/linux/some.h", "")
         with mock.patch.object(paths, "TOP", self.folder):
