@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // needs: kernel
-// expect: E0133: call to unsafe function `riscv_patch::batch::Probed::new` is unsafe
+// expect: E0133: call to unsafe function `Probed::new` is unsafe
 
 //! Patching an instruction that a kprobe owns takes a promise.
 
