@@ -19,6 +19,8 @@ A defect is a patch rust/tests/defects/SUITE/NAME.patch that begins with
 boots it in Spike, and "script=hotplug" is for a check of that guest's. Other words
 are parameters of the KUnit modules; "tests" are those of ftracetest that are to run
 (tests=test.d/kprobe), "seed" and "seconds" are for stress.
+
+For a defect in patches/, a kernel is built (some minutes), unless its suite is "models".
 """
 
 import argparse
@@ -44,6 +46,7 @@ from harness import (
     progress,
     selftests,
     spike,
+    store,
     stress,
     suite,
     toolchain,
@@ -67,6 +70,8 @@ class Defect:
     expect: str
     flavour: str = "ordinary"
     hooked: bool = False
+    # Whether it is in the kernel, so in patches/.
+    in_kernel: bool = False
     machine: Machine = field(default_factory=Machine)
     script: str = "test"
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -98,6 +103,7 @@ def read(patch: Path) -> Defect:
         raise StepFailed(f"{patch}: its header names no suite or no expected failure")
     words = dict(w.split("=", 1) for w in headers.get("boot", "").split())
     defect = Defect(patch, headers["suite"], headers["expect"])
+    defect.in_kernel = "\n+++ b/patches/" in patch.read_text()
     defect.flavour = words.pop("flavour", "ordinary")
     defect.script = words.pop("script", "test")
     defect.hooked = words.pop("hooked", "0") == "1"
@@ -136,18 +142,21 @@ def with_suite(built: dict[str, Path], name: str) -> tuple[str, ...]:
     return found or kunit
 
 
-def row_failed(defect: Defect, tools: dict[str, str], built: dict[str, Path]) -> Failed:
+def row_failed(defect: Defect, tools: dict[str, str], k: kernel.Kernel,
+               built: dict[str, Path]) -> Failed:
     """The failures in a guest that runs none of our suites."""
     machine, words = defect.machine, defect.parameters
     row: matrix.Row
-    if defect.suite == "selftests":
+    if defect.suite == "ledger":
+        row = counted = matrix.Ledger(defect.flavour, machine.smp, machine.aia,
+                                      limits=matrix.SLOW, hooked=defect.hooked)
+        results = ledger.run_row(counted, tools, built, kernel=k).results
+    elif defect.in_kernel:
+        raise StepFailed(f"{defect.patch}: {defect.suite} boots no kernel with a defect")
+    elif defect.suite == "selftests":
         row = tests = matrix.Selftests(defect.flavour, machine.smp, machine.aia,
                                        limits=matrix.SLOW, hooked=defect.hooked)
         results = selftests.boot_row(tests, tools, (words.get("tests", "test.d/00basic"),), built)
-    elif defect.suite == "ledger":
-        row = counted = matrix.Ledger(defect.flavour, machine.smp, machine.aia,
-                                      limits=matrix.SLOW, hooked=defect.hooked)
-        results = ledger.run_row(counted, tools, built).results
     else:
         row = load = matrix.Stress(defect.flavour, machine.smp, machine.aia, limits=matrix.SLOW,
                                    hooked=defect.hooked)
@@ -194,7 +203,21 @@ def failed(defect: Defect, tools: dict[str, str], step: Step) -> Failed:
         fetch = fetch_row(defect)
         results = fetch_litmus.boot_row(fetch, tools, tree)
         return [r.name for r in results.failures()], paths.LOGS / f"guest-{fetch.name}.log"
-    k = kernel.build(defect.flavour, defect.hooked, tools)
+    if not defect.in_kernel:
+        return failed_in(kernel.build(defect.flavour, defect.hooked, tools), defect, tools, tree,
+                         step)
+    # The folder had the patches of another defect.
+    kernel.hooks_digest.cache_clear()
+    k = kernel.build(defect.flavour, defect.hooked, tools, tree / "patches")
+    try:
+        return failed_in(k, defect, tools, tree, step)
+    finally:
+        store.remove(k.tree)
+
+
+def failed_in(k: kernel.Kernel, defect: Defect, tools: dict[str, str], tree: Path,
+              step: Step) -> Failed:
+    """The same, for a defect that needs a kernel."""
     built = modules.build(k, tools, tree, WORK / k.name.rsplit("-", 1)[0],
                           paths.LOGS / f"modules-defect-{defect.slug}.log")
     if defect.suite == "compiled":
@@ -204,7 +227,7 @@ def failed(defect: Defect, tools: dict[str, str], step: Step) -> Failed:
         return [r.name for r in compile_fail.on_kernel(built, tree).failures()], None
     machine = defect.machine
     if defect.suite in ("selftests", "stress", "ledger"):
-        return row_failed(defect, tools, built)
+        return row_failed(defect, tools, k, built)
     # The guest's own checks run after all suites.
     kunit = suite.kunit_modules(built)
     litmus = defect.suite == "litmus"

@@ -53,18 +53,19 @@ def digest(parts: list[str]) -> str:
 
 
 @functools.cache
-def hooks_digest(tree: Path) -> str:
+def hooks_digest(tree: Path, patches: Path) -> str:
     """A hash of the files as the series leaves them, not of its messages or its order."""
-    return hooked.Tree(tree).digest()
+    return hooked.Tree(tree, patches).digest()
 
 
-def describe(src: source.Source, flavour: str, hooks: bool, tools: dict[str, str]) -> Kernel:
+def describe(src: source.Source, flavour: str, hooks: bool, tools: dict[str, str],
+             patches: Path) -> Kernel:
     parts = [str(RECIPE), src.identity, src.version, toolchain.identity(tools), flavour]
     kin = digest(parts)
     parts.append(FLAVOURS[flavour].fragment)
     parts += FLAVOURS[flavour].variables
     if hooks:
-        parts.append(hooks_digest(src.tree))
+        parts.append(hooks_digest(src.tree, patches))
     variant = f"{flavour}-hooked" if hooks else flavour
     name = f"{src.version}-{variant}-{digest(parts)}"
     tree = paths.cache() / "kernels" / name
@@ -147,7 +148,8 @@ def prune() -> None:
             store.remove(mark.parent)
 
 
-def build_in(kernel: Kernel, src: source.Source, tools: dict[str, str], work: Path) -> None:
+def build_in(kernel: Kernel, src: source.Source, tools: dict[str, str], patches: Path,
+             work: Path) -> None:
     seed = seed_of(kernel)
     if seed:
         copy_build(seed, work)
@@ -155,7 +157,7 @@ def build_in(kernel: Kernel, src: source.Source, tools: dict[str, str], work: Pa
     else:
         copy_source(src, work)
     if kernel.hooked:
-        hooked.apply(paths.PATCHES, work, "this kernel")
+        hooked.apply(patches, work, "this kernel")
     else:
         # A seed is never hooked: the source is the same.
         (work / KIN).write_text(kernel.kin)
@@ -175,10 +177,11 @@ def install(kernel: Kernel, work: Path) -> None:
     store.mark(kernel.tree)
 
 
-def build(flavour: str, hooks: bool, tools: dict[str, str]) -> Kernel:
+def build(flavour: str, hooks: bool, tools: dict[str, str],
+          patches: Path = paths.PATCHES) -> Kernel:
     """Return the kernel of this flavour. Builds it if it is not in the cache."""
     src = source.get()
-    kernel = describe(src, flavour, hooks, tools)
+    kernel = describe(src, flavour, hooks, tools, patches)
     if store.complete(kernel.tree):
         store.mark(kernel.tree)
         return kernel
@@ -192,7 +195,7 @@ def build(flavour: str, hooks: bool, tools: dict[str, str]) -> Kernel:
             store.remove(work)
         with store.room(work, f"the {flavour} kernel", FLAVOURS[flavour].size):
             work.mkdir(parents=True)
-            build_in(kernel, src, tools, work)
+            build_in(kernel, src, tools, patches, work)
             install(kernel, work)
         prune()
     return kernel

@@ -175,7 +175,8 @@ class Variables(unittest.TestCase):
 
     def kernel_of(self, flavour: str) -> Kernel:
         with mock.patch.object(kernel, "hooks_digest", return_value=""):
-            return kernel.describe(mock.Mock(identity="", version="7"), flavour, True, TOOLS)
+            return kernel.describe(mock.Mock(identity="", version="7"), flavour, True, TOOLS,
+                                   paths.PATCHES)
 
     def made(self, flavour: str) -> list[str]:
         with mock.patch("harness.progress.run") as run:
