@@ -193,7 +193,7 @@ def known(operation: Operation) -> tuple[bool, str]:
 
 
 def bounds(found: list[Operation], functions: int) -> Results:
-    """Results for the known costs, the maxima and minima for Rust, and the minimum for C."""
+    """Results for the known costs, the maxima and minima, and the minimum for C."""
     results = Results()
     by_name = {operation.name: operation for operation in found}
     for name in KNOWN:
@@ -201,10 +201,10 @@ def bounds(found: list[Operation], functions: int) -> Results:
         results.add(f"ledger.{name}", ok, detail)
     for bound in matrix.LEDGER_BOUNDS:
         operation = by_name.get(bound.operation)
-        counts = operation.least("rust") if operation else {}
-        test = f"ledger.{bound.operation}.{bound.column}"
+        counts = operation.least(bound.side) if operation else {}
+        test = f"ledger.{bound.operation}.{bound.column}{'.c' if bound.side == 'c' else ''}"
         if not operation or not counts:
-            results.add(test, False, "not counted with Rust")
+            results.add(test, False, f"not counted with {bound.side}")
             continue
         least, most = bound.least(operation.harts), bound.most(operation.harts)
         wanted = f"must be {most}" if least == most > 0 else f"may be {least} to {most}"
@@ -245,8 +245,8 @@ def read(boot: Boot, written: list[str], row: matrix.Ledger) -> Ledger:
     return found
 
 
-def run_row(row: matrix.Ledger, tools: dict[str, str],
-            built: dict[str, Path] | None = None, any_qemu: bool = True) -> Ledger:
+def run_row(row: matrix.Ledger, tools: dict[str, str], built: dict[str, Path] | None = None,
+            any_qemu: bool = True, kernel: Kernel | None = None) -> Ledger:
     """Boot a guest, and count; not if QEMU is newer than TESTED, unless any_qemu is set."""
     found = Ledger(Results())
     if reason := unable(tools, any_qemu):
@@ -255,7 +255,7 @@ def run_row(row: matrix.Ledger, tools: dict[str, str],
         return found
     try:
         plugin = build_plugin(tools)
-        kernel = kernels.build(row.flavour, row.hooked, tools)
+        kernel = kernel or kernels.build(row.flavour, row.hooked, tools)
         built = built or modules.build(kernel, tools)
         files = programs.build(kernel, tools)
         out = OUT / f"{row.name}.txt"

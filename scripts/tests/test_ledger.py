@@ -153,15 +153,23 @@ class Bounds(unittest.TestCase):
             tracer = operation("ftrace-enable", BY_SBI)
             self.assertEqual(self.failures(*all_known(), tracer, found, bound=bound), failures)
 
+    def test_bound_of_c(self) -> None:
+        found = operation("ftrace-enable", BY_SBI)
+        found.sides["c"] = [{**found.least("c"), "flushes": 3}]
+        for side, failures in (("rust", []), ("c", ["ledger.ftrace-enable.flushes.c"])):
+            bound = Bound("ftrace-enable", "flushes", 1, minimum=1, side=side)
+            self.assertEqual(self.failures(*all_known(), found, bound=bound), failures)
+
     def test_no_minimum_on_one_hart(self) -> None:
         bound = Bound("keys-enable", "flushes", 5, minimum=5)
         self.assertEqual((bound.least(1), bound.least(2)), (0, 5))
 
     def test_flushes_for_other_harts_have_a_minimum(self) -> None:
         exact = {bound.operation for bound in matrix.LEDGER_BOUNDS
-                 if bound.column == "flushes" and bound.least(2) == bound.most(2) > 0}
+                 if bound.column == "flushes" and bound.side == "rust" and
+                 bound.least(2) == bound.most(2) > 0}
         self.assertEqual(exact, {"key-enable", "key-disable", "keys-enable", "keys-disable",
-                                 "module-load", "module-load-traced",
+                                 "module-load", "module-load-traced", "provider-load",
                                  *(f"bpf-{what}-{times}" for what in ("attach", "detach")
                                    for times in (1, 100))})
 
