@@ -67,6 +67,16 @@ impl Registered {
         to_result(unsafe { bindings::rust_riscv_test_probe_enable(on) })
     }
 
+    /// Runs `f` while the probe, which is disabled, is marked as one of a removed module.
+    fn while_gone<R>(&self, f: impl FnOnce() -> R) -> R {
+        // SAFETY: It is registered and disabled, so kprobes does not look at the mark meanwhile.
+        unsafe { bindings::rust_riscv_test_probe_set_gone(true) };
+        let result = f();
+        // SAFETY: As above.
+        unsafe { bindings::rust_riscv_test_probe_set_gone(false) };
+        result
+    }
+
     fn hits(&self) -> usize {
         // SAFETY: The helper only reads an atomic.
         unsafe { bindings::rust_riscv_test_probe_hits() as usize }
@@ -311,6 +321,17 @@ mod tests {
         drop(probe);
         assert_eq!(word_at(addr(rust_riscv_target_word)), LI_0);
         assert_eq!(patch(), Ok(()));
+        Ok(())
+    }
+
+    /// The text of a module that was removed can be that of another module later.
+    #[test]
+    fn kprobe_of_a_removed_module_owns_no_text() -> Result {
+        let probe = hold(Registered::new(rust_riscv_target_word)?)?;
+
+        assert_eq!(probe.while_gone(patch), Ok(()));
+        assert_eq!(patch(), Err(errno(EBUSY)));
+        assert_eq!(answers(), [0, 0]);
         Ok(())
     }
 

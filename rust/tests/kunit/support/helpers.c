@@ -136,6 +136,18 @@ int rust_riscv_test_probe_enable(bool on)
 	return on ? enable_kprobe(&probe) : disable_kprobe(&probe);
 }
 
+/*
+ * Marks the disabled probe as kprobes does when the module with its instruction is
+ * removed, or takes the mark away.
+ */
+void rust_riscv_test_probe_set_gone(bool gone)
+{
+	if (gone)
+		probe.flags |= KPROBE_FLAG_GONE;
+	else
+		probe.flags &= ~KPROBE_FLAG_GONE;
+}
+
 unsigned long rust_riscv_test_probe_hits(void)
 {
 	return atomic_long_read(&probe_hits);

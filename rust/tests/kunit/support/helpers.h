@@ -33,6 +33,7 @@ int rust_riscv_test_cpu_up(unsigned int cpu);
 /* A kprobe that is registered and disabled: it handles breakpoints that the test writes. */
 int rust_riscv_test_probe_register(void *addr);
 int rust_riscv_test_probe_enable(bool on);
+void rust_riscv_test_probe_set_gone(bool gone);
 unsigned long rust_riscv_test_probe_hits(void);
 void rust_riscv_test_probe_unregister(void);
 /* Another one, without a handler, which can also be registered enabled. */
