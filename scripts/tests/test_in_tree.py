@@ -86,7 +86,7 @@ class Fixture(unittest.TestCase):
         write(self.top / "patches", PATCHES)
 
     def put(self) -> str:
-        return in_tree.put(in_tree.plan(str(self.tree), self.top))
+        return in_tree.put(str(self.tree), self.top)
 
     def refused(self, pattern: str) -> None:
         before = read(self.tree)
