@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness import hooked, kernel, paths, progress, source, store, toolchain
+from harness import hooked, kernel, kernlog, paths, progress, source, store, toolchain
 from harness.lock import locked
 from harness.progress import StepFailed
 from harness.results import Result, Results
@@ -424,11 +424,18 @@ def results(report: dict[str, Any], path: tuple[str, ...] = ()) -> Results:
     return found
 
 
+def suites(folder: Path) -> list[str]:
+    """The KUnit suites of our sources."""
+    return sorted(name for path in (folder / SUITES).rglob("*") if path.suffix in (".rs", ".awk")
+                  for name in re.findall(r"kunit_tests\((\w+)\)", path.read_text()))
+
+
 def run_kunit(tree: Path, tools: dict[str, str], folder: Path) -> Results:
     """Build a tree that has our sources in a folder, and run the suites."""
-    report = folder / "kunit.json"
+    report, console = folder / "kunit.json", folder / "test.log"
     folder.mkdir(exist_ok=True)
-    report.unlink(missing_ok=True)
+    for path in (report, console):
+        path.unlink(missing_ok=True)
     options = [v for v in toolchain.make_variables(tools) if not v.startswith("ARCH=")]
     command = ["env", "-C", tree, *kunit(options, f"--build_dir={folder}", f"--json={report}",
                                          f"--jobs={toolchain.jobs()[2:]}", "--timeout=1800")]
@@ -443,6 +450,17 @@ def run_kunit(tree: Path, tools: dict[str, str], folder: Path) -> Results:
     found = results(json.loads(report.read_text())) if report.exists() else Results()
     if failed and not found.failures() or not found.all:
         found.add("kunit.py", False, failed or f"ran no test, see {log}")
+    else:
+        for suite in suites(tree / FOLDER):
+            if not any(r.name.startswith(f"{suite}.") for r in found.all):
+                found.add(suite, False, f"did not run, see {log}")
+    if not console.exists():
+        found.add("kernel log", False, f"there is none, see {log}")
+        return found
+    kept = paths.LOGS / "in-tree-console.log"
+    shutil.copyfile(console, kept)
+    complaints = kernlog.report(kept.read_text(errors="replace").splitlines(), kept)
+    found.add("kernel log", not complaints, complaints)
     return found
 
 
