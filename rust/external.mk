@@ -3,8 +3,9 @@
 # Built for a kernel that does not contain these sources, everything is a module. In a kernel
 # tree (make in-tree) the options of Kconfig say what is built, with M=arch/riscv/rust_riscv, too.
 
+here := $(realpath $(dir $(lastword $(MAKEFILE_LIST))))
 ifneq ($(KBUILD_EXTMOD),)
-ifeq ($(CONFIG_RUST_RISCV),)
+ifneq ($(here),$(realpath $(srctree)/arch/riscv/rust_riscv/rust))
 CONFIG_RUST_RISCV := m
 CONFIG_RUST_RISCV_PATCH := m
 CONFIG_RUST_RISCV_FAULT := m

@@ -37,17 +37,17 @@ class Kbuild(unittest.TestCase):
         self.addCleanup(temporary.cleanup)
         self.folder = Path(temporary.name)
 
-    def make(self, folder: Path, config: dict[str, str], external: bool
-             ) -> subprocess.CompletedProcess[str]:
+    def make(self, folder: Path, config: dict[str, str], external: bool,
+             srctree: Path | None = None) -> subprocess.CompletedProcess[str]:
         text = MAKEFILE.format(
             config="\n".join(f"CONFIG_{name} := {value}" for name, value in config.items()),
-            external=folder if external else "", srctree=self.folder, folder=folder)
+            external=folder if external else "", srctree=srctree or self.folder, folder=folder)
         return subprocess.run(["make", "-f", "-"], input=text, capture_output=True, text=True,
                               check=False)
 
-    def evaluate(self, folder: Path, config: dict[str, str], external: bool = False
-                 ) -> dict[str, list[str]]:
-        done = self.make(folder, config, external)
+    def evaluate(self, folder: Path, config: dict[str, str], external: bool = False,
+                 srctree: Path | None = None) -> dict[str, list[str]]:
+        done = self.make(folder, config, external, srctree)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return {name: value.split() for name, value in
                 (line.split(" = ", 1) for line in done.stdout.splitlines())}
@@ -107,7 +107,17 @@ class Kbuild(unittest.TestCase):
                                      self.evaluate(part, config))
 
     def test_a_folder_of_a_kernel_tree_without_the_options(self) -> None:
-        found = self.evaluate(self.in_tree() / "rust", KERNEL, external=True)
+        # As make without M= does, it builds nothing.
+        folder = self.in_tree()
+        for part in (folder, folder / "rust", folder / "samples/rust"):
+            found = self.evaluate(part, KERNEL, external=True)
+            self.assertEqual((found["obj-y"], found["obj-m"], found["always-y"]), ([], [], []), part)
+
+    def test_a_folder_of_a_kernel_tree_with_another_kernel(self) -> None:
+        folder = self.in_tree()
+        other = self.folder / "other"
+        other.mkdir()
+        found = self.evaluate(folder / "rust", KERNEL, external=True, srctree=other)
         self.assertEqual([n for n in found["obj-m"] if re.search("bench|ledger|litmus|meter", n)], [])
         self.assertIn("rust_riscv_kunit_engine.o", found["obj-m"])
 
