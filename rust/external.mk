@@ -15,3 +15,7 @@ CONFIG_SAMPLE_RUST_CPUHP_OBSERVER := $(if $(CONFIG_HOTPLUG_CPU),m)
 CONFIG_SAMPLE_RUST_TEXT_TOGGLE := m
 endif
 endif
+
+# arch/riscv/Makefile disables C, but not Zca, of which C consists: with rustc 1.96, all code would
+# be compressed.
+rustflags-y += $(if $(CONFIG_RISCV_ISA_C),,-Ctarget-feature=-zca)

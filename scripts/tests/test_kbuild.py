@@ -20,7 +20,7 @@ srctree := {srctree}
 src := {folder}
 obj := {folder}
 include {folder}/Kbuild
-$(foreach v,obj-y obj-m always-y targets clean-files,$(info $(v) = $($(v))))
+$(foreach v,obj-y obj-m always-y targets clean-files rustflags-y,$(info $(v) = $($(v))))
 .DEFAULT_GOAL := nothing
 nothing:;@:
 FORCE:
@@ -120,6 +120,13 @@ class Kbuild(unittest.TestCase):
         found = self.evaluate(folder / "rust", KERNEL, external=True, srctree=other)
         self.assertEqual([n for n in found["obj-m"] if re.search("bench|ledger|litmus|meter", n)], [])
         self.assertIn("rust_riscv_kunit_engine.o", found["obj-m"])
+
+    def test_no_compressed_instructions(self) -> None:
+        flag = "-Ctarget-feature=-zca"
+        for part in ("rust", "samples/rust"):
+            for c, count in (({}, 1), ({"RISCV_ISA_C": "y"}, 0)):
+                found = self.evaluate(paths.TOP / part, KERNEL | c, external=True)
+                self.assertEqual(found["rustflags-y"].count(flag), count, (part, c))
 
     def test_samples_as_modules_of_built_in_crates(self) -> None:
         # "make modules" builds no object of the kernel, but the samples use the metadata.
