@@ -3,8 +3,9 @@
 # Built for a kernel that does not contain these sources, everything is a module. In a kernel
 # tree (make in-tree) the options of Kconfig say what is built, with M=arch/riscv/rust_riscv, too.
 
+here := $(realpath $(dir $(lastword $(MAKEFILE_LIST))))
 ifneq ($(KBUILD_EXTMOD),)
-ifeq ($(CONFIG_RUST_RISCV),)
+ifneq ($(here),$(realpath $(srctree)/arch/riscv/rust_riscv/rust))
 CONFIG_RUST_RISCV := m
 CONFIG_RUST_RISCV_PATCH := m
 CONFIG_RUST_RISCV_FAULT := m
@@ -14,3 +15,7 @@ CONFIG_SAMPLE_RUST_CPUHP_OBSERVER := $(if $(CONFIG_HOTPLUG_CPU),m)
 CONFIG_SAMPLE_RUST_TEXT_TOGGLE := m
 endif
 endif
+
+# arch/riscv/Makefile disables C, but not Zca, of which C consists: with rustc 1.96, all code would
+# be compressed.
+rustflags-y += $(if $(CONFIG_RISCV_ISA_C),,-Ctarget-feature=-zca)

@@ -213,8 +213,8 @@ class Machine:
 
 
 def complaints(lines: list[str], log: Path) -> list[str]:
-    found = kernlog.complaints(lines)
-    return [f"the kernel complains, in {log}:\n{kernlog.excerpt(lines, found[0])}"] if found else []
+    report = kernlog.report(lines, log)
+    return [report] if report else []
 
 
 class Run:

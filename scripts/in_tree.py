@@ -8,10 +8,11 @@ from harness import in_tree, progress, toolchain
 
 
 def main() -> int:
-    planned = in_tree.plan(os.environ.get("KERNEL", ""))
-    # Only then, since it may install some.
+    kernel = os.environ.get("KERNEL", "")
+    planned = in_tree.plan(kernel)
+    # Only then, since it may install some. That may take minutes, in which the tree may change.
     tools = toolchain.load()
-    print(f"{planned.tree}: {in_tree.put(planned)}")
+    print(f"{planned.tree}: {in_tree.put(kernel)}")
     print(in_tree.advice(planned, tools))
     return 0
 

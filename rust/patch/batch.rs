@@ -164,6 +164,8 @@ impl Batch {
     /// `noinstr` code, cpuidle, and trap entry and exit. No code elsewhere may branch or return
     /// into its middle. Tasks that are between such instructions are not waited for.
     ///
+    /// Built-in code must not edit the kernel's init text, which may be freed before the commit.
+    ///
     /// # Context
     ///
     /// May sleep.

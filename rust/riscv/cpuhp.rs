@@ -13,6 +13,9 @@
 //! | [`Starting`] | the CPU itself         | off        | no        | no            |
 //! | [`Online`]   | its own hotplug thread | on         | yes       | yes           |
 //!
+//! Without `CONFIG_SMP` there are no hotplug threads. The callbacks run in the task that sets the
+//! state up or removes it.
+//!
 //! A CPU that comes online runs the states in the order of their slots, one that goes offline in
 //! the reverse order. `down` cannot fail, since the kernel calls `BUG()` if it does while its state
 //! is removed.

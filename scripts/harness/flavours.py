@@ -18,7 +18,7 @@ class Flavour:
     memory: int = 1024
     cpu: str = "rv64"
     options: tuple[str, ...] = ()
-    # Variables for make, for the kernel and for modules.
+    # Variables for make, for the kernel.
     variables: tuple[str, ...] = ()
     # Whether it is also booted without our hooks. If so, the kernel without hooks is built first,
     # and the one with hooks from a copy of it.
@@ -43,6 +43,7 @@ FLAVOURS = {
     "rt": Flavour(("ordinary", "rt")),
     # Without RISCV_ISA_C, arch/riscv/Makefile passes -Ctarget-feature=-c to rustc. With rustc 1.96
     # this does not disable Zca, so that all code in Rust consists of compressed instructions.
+    # For modules, rust/external.mk does.
     "no-c": Flavour(("ordinary", "no-c"), cpu="rv64,c=false",
                     variables=("KRUSTFLAGS=-Ctarget-feature=-zca",)),
     # With Zkr, OpenSBI lets the kernel read the seed of KASLR from the CSR of that name. With -seed,

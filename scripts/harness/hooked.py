@@ -48,6 +48,10 @@ class Tree:
                 if (kernel / path).exists():
                     (folder / path).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy(kernel / path, folder / path)
+            # Those that exist.
+            self.before: dict[str, str] = {
+                path: (folder / path).read_text() for path in sorted(touched)
+                if (folder / path).exists()}
             apply(hooks, folder, str(kernel), strict)
             self.patched: dict[str, str] = {
                 path: (folder / path).read_text() for path in sorted(touched)}

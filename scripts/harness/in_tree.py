@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Puts our sources into a kernel tree, together with the hook series.
 
-All of it is prepared first, beside the tree's own files. What is changed then is one commit of a
-new branch in a git tree, and a few renames in any other, which are taken back if one fails.
+All of it is prepared first, beside the tree's own files. What is changed then are a few renames,
+which are taken back if one fails, and in a git tree the branch that is checked out.
 """
 
 import errno
@@ -15,13 +15,14 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness import hooked, kernel, paths, progress, source, store, toolchain
+from harness import hooked, kernel, kernlog, paths, progress, source, store, toolchain
 from harness.lock import locked
 from harness.progress import StepFailed
 from harness.results import Result, Results
@@ -108,14 +109,14 @@ class Plan:
 
     tree: Path
     series: list[Path]
-    # The files as the series leaves them, and those that get a line of ours.
-    patched: dict[str, str]
-    edited: dict[str, str]
+    # The files that are changed, as they were read and as they are to be.
+    before: dict[str, str]
+    after: dict[str, str]
     copied: dict[str, Path]
 
     def stage(self, folder: Path) -> None:
         """Write all files into a folder, with the permissions of those that they replace."""
-        for name, text in (self.patched | self.edited).items():
+        for name, text in self.after.items():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text)
@@ -150,16 +151,16 @@ def plan(given: str, top: Path = paths.TOP) -> Plan:
                 raise StepFailed(f"{path} is in the way: the series adds {name}")
     version = source.tree_version(tree)
     try:
-        patched = hooked.Tree(tree, top / "patches", strict=True).patched
+        files = hooked.Tree(tree, top / "patches", strict=True)
     except StepFailed as e:
         what = str(e).split(" ", 1)[0]
         raise StepFailed(f"{tree} is Linux {version}, to which {what} does not apply: "
                          f"the series is for Linux {SERIES}") from e
-    edited = {}
-    for name, (after, line) in LINES.items():
-        text = patched.get(name) or (tree / name).read_text()
-        edited[name] = add_line(name, text, after, line)
-    return Plan(tree, series, patched, edited, sources(top))
+    before, after = dict(files.before), dict(files.patched)
+    for name, (line, ours) in LINES.items():
+        text = before.setdefault(name, (tree / name).read_text())
+        after[name] = add_line(name, after.get(name, text), line, ours)
+    return Plan(tree, series, before, after, sources(top))
 
 
 class Git:
@@ -174,17 +175,9 @@ class Git:
         command = ["git", "-C", str(self.tree), "-c", f"core.hooksPath={os.devnull}",
                    *map(str, args)]
         ours = {k: v for k, v in os.environ.items() if k not in REPOSITORY}
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, start_new_session=True,
-                              env=ours | {"LC_ALL": "C.UTF-8"} | (env or {})) as process:
-            try:
-                out, err = process.communicate(text or "")
-            except BaseException:
-                # Not killed: it has to remove its lock.
-                process.terminate()
-                process.wait()
-                raise
-        return subprocess.CompletedProcess(command, process.returncode, out, err)
+        return subprocess.run(command, input=text or "", capture_output=True, text=True,
+                              check=False, start_new_session=True,
+                              env=ours | {"LC_ALL": "C.UTF-8"} | (env or {}))
 
     def __call__(self, *args: object, text: str | None = None,
                  env: dict[str, str] | None = None) -> str:
@@ -197,7 +190,7 @@ class Git:
         """Whether the tree is a repository, and not a folder in one."""
         return (self.tree / ".git").exists()
 
-    def check(self) -> None:
+    def check(self, planned: Plan) -> None:
         """Check that a branch can be made and checked out."""
         self("rev-parse", "--git-dir")
         if not self.run("rev-parse", "-q", "--verify", f"refs/heads/{BRANCH}").returncode:
@@ -208,16 +201,25 @@ class Git:
         for name, what in BEGUN.items():
             if (self.tree / self("rev-parse", "--git-path", name)).exists():
                 raise StepFailed(f"{self.tree} has {what} that is not finished")
-        if self.changed():
+        if self("--no-optional-locks", "status", "--porcelain", "--untracked-files=no"):
             raise StepFailed(f"{self.tree} has changes that are not committed: "
                              "commit them, or stash them")
+        if self.run("config", "--type=bool", "core.sparseCheckout").stdout.strip() == "true":
+            names = [*planned.after, *planned.copied]
+            kept = self("sparse-checkout", "check-rules", text="\n".join(names)).splitlines()
+            if left_out := [n for n in names if n not in kept]:
+                raise StepFailed(f"{self.tree} is a sparse checkout that leaves out {left_out[0]}: "
+                                 f"git sparse-checkout add {Path(left_out[0]).parent}")
         done = self.run("var", "GIT_COMMITTER_IDENT")
         if done.returncode:
             raise StepFailed(f"git does not know who commits in {self.tree}: "
                              "set user.name and user.email")
 
-    def changed(self) -> str:
-        return self("--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
+    def compare(self, commit: str, texts: Mapping[str, str]) -> None:
+        """Check that files of a commit have texts."""
+        for name, text in texts.items():
+            if self.run("cat-file", "blob", f"{commit}:{name}").stdout != text:
+                raise StepFailed(f"{self.tree / name} is not what git has of it")
 
     def commit(self, parent: str, index: dict[str, str], message: str,
                author: dict[str, str] | None = None) -> str:
@@ -238,51 +240,38 @@ class Git:
         head = self.commit(parent, index, f"{mail['Subject']}\n\n{message.read_text()}", author)
         return head, f"{mail['Author']} <{mail['Email']}>"
 
-    def switch(self, head: str, expected: Sequence[str]) -> None:
-        """Make the branch at a commit and check it out, with the files that must be there then.
-
-        Whatever fails, all is as it was before. Git itself leaves a tree half changed if the disk
-        is full, and takes it for a success if it must not change a file.
+    def commit_all(self, planned: Plan, stage: Path) -> tuple[str, str]:
+        """Make the commits: objects that nothing refers to. Returns what they are on, and the last.
         """
-        old = self("rev-parse", "HEAD")
-        name = self.run("symbolic-ref", "-q", "--short", "HEAD").stdout.strip()
-        added = [n for n in self("diff-tree", "-r", "-z", "--name-only", "--no-renames",
-                                 "--diff-filter=A", old, head).split("\0") if n]
-        for n in added:
-            if os.path.lexists(self.tree / n):
-                raise StepFailed(f"{self.tree / n} is in the way: it is not in git")
-        lock = self.tree / self("rev-parse", "--git-path", "index.lock")
-        if lock.exists():
-            raise StepFailed(f"{lock} exists: another git is at work in {self.tree}, or was killed")
-        folders = {p for n in added for p in (self.tree / n).parents if not p.exists()}
-        killed = False
+        index = {"GIT_INDEX_FILE": str(stage / "index")}
+        old = head = self("rev-parse", "HEAD")
+        # With assume-unchanged, or when a file was just saved, they may differ.
+        self.compare(old, planned.before)
+        self("read-tree", old, env=index)
+        for patch in planned.series:
+            head, author = self.patch(head, index, patch, stage)
+        self("add", "-f", "--sparse", "--", FOLDER, *LINES,
+             env=index | {"GIT_WORK_TREE": str(stage / NEW)})
+        # By the author of the series, whose sources they are.
+        name, mail = author.removesuffix(">").split(" <")
+        head = self.commit(head, index, MESSAGE.format(folder=FOLDER, version=version_of(),
+                                                       author=author),
+                           {"GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": mail})
+        self.compare(head, planned.after)
+        return old, head
+
+    def switch(self, old: str, head: str) -> None:
+        """Make the branch and check it out, in a tree that has its files already; or do nothing."""
+        name = self.run("symbolic-ref", "-q", "--short", "HEAD").stdout.strip() or old
+        branch = f"refs/heads/{BRANCH}"
+        self("update-ref", "--stdin", text=f"verify HEAD {old}\ncreate {branch} {head}\n")
         try:
-            self("branch", BRANCH, head)
-            killed = True
-            done = self.run("switch", "-q", "--no-overwrite-ignore", BRANCH)
-            killed = done.returncode < 0
-            if done.returncode or self.changed():
-                raise StepFailed(f"git switch in {self.tree}: {said(done)}")
-            if missing := [n for n in expected if not (self.tree / n).exists()]:
-                raise StepFailed(f"{self.tree} is a sparse checkout that leaves out {missing[0]}: "
-                                 f"git sparse-checkout add {Path(missing[0]).parent}")
-        except BaseException as e:
-            with uninterrupted():
-                if killed:
-                    lock.unlink(missing_ok=True)
-                # First what needs no room on the disk.
-                for n in added:
-                    with suppress(OSError):
-                        (self.tree / n).unlink()
-                for path in sorted(folders, reverse=True):
-                    with suppress(OSError):
-                        path.rmdir()
-                back = [name] if name else ["--detach", old]
-                done = self.run("checkout", "-q", "-f", *back, "--")
-                self.run("branch", "-D", BRANCH)
-                if self.changed() or self("rev-parse", "HEAD") != old:
-                    raise StepFailed(f"{e or 'interrupted'}. What git had changed is not changed "
-                                     f"back: git checkout -f {name or old}: {said(done)}") from e
+            # Entries of other files stay as they are.
+            self("read-tree", "-m", "-i", old, head)
+            self("symbolic-ref", "-m", f"checkout: moving from {name} to {BRANCH}", "HEAD", branch)
+        except BaseException:
+            self.run("read-tree", "-m", "-i", head, old)
+            self.run("update-ref", "-d", branch, head)
             raise
 
 
@@ -313,75 +302,58 @@ def version_of(top: Path = paths.TOP) -> str:
     return f", commit {done.stdout.strip()}" if done and not done.returncode else ""
 
 
-def put_in_git(git: Git, planned: Plan, folder: Path) -> str:
-    """Make the branch and check it out. Returns its last commit.
-
-    Until the branch is made, there are only objects that nothing refers to.
-    """
-    index = {"GIT_INDEX_FILE": str(folder / "index")}
-    head = git("rev-parse", "HEAD")
-    git("read-tree", head, env=index)
-    for patch in planned.series:
-        head, author = git.patch(head, index, patch, folder)
-    stage = folder / "stage"
-    planned.stage(stage)
-    git("add", "-f", "--sparse", "--", FOLDER, *planned.edited,
-        env=index | {"GIT_WORK_TREE": str(stage)})
-    # By the author of the series, whose sources they are.
-    name, mail = author.removesuffix(">").split(" <")
-    head = git.commit(head, index, MESSAGE.format(folder=FOLDER, version=version_of(),
-                                                  author=author),
-                      {"GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": mail})
-    git.switch(head, [*planned.patched, *planned.edited, *planned.copied])
-    return head
-
-
-def remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
+# A folder in the tree, to be on its file system: what is to be moved into it, and what was there.
 STAGE = ".rust-riscv-"
+NEW, BEFORE = "new", "before"
 
 
-def put_in_folder(planned: Plan) -> None:
-    """Move the files into a tree that is not in git; all, or none if that fails.
+def move(planned: Plan, stage: Path, then: Callable[[], object]) -> None:
+    """Move all to its place and call a function; or change nothing, if anything of this fails.
 
     Files are replaced, not written to, since they may have hard links.
     """
-    # In the tree, to be on its file system.
-    stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=planned.tree))
-    before = stage / "before"
-    undo: list[tuple[Path, Callable[[], object]]] = []
+    new, before = stage / NEW, stage / BEFORE
+    names, made = [*planned.after, FOLDER], list[Path]()
     try:
-        planned.stage(stage)
-        for name in [*(planned.patched | planned.edited), FOLDER]:
+        for name in names:
             target, kept = planned.tree / name, before / name
             kept.parent.mkdir(parents=True, exist_ok=True)
-            if target.exists():
-                undo.append((target, lambda kept=kept, target=target:  # type: ignore[misc]
-                             kept.exists() and kept.replace(target)))
+            if name in planned.before:
                 target.rename(kept)
-            else:
-                new = next(p for p in (target, *target.parents) if p.parent.exists())
-                undo.append((new, lambda new=new: remove(new)))  # type: ignore[misc]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            (stage / name).rename(target)
+                if kept.read_text() != planned.before[name]:
+                    raise StepFailed(f"{target} was changed meanwhile")
+            for folder in [p for p in reversed(target.parents) if not p.exists()]:
+                folder.mkdir()
+                made.append(folder)
+            if os.path.lexists(target):
+                raise StepFailed(f"{target} is in the way")
+            (new / name).rename(target)
+        then()
     except BaseException as e:
-        with uninterrupted():
-            for target, step in reversed(undo):
-                try:
-                    step()
-                except OSError as again:
-                    what = problem(e) if isinstance(e, OSError) else str(e) or "interrupted"
-                    # With the stage, which has what was there.
-                    raise StepFailed(f"{what}. {target} cannot be put back: {again.strerror}; "
-                                     f"what was there before is in {before}") from e
-            shutil.rmtree(stage)
+        for name in reversed(names):
+            try:
+                put_back(planned, stage, name)
+            except OSError as again:
+                what = problem(e) if isinstance(e, OSError) else str(e) or "interrupted"
+                raise StepFailed(f"{what}. {planned.tree / name} cannot be put back: "
+                                 f"{again.strerror}; what was there before is in {before}") from e
+        for folder in reversed(made):
+            with suppress(OSError):
+                folder.rmdir()
         raise
-    shutil.rmtree(stage)
+
+
+def put_back(planned: Plan, stage: Path, name: str) -> None:
+    """Move one back, if it was moved."""
+    target, new, before = planned.tree / name, stage / NEW / name, stage / BEFORE / name
+    if not new.exists():
+        if name != FOLDER and target.read_text() != planned.after[name]:
+            raise FileExistsError(errno.EEXIST, "it was changed meanwhile")
+        target.replace(new)
+    if before.exists():
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, "it was changed meanwhile")
+        before.replace(target)
 
 
 def problem(e: OSError) -> str:
@@ -391,22 +363,35 @@ def problem(e: OSError) -> str:
     return f"{name}: {e.strerror}"
 
 
-def put(planned: Plan) -> str:
+def put(given: str, top: Path = paths.TOP) -> str:
     """Put our sources and the series into a tree, and return what was done."""
+    planned = plan(given, top)
     git = Git(planned.tree)
-    count = f"{len(planned.series)} patches, and {len(planned.copied)} files in {FOLDER}/"
+    done = f"{len(planned.series)} patches, and {len(planned.copied)} files in {FOLDER}/"
+    then: Callable[[], object] = bool
     if git.exists():
-        git.check()
-        with tempfile.TemporaryDirectory() as name:
-            head = put_in_git(git, planned, Path(name))
-        return f"branch {BRANCH} at {head[:12]}: {count}"
+        git.check(planned)
     try:
-        put_in_folder(planned)
+        stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=planned.tree))
+        try:
+            planned.stage(stage / NEW)
+            if git.exists():
+                old, head = git.commit_all(planned, stage)
+                done = f"branch {BRANCH} at {head[:12]}: {done}"
+                then = partial(git.switch, old, head)
+            with uninterrupted():
+                move(planned, stage, then)
+                shutil.rmtree(stage / BEFORE)
+        finally:
+            with uninterrupted():
+                # Not if something could not be put back.
+                if not any(p.is_file() for p in (stage / BEFORE).rglob("*")):
+                    shutil.rmtree(stage)
     except OSError as e:
         if e.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise StepFailed(problem(e)) from e
-    return count
+    return done
 
 
 def kunit(options: Sequence[str], *more: str) -> list[str]:
@@ -439,11 +424,18 @@ def results(report: dict[str, Any], path: tuple[str, ...] = ()) -> Results:
     return found
 
 
+def suites(folder: Path) -> list[str]:
+    """The KUnit suites of our sources."""
+    return sorted(name for path in (folder / SUITES).rglob("*") if path.suffix in (".rs", ".awk")
+                  for name in re.findall(r"kunit_tests\((\w+)\)", path.read_text()))
+
+
 def run_kunit(tree: Path, tools: dict[str, str], folder: Path) -> Results:
     """Build a tree that has our sources in a folder, and run the suites."""
-    report = folder / "kunit.json"
+    report, console = folder / "kunit.json", folder / "test.log"
     folder.mkdir(exist_ok=True)
-    report.unlink(missing_ok=True)
+    for path in (report, console):
+        path.unlink(missing_ok=True)
     options = [v for v in toolchain.make_variables(tools) if not v.startswith("ARCH=")]
     command = ["env", "-C", tree, *kunit(options, f"--build_dir={folder}", f"--json={report}",
                                          f"--jobs={toolchain.jobs()[2:]}", "--timeout=1800")]
@@ -458,6 +450,17 @@ def run_kunit(tree: Path, tools: dict[str, str], folder: Path) -> Results:
     found = results(json.loads(report.read_text())) if report.exists() else Results()
     if failed and not found.failures() or not found.all:
         found.add("kunit.py", False, failed or f"ran no test, see {log}")
+    else:
+        for suite in suites(tree / FOLDER):
+            if not any(r.name.startswith(f"{suite}.") for r in found.all):
+                found.add(suite, False, f"did not run, see {log}")
+    if not console.exists():
+        found.add("kernel log", False, f"there is none, see {log}")
+        return found
+    kept = paths.LOGS / "in-tree-console.log"
+    shutil.copyfile(console, kept)
+    complaints = kernlog.report(kept.read_text(errors="replace").splitlines(), kept)
+    found.add("kernel log", not complaints, complaints)
     return found
 
 
@@ -475,7 +478,7 @@ def boot_row(tools: dict[str, str]) -> Results:
         with store.room(tree, "a kernel with our sources", SIZE):
             tree.mkdir(parents=True)
             kernel.copy_source(src, tree)
-            put(plan(str(tree)))
+            put(str(tree))
             found = run_kunit(tree, tools, tree / ".kunit")
             store.remove(tree)
     return found

@@ -8,7 +8,6 @@ import subprocess
 from pathlib import Path
 
 from harness import paths, progress, store, toolchain
-from harness.flavours import FLAVOURS
 from harness.kernel import Kernel
 from harness.lock import locked
 from harness.progress import StepFailed
@@ -69,8 +68,7 @@ def build(kernel: Kernel, tools: dict[str, str], top: Path = paths.TOP, out: Pat
                 progress.run(f"building the modules ({asked.name})",
                              ["make", "-C", kernel.tree, f"O={kernel.obj}",
                               *toolchain.make_variables(tools),
-                              *FLAVOURS[kernel.flavour].variables, f"M={tree}", f"MO={out}",
-                              toolchain.jobs(), *extra, "modules"],
+                              f"M={tree}", f"MO={out}", toolchain.jobs(), *extra, "modules"],
                              log, env=toolchain.environment())
             except StepFailed:
                 # make itself removes incomplete files.

@@ -115,9 +115,8 @@ def ending(boot: Boot) -> Results:
         results.add(name, False, f"{boot.ended}; the end of {boot.log}:\n{tail(boot.log)}")
     else:
         results.add("guest", True)
-    found = kernlog.complaints(boot.lines)
-    detail = kernlog.excerpt(boot.lines, found[0]) if found else ""
-    results.add("kernel log", not found, f"the kernel complains, in {boot.log}:\n{detail}")
+    complaints = kernlog.report(boot.lines, boot.log)
+    results.add("kernel log", not complaints, complaints)
     return results
 
 

@@ -13,7 +13,6 @@ from harness import (
     initramfs,
     kernel,
     matrix,
-    modules,
     opensbi,
     paths,
     programs,
@@ -171,7 +170,7 @@ class Configure(unittest.TestCase):
 
 
 class Variables(unittest.TestCase):
-    """Of make, for the kernel and for our modules."""
+    """Of make, for the kernel."""
 
     def kernel_of(self, flavour: str) -> Kernel:
         with mock.patch.object(kernel, "hooks_digest", return_value=""):
@@ -183,22 +182,9 @@ class Variables(unittest.TestCase):
             kernel.compile_kernel(self.kernel_of(flavour), TOOLS, Path("tree"))
         return [str(a) for a in run.call_args.args[1]]
 
-    def modules_made(self, flavour: str) -> list[str]:
-        with tempfile.TemporaryDirectory() as folder, mock.patch("harness.progress.run") as run:
-            out = Path(folder) / "out"
-            out.mkdir()
-            (out / ".kernel").write_text(self.kernel_of(flavour).name)
-            (out / "modules.order").write_text("")
-            modules.build(self.kernel_of(flavour), TOOLS, Path("/nowhere"), out)
-        return [str(a) for a in run.call_args.args[1]]
-
     def test_of_the_kernel(self) -> None:
         self.assertIn("KRUSTFLAGS=-Ctarget-feature=-zca", self.made("no-c"))
         self.assertFalse([a for a in self.made("ordinary") if a.startswith("KRUSTFLAGS")])
-
-    def test_of_modules(self) -> None:
-        self.assertIn("KRUSTFLAGS=-Ctarget-feature=-zca", self.modules_made("no-c"))
-        self.assertFalse([a for a in self.modules_made("ordinary") if a.startswith("KRUSTFLAGS")])
 
     def test_options_of_make_change_the_name_of_the_kernel(self) -> None:
         before = self.kernel_of("no-c").name

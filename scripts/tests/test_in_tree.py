@@ -2,6 +2,7 @@
 """Tests of harness/in_tree.py, with small trees."""
 
 import errno
+import json
 import os
 import re
 import subprocess
@@ -86,7 +87,7 @@ class Fixture(unittest.TestCase):
         write(self.top / "patches", PATCHES)
 
     def put(self) -> str:
-        return in_tree.put(in_tree.plan(str(self.tree), self.top))
+        return in_tree.put(str(self.tree), self.top)
 
     def refused(self, pattern: str) -> None:
         before = read(self.tree)
@@ -270,16 +271,45 @@ class Kunit(Fixture):
             return [(r.name, r.status)
                     for r in in_tree.run_kunit(self.tree, tools, self.folder / "out").all]
 
+    def run_of(self, status: str, *suites: str, log: str = "[ 0.1] Linux") -> str:
+        """A script that leaves a report and a log as kunit.py does."""
+        report = {"test_cases": [], "sub_groups": [
+            {"name": s, "test_cases": [{"name": "a", "status": status}], "sub_groups": []}
+            for s in suites]}
+        return (f"cd {self.folder}/out\necho '{json.dumps(report)}' > kunit.json\n"
+                f"echo '{log}' > test.log\n")
+
     def test_a_run(self) -> None:
-        write_report = (f"echo '{{\"test_cases\": [{{\"name\": \"a\", \"status\": \"%s\"}}], "
-                        f"\"sub_groups\": []}}' > {self.folder}/out/kunit.json\n")
-        self.assertEqual(self.kunit(write_report % "PASS"), [("a", "pass")])
-        self.assertEqual(self.kunit(write_report % "FAIL" + "exit 1\n"), [("a", "fail")])
-        # The report of an earlier run is not used.
-        self.assertEqual(self.kunit("exit 1\n"), [("kunit.py", "fail")])
-        self.assertEqual(self.kunit(""), [("kunit.py", "fail")])
-        self.assertEqual(self.kunit(write_report % "PASS" + "exit 1\n"),
-                         [("a", "pass"), ("kunit.py", "fail")])
+        log = ("kernel log", "pass")
+        self.assertEqual(self.kunit(self.run_of("PASS", "s")), [("s.a", "pass"), log])
+        self.assertEqual(self.kunit(self.run_of("FAIL", "s") + "exit 1\n"), [("s.a", "fail"), log])
+        # What an earlier run has left is not used.
+        for left in ("exit 1\n", ""):
+            self.assertEqual(self.kunit(left), [("kunit.py", "fail"), ("kernel log", "fail")])
+        self.assertEqual(self.kunit(self.run_of("PASS", "s") + "exit 1\n"),
+                         [("s.a", "pass"), ("kunit.py", "fail"), log])
+
+    def test_warnings_in_the_log(self) -> None:
+        script = self.run_of("PASS", "s", log="[ 0.1] WARNING: CPU: 0 PID: 1 at mm/a.c:1")
+        self.assertEqual(self.kunit(script), [("s.a", "pass"), ("kernel log", "fail")])
+        # The folder with the kernel is removed.
+        self.assertIn("mm/a.c:1", (self.folder / "logs/in-tree-console.log").read_text())
+
+    def test_a_suite_that_does_not_run(self) -> None:
+        write(self.tree / FOLDER / "rust/tests/kunit", {
+            "k.rs": "#[kunit_tests(one)]\nmod tests {}\n",
+            "e.awk": 'print "#[kunit_tests(two)]"\n'})
+        both = self.run_of("PASS", "one", "two")
+        self.assertEqual(self.kunit(both)[-1], ("kernel log", "pass"))
+        self.assertEqual(self.kunit(self.run_of("PASS", "one", "twofold"))[2:],
+                         [("two", "fail"), ("kernel log", "pass")])
+
+    def test_our_suites(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            self.assertEqual(in_tree.suites(Path(name)), [])
+        found = in_tree.suites(paths.TOP)
+        self.assertIn("rust_riscv_engine", found)
+        self.assertIn("rust_riscv_examples", found)
 
     def test_the_tree_is_checked_before_the_tools_are_installed(self) -> None:
         with mock.patch("harness.toolchain.load", side_effect=AssertionError("installed")), \

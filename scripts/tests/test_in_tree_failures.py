@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
-from harness import paths
+from harness import in_tree, paths
 from harness.in_tree import BRANCH, FOLDER
 from harness.progress import StepFailed
 from tests.test_in_tree import KERNEL, RESULT, Fixture, GitFixture, read, write
@@ -23,7 +24,7 @@ import sys
 from pathlib import Path
 from harness import in_tree, progress
 def main():
-    print(in_tree.put(in_tree.plan(sys.argv[1], Path(sys.argv[2]))))
+    print(in_tree.put(sys.argv[1], Path(sys.argv[2])))
     return 0
 progress.main(main)
 """
@@ -122,9 +123,9 @@ class Failures(GitFixture, Command):
                 sorted(str(p) for p in self.tree.rglob("*") if ".git" not in p.parts)]
 
     def filtered(self, name: str, script: str) -> None:
-        """Let git run a script to check a file out."""
+        """Let git run a script to add a file."""
         write(self.tree, {".git/info/attributes": f"{name} filter=ours\n"})
-        self.git("config", "filter.ours.smudge", script)
+        self.git("config", "filter.ours.clean", script)
         self.git("config", "filter.ours.required", "true")
 
     def test_a_folder_that_cannot_be_written(self) -> None:
@@ -133,48 +134,72 @@ class Failures(GitFixture, Command):
         self.addCleanup(folder.chmod, 0o755)
         done = self.child(*self.as_user(), *self.command())
         self.assertEqual((done.returncode, done.stdout), (1, ""))
-        self.assertRegex(done.stderr, r"\Agit switch .*mm/.*: Permission denied.*\n\Z")
+        self.assertRegex(done.stderr, rf"\A{folder}/\S+: Permission denied\n\Z")
         self.assertEqual(self.state(), self.was)
 
-    def test_a_check_out_that_fails(self) -> None:
-        # It has written the files before it in the alphabet.
-        self.filtered("new.h", "false")
-        self.refused("git switch in .*: smudge filter")
-        self.assertEqual(self.state(), self.was)
+    def test_git_fails(self) -> None:
+        run, done = in_tree.Git.run, list[str]()
+        for head in ("main", "--detach"):
+            self.git("checkout", "-q", head)
+            self.was = self.state()
+            # That which makes the branch, the index, and the new HEAD.
+            for start in (("update-ref", "--stdin"), ("read-tree", "-m"), ("symbolic-ref", "-m")):
+                with self.subTest(head=head, start=start):
+                    done.clear()
 
-    def test_with_a_detached_head(self) -> None:
-        self.git("checkout", "-q", "--detach")
-        self.was = self.state()
-        self.filtered("new.h", "false")
-        self.refused("git switch in .*: smudge filter")
-        self.assertEqual(self.state(), self.was)
+                    def failing(git: in_tree.Git, *args: object, start: tuple[str, str] = start,
+                                **more: Any) -> subprocess.CompletedProcess[str]:
+                        if args[:2] == start and start[0] not in done:
+                            self.assertEqual((self.tree / "mm/new.h").read_text(), "new\n")
+                            done.append(start[0])
+                            return subprocess.CompletedProcess((), 1, "", "it fails")
+                        return run(git, *args, **more)
+
+                    with mock.patch.object(in_tree.Git, "run", failing):
+                        self.refused(f"^git {start[0]} in .*: it fails$")
+                    self.assertEqual(done, [start[0]])
+                    self.assertEqual(self.state(), self.was)
 
     def test_an_interruption(self) -> None:
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         self.addCleanup(signal.signal, signal.SIGINT, before)
-        self.filtered("new.h", f"kill -INT {os.getpid()}; exec cat")
+        self.filtered("a.rs", f"kill -INT {os.getpid()}; exec cat")
         with self.assertRaises(KeyboardInterrupt):
             self.put()
         self.assertEqual(self.state(), self.was)
+
+    def test_an_interruption_at_the_end(self) -> None:
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, before)
+        switch = in_tree.Git.switch
+
+        def interrupted(git: in_tree.Git, old: str, head: str) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            switch(git, old, head)
+
+        with mock.patch.object(in_tree.Git, "switch", interrupted):
+            self.put()
+        self.assertEqual(read(self.tree), RESULT)
+        self.assertEqual(self.git("status", "--porcelain"), "")
 
     def test_a_signal(self) -> None:
         number = self.folder / "number"
         start = f"echo $$ > {number}; exec \"$@\""
         for name, status in (("TERM", 143), ("HUP", 129)):
             with self.subTest(name):
-                self.filtered("new.h", f"kill -{name} $(cat {number}); exec cat")
+                self.filtered("a.rs", f"kill -{name} $(cat {number}); exec cat")
                 done = self.child("sh", "-c", start, "sh", *self.command())
                 self.assertEqual((done.returncode, done.stdout), (status, ""), done.stderr)
                 self.assertEqual(self.state(), self.was)
 
     def test_git_is_killed(self) -> None:
-        self.filtered("new.h", "kill -KILL $PPID")
-        self.refused("git switch in .*")
+        self.filtered("a.rs", "kill -KILL $PPID")
+        self.refused("^git add in .*: it ended with -9$")
         self.assertEqual(self.state(), self.was)
 
     def test_another_git(self) -> None:
         write(self.tree, {".git/index.lock": ""})
-        self.refused(r"index\.lock exists")
+        self.refused(r"index\.lock': File exists")
         self.assertTrue((self.tree / ".git/index.lock").exists())
 
     def test_a_full_disk(self) -> None:
@@ -188,7 +213,7 @@ class Failures(GitFixture, Command):
         done = self.child(*unshare, "sh", "-c", FULL, "sh", str(small), str(self.tree),
                           sys.executable, "-c", PUT, str(small / "linux"), str(self.top))
         self.assertEqual(done.stdout, "status 1\n* main\n1\n2\n", done.stderr)
-        self.assertRegex(done.stderr, r"\Agit switch .*unable to write file.*\n\Z")
+        self.assertRegex(done.stderr, r"\A\S+: No space left on device.*\n\Z")
 
     def test_hooks_do_not_run(self) -> None:
         ran = self.folder / "ran"
@@ -242,9 +267,14 @@ class Failures(GitFixture, Command):
                 self.assertEqual(self.state(), self.was)
 
     def test_a_sparse_checkout_with_our_folder(self) -> None:
+        write(self.tree, {"drivers/d.c": ""})
+        self.git("add", "drivers")
+        self.git("commit", "-q", "-m", "left out")
         self.git("sparse-checkout", "set", "--cone", *KEPT, FOLDER)
         self.put()
         self.assertEqual(read(self.tree), RESULT)
+        self.assertEqual(self.git("status", "--porcelain"), "")
+        self.assertIn("S drivers/d.c", self.git("ls-files", "-t").splitlines())
 
     def test_variables_of_git(self) -> None:
         other = self.folder / "other"
@@ -265,9 +295,7 @@ class Failures(GitFixture, Command):
         self.assertEqual(read_all(other), before)
 
     def test_the_command_that_fails_is_named(self) -> None:
-        write(self.tree, {".git/info/attributes": "a.rs filter=ours\n"})
-        self.git("config", "filter.ours.clean", "false")
-        self.git("config", "filter.ours.required", "true")
+        self.filtered("a.rs", "false")
         self.refused("^git add in ")
 
     def test_our_commit(self) -> None:

@@ -20,7 +20,7 @@ srctree := {srctree}
 src := {folder}
 obj := {folder}
 include {folder}/Kbuild
-$(foreach v,obj-y obj-m always-y targets clean-files,$(info $(v) = $($(v))))
+$(foreach v,obj-y obj-m always-y targets clean-files rustflags-y,$(info $(v) = $($(v))))
 .DEFAULT_GOAL := nothing
 nothing:;@:
 FORCE:
@@ -37,17 +37,17 @@ class Kbuild(unittest.TestCase):
         self.addCleanup(temporary.cleanup)
         self.folder = Path(temporary.name)
 
-    def make(self, folder: Path, config: dict[str, str], external: bool
-             ) -> subprocess.CompletedProcess[str]:
+    def make(self, folder: Path, config: dict[str, str], external: bool,
+             srctree: Path | None = None) -> subprocess.CompletedProcess[str]:
         text = MAKEFILE.format(
             config="\n".join(f"CONFIG_{name} := {value}" for name, value in config.items()),
-            external=folder if external else "", srctree=self.folder, folder=folder)
+            external=folder if external else "", srctree=srctree or self.folder, folder=folder)
         return subprocess.run(["make", "-f", "-"], input=text, capture_output=True, text=True,
                               check=False)
 
-    def evaluate(self, folder: Path, config: dict[str, str], external: bool = False
-                 ) -> dict[str, list[str]]:
-        done = self.make(folder, config, external)
+    def evaluate(self, folder: Path, config: dict[str, str], external: bool = False,
+                 srctree: Path | None = None) -> dict[str, list[str]]:
+        done = self.make(folder, config, external, srctree)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return {name: value.split() for name, value in
                 (line.split(" = ", 1) for line in done.stdout.splitlines())}
@@ -107,9 +107,26 @@ class Kbuild(unittest.TestCase):
                                      self.evaluate(part, config))
 
     def test_a_folder_of_a_kernel_tree_without_the_options(self) -> None:
-        found = self.evaluate(self.in_tree() / "rust", KERNEL, external=True)
+        # As make without M= does, it builds nothing.
+        folder = self.in_tree()
+        for part in (folder, folder / "rust", folder / "samples/rust"):
+            found = self.evaluate(part, KERNEL, external=True)
+            self.assertEqual((found["obj-y"], found["obj-m"], found["always-y"]), ([], [], []), part)
+
+    def test_a_folder_of_a_kernel_tree_with_another_kernel(self) -> None:
+        folder = self.in_tree()
+        other = self.folder / "other"
+        other.mkdir()
+        found = self.evaluate(folder / "rust", KERNEL, external=True, srctree=other)
         self.assertEqual([n for n in found["obj-m"] if re.search("bench|ledger|litmus|meter", n)], [])
         self.assertIn("rust_riscv_kunit_engine.o", found["obj-m"])
+
+    def test_no_compressed_instructions(self) -> None:
+        flag = "-Ctarget-feature=-zca"
+        for part in ("rust", "samples/rust"):
+            for c, count in (({}, 1), ({"RISCV_ISA_C": "y"}, 0)):
+                found = self.evaluate(paths.TOP / part, KERNEL | c, external=True)
+                self.assertEqual(found["rustflags-y"].count(flag), count, (part, c))
 
     def test_samples_as_modules_of_built_in_crates(self) -> None:
         # "make modules" builds no object of the kernel, but the samples use the metadata.

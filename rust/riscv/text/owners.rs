@@ -53,7 +53,7 @@ impl Owners {
     /// # Errors
     ///
     /// - `-EFAULT`: not text, or not all of it in the kernel image or in the same module. Init text
-    ///   is not accepted.
+    ///   is not accepted, except that of the kernel before it is freed, which this does not prevent.
     /// - `-EBUSY`: the module's init function has not returned yet. If it fails, the text is freed.
     /// - `-ESHUTDOWN`: the module is being removed.
     /// - `-ENOMEM`: no memory to store the reference.
