@@ -74,6 +74,10 @@ class Columns(unittest.TestCase):
         columns = ledger.columns(counted(flush_icache_all=3, patch_text_set_nosync=2), 4, "sbi")
         self.assertEqual((columns["flushes"], columns["fills"]), (1, 2))
 
+    def test_fills_without_a_flush(self) -> None:
+        columns = ledger.columns(counted(patch_text_set_nosync=2), 1, "sbi")
+        self.assertEqual((columns["flushes"], columns["fills"]), (0, 2))
+
     def test_call_on_one_hart_is_none(self) -> None:
         numbers = counted(smp_call_function_many_cond=1, kernel_fence_i=1)
         counts = ledger.columns(numbers, 1, "sbi")
