@@ -665,8 +665,9 @@ static enum outcome pair_result(unsigned long value)
 }
 
 /*
- * A load of a pointer to a function, and a jump there. The load is changed, to that of
- * another pointer: the literal. The caller passes its address.
+ * A load of a pointer to a function, the literal, and a jump there. The caller passes the
+ * literal's address. Either the load is changed, from that of another pointer, or a jump to
+ * the load, from one to other code, as a traced function's to ftrace's.
  */
 static unsigned long stub(unsigned int n)
 {
@@ -678,15 +679,8 @@ static void literal_set(unsigned int n)
 	put64(LITERAL, (unsigned long)executable + stub(n));
 }
 
-static void literal_put(unsigned long at, bool new)
+static void literal_stubs(void)
 {
-	put32(at, ld(T2, A1, new ? 0 : 8));
-}
-
-static void literal_layout(unsigned long at)
-{
-	literal_put(at, false);
-	put32(at + 4, jalr(ZERO, T2, 0));
 	put32(stub(0), lui(A0, TORN_IMM));
 	put32(stub(0) + 4, RET);
 	put32(stub(1), NEW_INSN);
@@ -695,6 +689,34 @@ static void literal_layout(unsigned long at)
 	put32(stub(2) + 4, RET);
 	literal_set(0);
 	put64(LITERAL + 8, (unsigned long)executable + stub(2));
+}
+
+static void load_put(unsigned long at, bool new)
+{
+	put32(at, ld(T2, A1, new ? 0 : 8));
+}
+
+static void load_layout(unsigned long at)
+{
+	load_put(at, false);
+	put32(at + 4, jalr(ZERO, T2, 0));
+	literal_stubs();
+}
+
+#define TO_LOAD		0x20
+
+static void site_put(unsigned long at, bool new)
+{
+	put32(at, jal(ZERO, new ? TO_LOAD : 8));
+}
+
+static void site_layout(unsigned long at)
+{
+	site_put(at, false);
+	lui_layout(at + 8);
+	put32(at + TO_LOAD, ld(T2, A1, 0));
+	put32(at + TO_LOAD + 4, jalr(ZERO, T2, 0));
+	literal_stubs();
 }
 
 /* The tests. */
@@ -882,8 +904,11 @@ static enum outcome mp_ff_judge(void)
 	return new_then(&threads[1]);
 }
 
-/* MP.FR: data, then the code that loads it; the reader fetches the code, then loads. */
-static void mp_fr_writer(struct thread *t)
+/*
+ * MP.F+load: data, then the instruction that loads it. MP.FR: data, then a jump to the
+ * load. The reader fetches the changed instruction, then loads.
+ */
+static void literal_writer(struct thread *t)
 {
 	meet(t);
 	delay(t);
@@ -891,19 +916,32 @@ static void mp_fr_writer(struct thread *t)
 	fence_w_w();
 	flush_by_writer();
 	announce(t);
-	literal_put(X, true);
+	run.shape->put(X, true);
 }
 
-static READER void mp_fr_reader(struct thread *t)
+static inline ALWAYS void literal_reader(struct thread *t)
 {
-	/* Have the old data in the cache. */
-	(void)__atomic_load_n((unsigned long *)(executable + LITERAL), __ATOMIC_RELAXED);
 	meet(t);
 	await(t);
 	t->got[0] = call_with(X, (unsigned long)executable + LITERAL);
 }
 
-static enum outcome mp_fr_judge(void)
+static READER void load_reader(struct thread *t)
+{
+	/* Have the old data in the cache. */
+	(void)__atomic_load_n((unsigned long *)(executable + LITERAL), __ATOMIC_RELAXED);
+	literal_reader(t);
+}
+
+static READER void site_reader(struct thread *t)
+{
+	/* The same, and the load in that of instructions. */
+	if (call_with(X + TO_LOAD, (unsigned long)executable + LITERAL) != TORN)
+		t->counts[OTHER]++;
+	literal_reader(t);
+}
+
+static enum outcome literal_judge(void)
 {
 	switch (threads[1].got[0]) {
 	case OLD:
@@ -1184,11 +1222,17 @@ static const struct shape shapes[] = {
 		VARIANTS({ NONE, ZICCID }, { FENCE_I_READER, ZIFENCEI_2026 }, { SYSCALL, LINUX },
 			 { SYNC_CORE, LINUX }),
 	}, {
-		.name = "MP.FR", .text = "a pointer, then code that loads it and jumps there",
-		.marked = "the new code with the old pointer",
-		.harts = 2, .threads = 2, .layout = literal_layout, .put = literal_put,
-		.judge = mp_fr_judge, .body = { mp_fr_writer, mp_fr_reader },
+		.name = "MP.F+load", .text = "a pointer, then the instruction that loads it",
+		.marked = "the new instruction, and the old pointer",
+		.harts = 2, .threads = 2, .layout = load_layout, .put = load_put,
+		.judge = literal_judge, .body = { literal_writer, load_reader },
 		VARIANTS({ NONE, ZIFENCEI }, { SYSCALL, LINUX }, { SYNC_CORE, LINUX }),
+	}, {
+		.name = "MP.FR", .text = "a pointer, then a jump to code that loads it, as ftrace",
+		.marked = "the new jump, and the old pointer",
+		.harts = 2, .threads = 2, .layout = site_layout, .put = site_put,
+		.judge = literal_judge, .body = { literal_writer, site_reader },
+		VARIANTS({ NONE, ZICCID }, { SYSCALL, LINUX }, { SYNC_CORE, LINUX }),
 	}, {
 		.name = "SB.FF", .text = "two harts write code, and fetch what the other writes",
 		.marked = "the old code, on both",
