@@ -29,8 +29,9 @@ FLUSHES = {
     "MP.FR": "none syscall membarrier",
     "SB.FF": "none reader",
     "IRIW.FF": "none reader",
-    **{f"W+F.{name}": "none" for name in ("lui", "jal-nop", "jalr-nop", "split", "split.FF", "pair",
-                                          "cross4", "cross16", "cross64", "cross4096")},
+    **{f"W+F.{name}": "none reader" for name in ("lui", "jal-nop", "jalr-nop", "split", "pair",
+                                                 "cross4", "cross16", "cross64", "cross4096")},
+    "W+F.split.FF": "none",
     **{f"BP.cross{size}": "all not-1 not-2 none" for size in (4, 64, 4096)},
     "BP.done": "all not-3",
 }

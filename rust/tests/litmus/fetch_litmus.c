@@ -1052,7 +1052,8 @@ static void await_calls(struct thread *t)
 
 /*
  * W+F: a hart executes an instruction while another one changes it, back and forth,
- * until the reader has executed it some times.
+ * until the reader has executed it some times. Where caches of instructions are not
+ * coherent, it sees the changes only with its fence.i.
  */
 static void wf_writer(struct thread *t)
 {
@@ -1082,6 +1083,7 @@ static READER void wf_reader(struct thread *t)
 
 	meet(t);
 	while (!read_flag(&run.flag)) {
+		flush_by_reader();
 		t->counts[run.shape->result(call_with(run.at, argument))]++;
 		__atomic_store_n(&run.calls, ++n, __ATOMIC_RELAXED);
 	}
@@ -1152,7 +1154,7 @@ static enum outcome bp_done_judge(void)
 		.harts = 2, .threads = 2, .at = at_, .compressed = true,	\
 		.layout = halves_layout, .put = halves_put, .result = wide_result, \
 		.body = { wf_writer, wf_reader },				\
-		VARIANTS({ NONE, ALLOWED }),					\
+		VARIANTS({ NONE, ALLOWED }, { FENCE_I_READER, ALLOWED }),	\
 	}
 
 #define BREAKPOINT(at_, bytes)							\
@@ -1251,26 +1253,26 @@ static const struct shape shapes[] = {
 		.marked = "half of the old one and half of the new one",
 		.harts = 2, .threads = 2, .layout = wide_layout, .put = wide_put,
 		.result = wide_result, .body = { wf_writer, wf_reader },
-		VARIANTS({ NONE, ZICCIF }),
+		VARIANTS({ NONE, ZICCIF }, { FENCE_I_READER, ZICCIF }),
 	}, {
 		.name = "W+F.jal-nop", .text = "the same, nop and jal, as a static key",
 		.marked = "a jal with half of its offset",
 		.harts = 2, .threads = 2, .layout = jal_layout, .put = jal_put,
 		.result = jump_result, .body = { wf_writer, wf_reader },
-		VARIANTS({ NONE, ZICCIF }),
+		VARIANTS({ NONE, ZICCIF }, { FENCE_I_READER, ZICCIF }),
 	}, {
 		.name = "W+F.jalr-nop", .text = "the same, nop and jalr after an auipc, as ftrace",
 		.marked = "a jalr with half of its registers",
 		.harts = 2, .threads = 2, .layout = jalr_layout, .put = jalr_put,
 		.result = jump_result, .body = { wf_writer, wf_reader },
-		VARIANTS({ NONE, ZICCIF }),
+		VARIANTS({ NONE, ZICCIF }, { FENCE_I_READER, ZICCIF }),
 	}, {
 		.name = "W+F.split", .text = "an aligned instruction is replaced by two of 2 bytes",
 		.marked = "half of the old one, then half of the new ones, as one instruction",
 		.harts = 2, .threads = 2, .compressed = true,
 		.layout = split_layout, .put = split_put,
 		.result = split_result, .body = { wf_writer_once, wf_reader },
-		VARIANTS({ NONE, ZICCIF }),
+		VARIANTS({ NONE, ZICCIF }, { FENCE_I_READER, ZICCIF }),
 	}, {
 		.name = "W+F.split.FF", .text = "the same",
 		.marked = "the new first one, and then half of the old one",
@@ -1283,7 +1285,7 @@ static const struct shape shapes[] = {
 		.marked = "one instruction of each",
 		.harts = 2, .threads = 2, .layout = pair_layout, .put = pair_put,
 		.result = pair_result, .body = { wf_writer, wf_reader },
-		VARIANTS({ NONE, ALLOWED }),
+		VARIANTS({ NONE, ALLOWED }, { FENCE_I_READER, ALLOWED }),
 	},
 	CROSS(0x0442, "4"), CROSS(0x044e, "16"), CROSS(0x047e, "64"), CROSS(0x0ffe, "4096"),
 	BREAKPOINT(0x0442, "4"), BREAKPOINT(0x047e, "64"), BREAKPOINT(0x0ffe, "4096"),
