@@ -757,7 +757,14 @@ static READER void migrate(struct thread *t)
 		fence_i();
 	move_to(harts[1]);
 	t->got[0] = call(X);
+	/* If the CPU went offline, this is another one. */
+	t->got[1] = sched_getcpu() == (int)harts[1];
 	move_to(harts[0]);
+}
+
+static bool migrate_tried(void)
+{
+	return threads[0].got[1];
 }
 
 /* MP.RF: code, then a flag; the reader reads the flag, then fetches the code. */
@@ -1120,14 +1127,24 @@ static void bp_writer(struct thread *t)
 /* BP.done: after the last step, the reader must not get the breakpoint any more. */
 static READER void bp_done_reader(struct thread *t)
 {
-	unsigned long n = 0;
+	unsigned long n = 0, trapped = 0, other = 0;
 
 	meet(t);
 	while (!read_flag(&run.flag)) {
-		call(run.at);
+		unsigned long now = call(run.at);
+
+		trapped += now == TRAPPED;
+		other += breakpoint_result(now) == OTHER;
 		__atomic_store_n(&run.calls, ++n, __ATOMIC_RELAXED);
 	}
 	t->got[0] = call(run.at);
+	t->got[1] = trapped;
+	t->counts[OTHER] += other;
+}
+
+static bool bp_done_tried(void)
+{
+	return threads[1].got[1];
 }
 
 static enum outcome bp_done_judge(void)
@@ -1182,7 +1199,7 @@ static const struct shape shapes[] = {
 		.text = "the same, after migrating to a hart that has executed the old code",
 		.marked = "the old code",
 		.harts = 2, .threads = 1, .layout = lui_layout, .put = lui_put, .judge = sm_judge,
-		.body = { migrate },
+		.tried = migrate_tried, .body = { migrate },
 		VARIANTS({ FENCE_I_WRITER, ALLOWED }, { FLUSH_CTX, LINUX }, { SYSCALL, LINUX }),
 	}, {
 		.name = "MP.RF", .text = "code, then a flag; the reader reads it, and fetches",
@@ -1293,7 +1310,8 @@ static const struct shape shapes[] = {
 		.name = "BP.done", .text = "the same, and what the reader executes afterwards",
 		.marked = "the breakpoint, or the old code",
 		.harts = 2, .threads = 2, .at = 0x047e, .compressed = true, .layout = halves_layout,
-		.put = halves_put, .judge = bp_done_judge, .body = { bp_writer, bp_done_reader },
+		.put = halves_put, .judge = bp_done_judge, .tried = bp_done_tried,
+		.body = { bp_writer, bp_done_reader },
 		VARIANTS({ ALL, LINUX }, { NOT_3, ALLOWED }),
 	},
 };
