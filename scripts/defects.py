@@ -191,9 +191,9 @@ def failed(defect: Defect, tools: dict[str, str], step: Step) -> Failed:
         results = bare.boot_row(row, tree)
         return [r.name for r in results.failures()], paths.LOGS / f"{row.name}-defect.log"
     if defect.suite == "fetch":
-        fetch = fetch_row(defect)
-        results = fetch_litmus.boot_row(fetch, tools, tree)
-        return [r.name for r in results.failures()], paths.LOGS / f"guest-{fetch.name}.log"
+        guest = f"defect-{defect.slug}"
+        results = fetch_litmus.boot_row(fetch_row(defect), tools, tree, guest)
+        return [r.name for r in results.failures()], paths.LOGS / f"guest-{guest}.log"
     k = kernel.build(defect.flavour, defect.hooked, tools)
     built = modules.build(k, tools, tree, WORK / k.name.rsplit("-", 1)[0],
                           paths.LOGS / f"modules-defect-{defect.slug}.log")

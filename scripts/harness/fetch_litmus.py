@@ -169,8 +169,11 @@ def results(boot: Boot, row: matrix.Fetch) -> Results:
 
 
 def build(tools: dict[str, str], top: Path = paths.TOP) -> Path:
-    """Build the program as anyone would, from the sources in top."""
-    program = paths.BUILD / "programs/fetch_litmus"
+    """Build the program as anyone would, from the sources in top.
+
+    That of a defect's tree is in a folder beside the tree.
+    """
+    program = (paths.BUILD if top == paths.TOP else top.parent) / "programs/fetch_litmus"
     program.parent.mkdir(parents=True, exist_ok=True)
     r = subprocess.run([*libc.compiler(tools), "-Wall", "-Wextra", "-Werror", "-pthread",
                         "-o", program, top / SOURCE],
@@ -189,8 +192,9 @@ def options(row: matrix.Fetch, tools: dict[str, str]) -> str:
     return " ".join(words)
 
 
-def boot_row(row: matrix.Fetch, tools: dict[str, str], top: Path = paths.TOP) -> Results:
-    """Boot a guest that runs the program."""
+def boot_row(row: matrix.Fetch, tools: dict[str, str], top: Path = paths.TOP,
+             name: str = "") -> Results:
+    """Boot a guest that runs the program of the sources in top. Its log has the row's name or name."""
     if row.machine.spike and (reason := spike.unable(tools)):
         print(f"    {row.title}: skipped: {reason}", flush=True)
         return Results([Result(row.name, "skip", reason)])
@@ -198,7 +202,7 @@ def boot_row(row: matrix.Fetch, tools: dict[str, str], top: Path = paths.TOP) ->
     kernel = kernels.build(row.flavour, row.hooked, tools)
     program = build(tools, top)
     step = Step(f"litmus tests of instruction fetch, {row.title}")
-    boot = suite.boot(kernel, tools, {}, row.name, row.machine, row.limits, step, script=SCRIPT,
+    boot = suite.boot(kernel, tools, {}, name or row.name, row.machine, row.limits, step, script=SCRIPT,
                       load=(), settings={"OPTIONS": options(row, tools)},
                       files={"programs/fetch_litmus": program})
     found.extend(results(boot, row))

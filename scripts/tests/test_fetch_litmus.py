@@ -258,14 +258,29 @@ class Rows(unittest.TestCase):
             found = fetch_litmus.boot_row(SPIKE, {})
         self.assertEqual([(r.status, r.detail) for r in found.all], [("skip", "no Spike here")])
 
+    def defect(self, folder: Path) -> defects.Defect:
+        patch = folder / "x.patch"
+        patch.write_text("# suite: fetch\n# expect: t\n# boot: smp=2 spike=1 rounds=7\n")
+        return defects.read(patch)
+
     def test_of_a_defect(self) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            patch = Path(folder) / "x.patch"
-            patch.write_text("# suite: fetch\n# expect: t\n# boot: smp=2 spike=1 rounds=7\n")
-            row = defects.fetch_row(defects.read(patch))
+        row = defects.fetch_row(self.defect(Path(self.enterContext(tempfile.TemporaryDirectory()))))
         self.assertIsInstance(row, matrix.FetchSpike)
         self.assertEqual((row.smp, row.parameters["rounds"], row.parameters["seconds"]),
                          (2, "7", matrix.FETCH_FEW["seconds"]))
+
+    def test_files_of_a_defect_are_not_those_of_the_tree(self) -> None:
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        with mock.patch.object(defects, "copy"), mock.patch.object(defects, "WORK", folder), \
+             mock.patch("harness.spike.unable", return_value=""), \
+             mock.patch("harness.libc.compiler", return_value=["true"]), \
+             mock.patch("harness.kernel.build"), mock.patch("harness.fetch_litmus.Step"), \
+             mock.patch("harness.suite.boot", return_value=boot()) as booted:
+            _, log = defects.failed(self.defect(folder), {}, mock.Mock())
+        self.assertEqual(booted.call_args.args[3], "defect-x")
+        self.assertEqual(log, paths.LOGS / "guest-defect-x.log")
+        self.assertEqual(booted.call_args.kwargs["files"],
+                         {"programs/fetch_litmus": folder / "programs/fetch_litmus"})
 
 
 class Table(unittest.TestCase):
