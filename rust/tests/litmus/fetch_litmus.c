@@ -846,12 +846,13 @@ static enum outcome cofr_judge(void)
 /* CoFF: it fetches the new code, then fetches the old one. */
 static READER void coff_reader(struct thread *t)
 {
-	unsigned long last, back = 0, other = 0;
+	unsigned long last, back = 0, other;
 
 	meet(t);
 	await(t);
 	last = call(X);
 	t->got[2] = last;
+	other = last != OLD && last != NEW;
 	for (unsigned int i = 0; i < 64; i++) {
 		unsigned long now;
 
