@@ -319,3 +319,10 @@ class Table(unittest.TestCase):
                            (f"A={self.file('litmus: SM flush=none harts=1 x')}", "not all")):
             with self.subTest(word), self.assertRaisesRegex(StepFailed, text):
                 fetch_matrix.read(word)
+
+    def test_a_name_that_is_given_twice(self) -> None:
+        word = f"A={self.file(line(), 'verdict: 1 tests ran')}"
+        with mock.patch("sys.argv", ["fetch_matrix.py", word, word]), \
+             mock.patch("builtins.print"), \
+             self.assertRaisesRegex(StepFailed, "A is there twice"):
+            fetch_matrix.main()
