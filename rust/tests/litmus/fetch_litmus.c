@@ -26,6 +26,7 @@
 #endif
 #include <errno.h>
 #include <getopt.h>
+#include <glob.h>
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
@@ -1662,7 +1663,7 @@ static const char usage_text[] =
 	"      --no-ziccif     the machine does not promise to fetch aligned instructions at\n"
 	"                      once (Ziccif): outcomes that only this forbids are allowed\n"
 	"      --ziccid        it promises that fetches are in order and coherent (Ziccid);\n"
-	"                      the default if /proc/cpuinfo says so\n"
+	"                      the default if /proc/cpuinfo or the device tree says so\n"
 	"      --seed=N        seed of the random delays (1)\n"
 	"  -l, --list          list all tests and flushes\n"
 	"  -h, --help\n"
@@ -1745,6 +1746,35 @@ static bool has_extension(const char *name)
 	if (file)
 		fclose(file);
 	return all && has == all;
+}
+
+/* The same of all harts in the device tree. Linux prints only extensions that it knows. */
+static bool device_tree_has(const char *name)
+{
+	char *word = NULL;
+	size_t size = 0, has = 0;
+	glob_t found;
+	bool all;
+
+	if (glob("/proc/device-tree/cpus/cpu@*", 0, NULL, &found))
+		return false;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		char path[PATH_MAX];
+		bool here = false;
+		FILE *file;
+
+		snprintf(path, sizeof(path), "%s/riscv,isa-extensions", found.gl_pathv[i]);
+		file = fopen(path, "r");
+		while (file && getdelim(&word, &size, '\0', file) >= 0)
+			here |= !strcmp(word, name);
+		if (file)
+			fclose(file);
+		has += here;
+	}
+	all = has == found.gl_pathc;
+	free(word);
+	globfree(&found);
+	return all;
 }
 
 /* The same of riscv_hwprobe(2), which says it of all harts that are online. */
@@ -1858,7 +1888,7 @@ int main(int argc, char **argv)
 
 	if (has_extension("ziccif") || hwprobe_has_ziccif())
 		ziccif = IN_ISA;
-	ziccid = has_extension("ziccid");
+	ziccid = has_extension("ziccid") || device_tree_has("ziccid");
 	while ((option = getopt_long(argc, argv, "n:s:c:f:m:lh", options, NULL)) != -1) {
 		switch (option) {
 		case 'n':
