@@ -189,11 +189,12 @@ static const char * const flush_texts[] = {
 };
 
 /* What forbids an outcome. */
-enum rule { ALLOWED, ZIFENCEI, ZIFENCEI_2026, LINUX, ZICCIF, ZICCID };
+enum rule { ALLOWED, ZIFENCEI, ZIFENCEI_2025, ZIFENCEI_2026, LINUX, ZICCIF, ZICCID };
 
 static const char * const rule_names[] = {
 	[ALLOWED] = "-",
 	[ZIFENCEI] = "zifencei",
+	[ZIFENCEI_2025] = "zifencei-2025",
 	[ZIFENCEI_2026] = "zifencei-2026",
 	[LINUX] = "linux",
 	[ZICCIF] = "ziccif",
@@ -1217,7 +1218,7 @@ static const struct shape shapes[] = {
 		.marked = "the flag, and the old code",
 		.harts = 2, .threads = 2, .layout = lui_layout, .put = lui_put,
 		.judge = reader_judge, .body = { mp_rf_writer, mp_rf_reader_relaxed },
-		VARIANTS({ FENCE_I_READER, ZIFENCEI }),
+		VARIANTS({ FENCE_I_READER, ZIFENCEI_2025 }),
 	}, {
 		.name = "CoRF", .text = "the reader reads the new code as data, and fetches it",
 		.marked = "the old code",
@@ -1248,7 +1249,7 @@ static const struct shape shapes[] = {
 		.marked = "the new instruction, and the old pointer",
 		.harts = 2, .threads = 2, .layout = load_layout, .put = load_put,
 		.judge = literal_judge, .body = { literal_writer, load_reader },
-		VARIANTS({ NONE, ZIFENCEI }, { SYSCALL, LINUX }, { SYNC_CORE, LINUX }),
+		VARIANTS({ NONE, ZIFENCEI_2025 }, { SYSCALL, LINUX }, { SYNC_CORE, LINUX }),
 	}, {
 		.name = "MP.FR", .text = "a pointer, then a jump to code that loads it, as ftrace",
 		.marked = "the new jump, and the old pointer",
@@ -1260,7 +1261,7 @@ static const struct shape shapes[] = {
 		.marked = "the old code, on both",
 		.harts = 2, .threads = 2, .layout = two_layout, .put = lui_put,
 		.judge = sb_judge, .tried = sb_tried, .body = { sb_x, sb_y },
-		VARIANTS({ NONE, ALLOWED }, { FENCE_I_READER, ZIFENCEI }),
+		VARIANTS({ NONE, ALLOWED }, { FENCE_I_READER, ZIFENCEI_2025 }),
 	}, {
 		.name = "IRIW.FF", .text = "two harts write code, two others fetch it",
 		.marked = "they disagree about which was written first",
@@ -1510,6 +1511,7 @@ static bool is_forbidden(enum rule rule)
 {
 	switch (rule) {
 	case ZIFENCEI:
+	case ZIFENCEI_2025:
 	case ZIFENCEI_2026:
 	case LINUX:
 		return true;
@@ -1580,6 +1582,18 @@ static void run_row(struct row *row)
 
 /* Output. */
 
+static const char *judged(enum rule rule)
+{
+	static char text[32];
+
+	if (!is_forbidden(rule))
+		return "allowed";
+	if (rule == ZICCIF && ziccif == ASSUMED)
+		return "forbidden by Linux's assumption (ziccif)";
+	snprintf(text, sizeof(text), "forbidden by %s", rule_names[rule]);
+	return text;
+}
+
 static int report(void)
 {
 	unsigned int bad = 0, ran = 0, nothing = 0;
@@ -1602,12 +1616,7 @@ static int report(void)
 		discarded += row->discarded;
 		printf("%10lu %12lu %12lu  ", row->rounds, row->counts[AS_EXPECTED],
 		       row->counts[MARKED]);
-		if (rule == ZICCIF && ziccif == ASSUMED)
-			printf("forbidden by Linux's assumption (ziccif): ");
-		else if (is_forbidden(rule))
-			printf("forbidden by %s: ", rule_names[rule]);
-		else
-			printf("allowed: ");
+		printf("%s: ", judged(rule));
 		if (row->counts[MARKED])
 			printf("%s", is_forbidden(rule) ? "SEEN" : "seen");
 		else
@@ -1617,13 +1626,18 @@ static int report(void)
 		printf("\n");
 	}
 	printf("\n");
-	for (unsigned int i = 0; i < row_count; i++)
-		if (failed(&rows[i]))
-			printf("FORBIDDEN: %s flush=%s: %s\n", rows[i].shape->name,
-			       flush_names[rows[i].variant.flush],
-			       rows[i].counts[MARKED] && is_forbidden(rows[i].variant.rule) ?
-			       rows[i].shape->marked :
-			       "a result that no order of stores and fetches explains");
+	for (unsigned int i = 0; i < row_count; i++) {
+		const struct row *row = &rows[i];
+
+		if (!failed(row))
+			continue;
+		printf("FORBIDDEN: %s flush=%s: ", row->shape->name,
+		       flush_names[row->variant.flush]);
+		if (row->counts[MARKED] && is_forbidden(row->variant.rule))
+			printf("%s; %s\n", row->shape->marked, judged(row->variant.rule));
+		else
+			printf("a result that no order of stores and fetches explains\n");
+	}
 	printf("verdict: %u tests ran, %u were skipped, %u told nothing, ", ran, row_count - ran,
 	       nothing);
 	printf("%u had a forbidden outcome", bad);
