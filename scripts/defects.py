@@ -200,9 +200,9 @@ def failed(defect: Defect, tools: dict[str, str], step: Step) -> Failed:
         results = bare.boot_row(row, tree)
         return [r.name for r in results.failures()], paths.LOGS / f"{row.name}-defect.log"
     if defect.suite == "fetch":
-        fetch = fetch_row(defect)
-        results = fetch_litmus.boot_row(fetch, tools, tree)
-        return [r.name for r in results.failures()], paths.LOGS / f"guest-{fetch.name}.log"
+        guest = f"defect-{defect.slug}"
+        results = fetch_litmus.boot_row(fetch_row(defect), tools, tree, guest)
+        return [r.name for r in results.failures()], paths.LOGS / f"guest-{guest}.log"
     if not defect.in_kernel:
         return failed_in(kernel.build(defect.flavour, defect.hooked, tools), defect, tools, tree,
                          step)

@@ -76,7 +76,12 @@ def main() -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("machine", nargs="+", metavar="NAME=FILE")
     args = parser.parse_args()
-    print("\n".join(table(dict(read(word) for word in args.machine))))
+    machines: dict[str, dict[tuple[str, str], Outcome]] = {}
+    for name, found in map(read, args.machine):
+        if name in machines:
+            raise StepFailed(f"{name} is there twice")
+        machines[name] = found
+    print("\n".join(table(machines)))
     return 0
 
 

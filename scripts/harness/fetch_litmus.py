@@ -15,7 +15,31 @@ from harness.results import Result, Results
 SCRIPT = paths.SCRIPTS / "guest/fetch_litmus.sh"
 SOURCE = Path("rust/tests/litmus/fetch_litmus.c")
 
+# All tests of the program, with all their flushes: what a guest's output must have.
+FLUSHES = {
+    "SM": "none reader syscall syscall-local membarrier",
+    "SM.migrate": "writer prctl syscall",
+    "MP.RF": "none writer reader syscall syscall-local membarrier",
+    "MP.RF.po": "reader",
+    "CoRF": "none reader",
+    "CoFR": "none",
+    "CoFF": "none reader",
+    "MP.FF": "none reader syscall membarrier",
+    "MP.F+load": "none syscall membarrier",
+    "MP.FR": "none syscall membarrier",
+    "SB.FF": "none reader",
+    "IRIW.FF": "none reader",
+    **{f"W+F.{name}": "none reader" for name in ("lui", "jal-nop", "jalr-nop", "split", "pair",
+                                                 "cross4", "cross16", "cross64", "cross4096")},
+    "W+F.split.FF": "none",
+    **{f"BP.cross{size}": "all not-1 not-2 none" for size in (4, 64, 4096)},
+    "BP.done": "all not-3",
+}
+TESTS = {f"{test}+{flush}" for test, flushes in FLUSHES.items() for flush in flushes.split()}
+
 LINE = re.compile(r"litmus: (\S+) flush=(\S+) harts=(\d+) (.*)$")
+VERDICT = re.compile(r"verdict: (\d+) tests ran, (\d+) were skipped, (\d+) told nothing, "
+                     r"(\d+) had a forbidden outcome")
 COUNTS = ("rounds", "early", "expected", "seen", "other")
 
 
@@ -36,6 +60,12 @@ class Outcome:
     @property
     def name(self) -> str:
         return f"{self.test}+{self.flush}"
+
+    @property
+    def failed(self) -> bool:
+        """Whether the program takes it for a failure."""
+        return bool(self.counts and (self.counts["other"]
+                                     or (self.forbidden and self.counts["seen"])))
 
     @property
     def told(self) -> bool:
@@ -90,6 +120,27 @@ def judge(outcome: Outcome, must_be_seen: bool, deviates: bool = False) -> Resul
     return Result(name, "pass", numbers)
 
 
+def listed(outcomes: list[Outcome]) -> str:
+    """How the tests in the output differ from TESTS, or nothing."""
+    names = [o.name for o in outcomes]
+    parts = {"not there": TESTS - set(names), "not in TESTS": set(names) - TESTS,
+             "there twice": {name for name in names if names.count(name) > 1}}
+    return "; ".join(f"{what}: {', '.join(sorted(found))}" for what, found in parts.items() if found)
+
+
+def verdict(outcomes: list[Outcome], lines: list[str]) -> str:
+    """How the program's verdict differs from its lines, or nothing."""
+    said = next((m for line in lines if (m := VERDICT.match(line))), None)
+    if not said:
+        return "there is none"
+    ran = [o for o in outcomes if o.counts]
+    numbers = (len(ran), len(outcomes) - len(ran), sum(not o.told for o in ran),
+               sum(o.failed for o in ran))
+    if tuple(map(int, said.groups())) == numbers:
+        return ""
+    return f"{said.group(0)}; in its lines: {', '.join(map(str, numbers))}"
+
+
 def results(boot: Boot, row: matrix.Fetch) -> Results:
     """A result for each test, and for what must have been seen in this guest."""
     found = Results()
@@ -104,23 +155,25 @@ def results(boot: Boot, row: matrix.Fetch) -> Results:
         return found
     must = row.must_be_seen
     found.all += [judge(o, o.name in must, o.name in row.deviates) for o in outcomes]
-    missing = must - {o.name for o in outcomes}
-    found.add("fetch.all tests", not missing and any(o.counts for o in outcomes),
-              f"not there: {', '.join(sorted(missing)) or 'any test that ran'}")
+    wrong = listed(outcomes) or ("" if any(o.counts for o in outcomes) else "none of them ran")
+    found.add("fetch.all tests", not wrong, wrong)
+    wrong = verdict(outcomes, lines)
+    found.add("fetch.verdict", not wrong, wrong)
     status = next((int(m.group(1)) for line in guest.said(boot.lines)
                    if (m := re.match(r"result (\d+)$", line))), None)
-    # The program's own verdict.
-    forbidden = any(o.counts and (o.counts["other"] or (o.forbidden and o.counts["seen"]))
-                    for o in outcomes)
-    expected = 1 if forbidden else 0 if any(o.told for o in outcomes) else 2
+    expected = (1 if any(o.failed for o in outcomes) else
+                0 if any(o.told for o in outcomes) else 2)
     found.add("fetch.status", status == expected,
               f"status {status}; it said last: {(lines or ['nothing'])[-1]}")
     return found
 
 
 def build(tools: dict[str, str], top: Path = paths.TOP) -> Path:
-    """Build the program as anyone would, from the sources in top."""
-    program = paths.BUILD / "programs/fetch_litmus"
+    """Build the program as anyone would, from the sources in top.
+
+    That of a defect's tree is in a folder beside the tree.
+    """
+    program = (paths.BUILD if top == paths.TOP else top.parent) / "programs/fetch_litmus"
     program.parent.mkdir(parents=True, exist_ok=True)
     r = subprocess.run([*libc.compiler(tools), "-Wall", "-Wextra", "-Werror", "-pthread",
                         "-o", program, top / SOURCE],
@@ -139,8 +192,9 @@ def options(row: matrix.Fetch, tools: dict[str, str]) -> str:
     return " ".join(words)
 
 
-def boot_row(row: matrix.Fetch, tools: dict[str, str], top: Path = paths.TOP) -> Results:
-    """Boot a guest that runs the program."""
+def boot_row(row: matrix.Fetch, tools: dict[str, str], top: Path = paths.TOP,
+             name: str = "") -> Results:
+    """Boot a guest that runs the program of the sources in top. Its log has the row's name or name."""
     if row.machine.spike and (reason := spike.unable(tools)):
         print(f"    {row.title}: skipped: {reason}", flush=True)
         return Results([Result(row.name, "skip", reason)])
@@ -148,7 +202,7 @@ def boot_row(row: matrix.Fetch, tools: dict[str, str], top: Path = paths.TOP) ->
     kernel = kernels.build(row.flavour, row.hooked, tools)
     program = build(tools, top)
     step = Step(f"litmus tests of instruction fetch, {row.title}")
-    boot = suite.boot(kernel, tools, {}, row.name, row.machine, row.limits, step, script=SCRIPT,
+    boot = suite.boot(kernel, tools, {}, name or row.name, row.machine, row.limits, step, script=SCRIPT,
                       load=(), settings={"OPTIONS": options(row, tools)},
                       files={"programs/fetch_litmus": program})
     found.extend(results(boot, row))

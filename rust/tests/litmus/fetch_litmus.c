@@ -26,6 +26,7 @@
 #endif
 #include <errno.h>
 #include <getopt.h>
+#include <glob.h>
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
@@ -52,7 +53,6 @@
 #ifndef PR_RISCV_SET_ICACHE_FLUSH_CTX
 #define PR_RISCV_SET_ICACHE_FLUSH_CTX	71
 #define PR_RISCV_CTX_SW_FENCEI_ON	0
-#define PR_RISCV_CTX_SW_FENCEI_OFF	1
 #define PR_RISCV_SCOPE_PER_PROCESS	0
 #endif
 #ifndef MFD_EXEC
@@ -189,11 +189,12 @@ static const char * const flush_texts[] = {
 };
 
 /* What forbids an outcome. */
-enum rule { ALLOWED, ZIFENCEI, ZIFENCEI_2026, LINUX, ZICCIF, ZICCID };
+enum rule { ALLOWED, ZIFENCEI, ZIFENCEI_2025, ZIFENCEI_2026, LINUX, ZICCIF, ZICCID };
 
 static const char * const rule_names[] = {
 	[ALLOWED] = "-",
 	[ZIFENCEI] = "zifencei",
+	[ZIFENCEI_2025] = "zifencei-2025",
 	[ZIFENCEI_2026] = "zifencei-2026",
 	[LINUX] = "linux",
 	[ZICCIF] = "ziccif",
@@ -267,11 +268,12 @@ static struct {
 	unsigned int threads;
 	unsigned long at;
 	unsigned long rounds;
-	/* In this many of them a thread was not on its CPU. */
+	/* In this many of them a thread was not on its CPU, or a system call did not flush. */
 	unsigned long discarded;
+	unsigned long not_flushed;
 	unsigned long tried;
 	unsigned long counts[OUTCOMES];
-	/* A system call that flushes did not. */
+	/* In this round. */
 	bool flush_failed;
 	struct timespec end;
 } run;
@@ -666,8 +668,9 @@ static enum outcome pair_result(unsigned long value)
 }
 
 /*
- * A load of a pointer to a function, and a jump there. The load is changed, to that of
- * another pointer: the literal. The caller passes its address.
+ * A load of a pointer to a function, the literal, and a jump there. The caller passes the
+ * literal's address. Either the load is changed, from that of another pointer, or a jump to
+ * the load, from one to other code, as a traced function's to ftrace's.
  */
 static unsigned long stub(unsigned int n)
 {
@@ -679,15 +682,8 @@ static void literal_set(unsigned int n)
 	put64(LITERAL, (unsigned long)executable + stub(n));
 }
 
-static void literal_put(unsigned long at, bool new)
+static void literal_stubs(void)
 {
-	put32(at, ld(T2, A1, new ? 0 : 8));
-}
-
-static void literal_layout(unsigned long at)
-{
-	literal_put(at, false);
-	put32(at + 4, jalr(ZERO, T2, 0));
 	put32(stub(0), lui(A0, TORN_IMM));
 	put32(stub(0) + 4, RET);
 	put32(stub(1), NEW_INSN);
@@ -696,6 +692,34 @@ static void literal_layout(unsigned long at)
 	put32(stub(2) + 4, RET);
 	literal_set(0);
 	put64(LITERAL + 8, (unsigned long)executable + stub(2));
+}
+
+static void load_put(unsigned long at, bool new)
+{
+	put32(at, ld(T2, A1, new ? 0 : 8));
+}
+
+static void load_layout(unsigned long at)
+{
+	load_put(at, false);
+	put32(at + 4, jalr(ZERO, T2, 0));
+	literal_stubs();
+}
+
+#define TO_LOAD		0x20
+
+static void site_put(unsigned long at, bool new)
+{
+	put32(at, jal(ZERO, new ? TO_LOAD : 8));
+}
+
+static void site_layout(unsigned long at)
+{
+	site_put(at, false);
+	lui_layout(at + 8);
+	put32(at + TO_LOAD, ld(T2, A1, 0));
+	put32(at + TO_LOAD + 4, jalr(ZERO, T2, 0));
+	literal_stubs();
 }
 
 /* The tests. */
@@ -736,7 +760,14 @@ static READER void migrate(struct thread *t)
 		fence_i();
 	move_to(harts[1]);
 	t->got[0] = call(X);
+	/* If the CPU went offline, this is another one. */
+	t->got[1] = sched_getcpu() == (int)harts[1];
 	move_to(harts[0]);
+}
+
+static bool migrate_tried(void)
+{
+	return threads[0].got[1];
 }
 
 /* MP.RF: code, then a flag; the reader reads the flag, then fetches the code. */
@@ -817,12 +848,13 @@ static enum outcome cofr_judge(void)
 /* CoFF: it fetches the new code, then fetches the old one. */
 static READER void coff_reader(struct thread *t)
 {
-	unsigned long last, back = 0, other = 0;
+	unsigned long last, back = 0, other;
 
 	meet(t);
 	await(t);
 	last = call(X);
 	t->got[2] = last;
+	other = last != OLD && last != NEW;
 	for (unsigned int i = 0; i < 64; i++) {
 		unsigned long now;
 
@@ -883,8 +915,11 @@ static enum outcome mp_ff_judge(void)
 	return new_then(&threads[1]);
 }
 
-/* MP.FR: data, then the code that loads it; the reader fetches the code, then loads. */
-static void mp_fr_writer(struct thread *t)
+/*
+ * MP.F+load: data, then the instruction that loads it. MP.FR: data, then a jump to the
+ * load. The reader fetches the changed instruction, then loads.
+ */
+static void literal_writer(struct thread *t)
 {
 	meet(t);
 	delay(t);
@@ -892,19 +927,32 @@ static void mp_fr_writer(struct thread *t)
 	fence_w_w();
 	flush_by_writer();
 	announce(t);
-	literal_put(X, true);
+	run.shape->put(X, true);
 }
 
-static READER void mp_fr_reader(struct thread *t)
+static inline ALWAYS void literal_reader(struct thread *t)
 {
-	/* Have the old data in the cache. */
-	(void)__atomic_load_n((unsigned long *)(executable + LITERAL), __ATOMIC_RELAXED);
 	meet(t);
 	await(t);
 	t->got[0] = call_with(X, (unsigned long)executable + LITERAL);
 }
 
-static enum outcome mp_fr_judge(void)
+static READER void load_reader(struct thread *t)
+{
+	/* Have the old data in the cache. */
+	(void)__atomic_load_n((unsigned long *)(executable + LITERAL), __ATOMIC_RELAXED);
+	literal_reader(t);
+}
+
+static READER void site_reader(struct thread *t)
+{
+	/* The same, and the load in that of instructions. */
+	if (call_with(X + TO_LOAD, (unsigned long)executable + LITERAL) != TORN)
+		t->counts[OTHER]++;
+	literal_reader(t);
+}
+
+static enum outcome literal_judge(void)
 {
 	switch (threads[1].got[0]) {
 	case OLD:
@@ -1015,7 +1063,8 @@ static void await_calls(struct thread *t)
 
 /*
  * W+F: a hart executes an instruction while another one changes it, back and forth,
- * until the reader has executed it some times.
+ * until the reader has executed it some times. Where caches of instructions are not
+ * coherent, it sees the changes only with its fence.i.
  */
 static void wf_writer(struct thread *t)
 {
@@ -1045,6 +1094,7 @@ static READER void wf_reader(struct thread *t)
 
 	meet(t);
 	while (!read_flag(&run.flag)) {
+		flush_by_reader();
 		t->counts[run.shape->result(call_with(run.at, argument))]++;
 		__atomic_store_n(&run.calls, ++n, __ATOMIC_RELAXED);
 	}
@@ -1081,14 +1131,24 @@ static void bp_writer(struct thread *t)
 /* BP.done: after the last step, the reader must not get the breakpoint any more. */
 static READER void bp_done_reader(struct thread *t)
 {
-	unsigned long n = 0;
+	unsigned long n = 0, trapped = 0, other = 0;
 
 	meet(t);
 	while (!read_flag(&run.flag)) {
-		call(run.at);
+		unsigned long now = call(run.at);
+
+		trapped += now == TRAPPED;
+		other += breakpoint_result(now) == OTHER;
 		__atomic_store_n(&run.calls, ++n, __ATOMIC_RELAXED);
 	}
 	t->got[0] = call(run.at);
+	t->got[1] = trapped;
+	t->counts[OTHER] += other;
+}
+
+static bool bp_done_tried(void)
+{
+	return threads[1].got[1];
 }
 
 static enum outcome bp_done_judge(void)
@@ -1115,7 +1175,7 @@ static enum outcome bp_done_judge(void)
 		.harts = 2, .threads = 2, .at = at_, .compressed = true,	\
 		.layout = halves_layout, .put = halves_put, .result = wide_result, \
 		.body = { wf_writer, wf_reader },				\
-		VARIANTS({ NONE, ALLOWED }),					\
+		VARIANTS({ NONE, ALLOWED }, { FENCE_I_READER, ALLOWED }),	\
 	}
 
 #define BREAKPOINT(at_, bytes)							\
@@ -1143,7 +1203,7 @@ static const struct shape shapes[] = {
 		.text = "the same, after migrating to a hart that has executed the old code",
 		.marked = "the old code",
 		.harts = 2, .threads = 1, .layout = lui_layout, .put = lui_put, .judge = sm_judge,
-		.body = { migrate },
+		.tried = migrate_tried, .body = { migrate },
 		VARIANTS({ FENCE_I_WRITER, ALLOWED }, { FLUSH_CTX, LINUX }, { SYSCALL, LINUX }),
 	}, {
 		.name = "MP.RF", .text = "code, then a flag; the reader reads it, and fetches",
@@ -1158,7 +1218,7 @@ static const struct shape shapes[] = {
 		.marked = "the flag, and the old code",
 		.harts = 2, .threads = 2, .layout = lui_layout, .put = lui_put,
 		.judge = reader_judge, .body = { mp_rf_writer, mp_rf_reader_relaxed },
-		VARIANTS({ FENCE_I_READER, ZIFENCEI }),
+		VARIANTS({ FENCE_I_READER, ZIFENCEI_2025 }),
 	}, {
 		.name = "CoRF", .text = "the reader reads the new code as data, and fetches it",
 		.marked = "the old code",
@@ -1185,17 +1245,23 @@ static const struct shape shapes[] = {
 		VARIANTS({ NONE, ZICCID }, { FENCE_I_READER, ZIFENCEI_2026 }, { SYSCALL, LINUX },
 			 { SYNC_CORE, LINUX }),
 	}, {
-		.name = "MP.FR", .text = "a pointer, then code that loads it and jumps there",
-		.marked = "the new code with the old pointer",
-		.harts = 2, .threads = 2, .layout = literal_layout, .put = literal_put,
-		.judge = mp_fr_judge, .body = { mp_fr_writer, mp_fr_reader },
-		VARIANTS({ NONE, ZIFENCEI }, { SYSCALL, LINUX }, { SYNC_CORE, LINUX }),
+		.name = "MP.F+load", .text = "a pointer, then the instruction that loads it",
+		.marked = "the new instruction, and the old pointer",
+		.harts = 2, .threads = 2, .layout = load_layout, .put = load_put,
+		.judge = literal_judge, .body = { literal_writer, load_reader },
+		VARIANTS({ NONE, ZIFENCEI_2025 }, { SYSCALL, LINUX }, { SYNC_CORE, LINUX }),
+	}, {
+		.name = "MP.FR", .text = "a pointer, then a jump to code that loads it, as ftrace",
+		.marked = "the new jump, and the old pointer",
+		.harts = 2, .threads = 2, .layout = site_layout, .put = site_put,
+		.judge = literal_judge, .body = { literal_writer, site_reader },
+		VARIANTS({ NONE, ZICCID }, { SYSCALL, LINUX }, { SYNC_CORE, LINUX }),
 	}, {
 		.name = "SB.FF", .text = "two harts write code, and fetch what the other writes",
 		.marked = "the old code, on both",
 		.harts = 2, .threads = 2, .layout = two_layout, .put = lui_put,
 		.judge = sb_judge, .tried = sb_tried, .body = { sb_x, sb_y },
-		VARIANTS({ NONE, ALLOWED }, { FENCE_I_READER, ZIFENCEI }),
+		VARIANTS({ NONE, ALLOWED }, { FENCE_I_READER, ZIFENCEI_2025 }),
 	}, {
 		.name = "IRIW.FF", .text = "two harts write code, two others fetch it",
 		.marked = "they disagree about which was written first",
@@ -1208,26 +1274,26 @@ static const struct shape shapes[] = {
 		.marked = "half of the old one and half of the new one",
 		.harts = 2, .threads = 2, .layout = wide_layout, .put = wide_put,
 		.result = wide_result, .body = { wf_writer, wf_reader },
-		VARIANTS({ NONE, ZICCIF }),
+		VARIANTS({ NONE, ZICCIF }, { FENCE_I_READER, ZICCIF }),
 	}, {
 		.name = "W+F.jal-nop", .text = "the same, nop and jal, as a static key",
 		.marked = "a jal with half of its offset",
 		.harts = 2, .threads = 2, .layout = jal_layout, .put = jal_put,
 		.result = jump_result, .body = { wf_writer, wf_reader },
-		VARIANTS({ NONE, ZICCIF }),
+		VARIANTS({ NONE, ZICCIF }, { FENCE_I_READER, ZICCIF }),
 	}, {
 		.name = "W+F.jalr-nop", .text = "the same, nop and jalr after an auipc, as ftrace",
 		.marked = "a jalr with half of its registers",
 		.harts = 2, .threads = 2, .layout = jalr_layout, .put = jalr_put,
 		.result = jump_result, .body = { wf_writer, wf_reader },
-		VARIANTS({ NONE, ZICCIF }),
+		VARIANTS({ NONE, ZICCIF }, { FENCE_I_READER, ZICCIF }),
 	}, {
 		.name = "W+F.split", .text = "an aligned instruction is replaced by two of 2 bytes",
 		.marked = "half of the old one, then half of the new ones, as one instruction",
 		.harts = 2, .threads = 2, .compressed = true,
 		.layout = split_layout, .put = split_put,
 		.result = split_result, .body = { wf_writer_once, wf_reader },
-		VARIANTS({ NONE, ZICCIF }),
+		VARIANTS({ NONE, ZICCIF }, { FENCE_I_READER, ZICCIF }),
 	}, {
 		.name = "W+F.split.FF", .text = "the same",
 		.marked = "the new first one, and then half of the old one",
@@ -1240,7 +1306,7 @@ static const struct shape shapes[] = {
 		.marked = "one instruction of each",
 		.harts = 2, .threads = 2, .layout = pair_layout, .put = pair_put,
 		.result = pair_result, .body = { wf_writer, wf_reader },
-		VARIANTS({ NONE, ALLOWED }),
+		VARIANTS({ NONE, ALLOWED }, { FENCE_I_READER, ALLOWED }),
 	},
 	CROSS(0x0442, "4"), CROSS(0x044e, "16"), CROSS(0x047e, "64"), CROSS(0x0ffe, "4096"),
 	BREAKPOINT(0x0442, "4"), BREAKPOINT(0x047e, "64"), BREAKPOINT(0x0ffe, "4096"),
@@ -1248,7 +1314,8 @@ static const struct shape shapes[] = {
 		.name = "BP.done", .text = "the same, and what the reader executes afterwards",
 		.marked = "the breakpoint, or the old code",
 		.harts = 2, .threads = 2, .at = 0x047e, .compressed = true, .layout = halves_layout,
-		.put = halves_put, .judge = bp_done_judge, .body = { bp_writer, bp_done_reader },
+		.put = halves_put, .judge = bp_done_judge, .tried = bp_done_tried,
+		.body = { bp_writer, bp_done_reader },
 		VARIANTS({ ALL, LINUX }, { NOT_3, ALLOWED }),
 	},
 };
@@ -1314,19 +1381,20 @@ static void end_round(void)
 {
 	unsigned long counts[OUTCOMES] = { 0 };
 	enum outcome outcome;
-	bool moved = false, tried;
+	bool discard = run.flush_failed, tried;
 
 	for (unsigned int i = 0; i < run.threads; i++) {
-		moved |= threads[i].moved;
+		discard |= threads[i].moved;
 		for (unsigned int j = 0; j < OUTCOMES; j++)
 			counts[j] += threads[i].counts[j];
 		memset(threads[i].counts, 0, sizeof(threads[i].counts));
 	}
 	run.rounds++;
-	if (moved) {
-		run.discarded++;
+	run.not_flushed += run.flush_failed;
+	run.flush_failed = false;
+	run.discarded += discard;
+	if (discard)
 		return;
-	}
 	tried = counts[TOO_EARLY] && counts[AS_EXPECTED];
 	if (run.shape->judge) {
 		outcome = run.shape->judge();
@@ -1367,14 +1435,17 @@ static void *thread_main(void *arg)
 	}
 }
 
-static void set_flush_ctx(bool on)
+/*
+ * Tests under what is not undone are last. In a process that is registered for SYNC_CORE,
+ * the kernel executes fence.i when it switches from a kernel thread to one of the process,
+ * as it does where SM.migrate continues. That would hide what this test is about.
+ */
+static unsigned int stage(enum flush flush)
 {
-	check_flush(prctl(PR_RISCV_SET_ICACHE_FLUSH_CTX,
-			  on ? PR_RISCV_CTX_SW_FENCEI_ON : PR_RISCV_CTX_SW_FENCEI_OFF,
-			  PR_RISCV_SCOPE_PER_PROCESS, 0, 0));
+	return flush == SYNC_CORE ? 2 : flush == FLUSH_CTX;
 }
 
-/* The reason why a test cannot run here; NULL if it can. */
+/* Prepare the process for a flush. The reason why a test cannot run here; NULL if it can. */
 static const char *unable(const struct shape *shape, enum flush flush)
 {
 	static char reason[64];
@@ -1388,7 +1459,7 @@ static const char *unable(const struct shape *shape, enum flush flush)
 	if (flush == SYNC_CORE && syscall(MEMBARRIER, MEMBARRIER_REGISTER_SYNC_CORE, 0, 0))
 		return "the kernel has no membarrier SYNC_CORE";
 	if (flush == FLUSH_CTX &&
-	    prctl(PR_RISCV_SET_ICACHE_FLUSH_CTX, PR_RISCV_CTX_SW_FENCEI_OFF,
+	    prctl(PR_RISCV_SET_ICACHE_FLUSH_CTX, PR_RISCV_CTX_SW_FENCEI_ON,
 		  PR_RISCV_SCOPE_PER_PROCESS, 0, 0))
 		return "the kernel has no PR_RISCV_SET_ICACHE_FLUSH_CTX";
 	if ((flush == SYSCALL || flush == SYSCALL_LOCAL || flush >= ALL) &&
@@ -1419,8 +1490,6 @@ static void run_threads(const struct shape *shape, enum flush flush)
 	/* Threads execute fence.i in each round, so that this one need not succeed. */
 	flush_all();
 	run.flush_failed = false;
-	if (flush == FLUSH_CTX)
-		set_flush_ctx(true);
 	for (unsigned int i = 0; i < shape->threads; i++) {
 		int error;
 
@@ -1436,14 +1505,13 @@ static void run_threads(const struct shape *shape, enum flush flush)
 	}
 	for (unsigned int i = 0; i < shape->threads; i++)
 		pthread_join(threads[i].pthread, NULL);
-	if (flush == FLUSH_CTX)
-		set_flush_ctx(false);
 }
 
 static bool is_forbidden(enum rule rule)
 {
 	switch (rule) {
 	case ZIFENCEI:
+	case ZIFENCEI_2025:
 	case ZIFENCEI_2026:
 	case LINUX:
 		return true;
@@ -1486,7 +1554,7 @@ static void run_row(struct row *row)
 
 	if (!why) {
 		run_threads(shape, variant.flush);
-		if (run.flush_failed)
+		if (run.not_flushed == run.rounds)
 			why = "flush failed";
 	}
 	if (why) {
@@ -1514,6 +1582,18 @@ static void run_row(struct row *row)
 
 /* Output. */
 
+static const char *judged(enum rule rule)
+{
+	static char text[32];
+
+	if (!is_forbidden(rule))
+		return "allowed";
+	if (rule == ZICCIF && ziccif == ASSUMED)
+		return "forbidden by Linux's assumption (ziccif)";
+	snprintf(text, sizeof(text), "forbidden by %s", rule_names[rule]);
+	return text;
+}
+
 static int report(void)
 {
 	unsigned int bad = 0, ran = 0, nothing = 0;
@@ -1536,12 +1616,7 @@ static int report(void)
 		discarded += row->discarded;
 		printf("%10lu %12lu %12lu  ", row->rounds, row->counts[AS_EXPECTED],
 		       row->counts[MARKED]);
-		if (rule == ZICCIF && ziccif == ASSUMED)
-			printf("forbidden by Linux's assumption (ziccif): ");
-		else if (is_forbidden(rule))
-			printf("forbidden by %s: ", rule_names[rule]);
-		else
-			printf("allowed: ");
+		printf("%s: ", judged(rule));
 		if (row->counts[MARKED])
 			printf("%s", is_forbidden(rule) ? "SEEN" : "seen");
 		else
@@ -1551,18 +1626,24 @@ static int report(void)
 		printf("\n");
 	}
 	printf("\n");
-	for (unsigned int i = 0; i < row_count; i++)
-		if (failed(&rows[i]))
-			printf("FORBIDDEN: %s flush=%s: %s\n", rows[i].shape->name,
-			       flush_names[rows[i].variant.flush],
-			       rows[i].counts[MARKED] && is_forbidden(rows[i].variant.rule) ?
-			       rows[i].shape->marked :
-			       "a result that no order of stores and fetches explains");
+	for (unsigned int i = 0; i < row_count; i++) {
+		const struct row *row = &rows[i];
+
+		if (!failed(row))
+			continue;
+		printf("FORBIDDEN: %s flush=%s: ", row->shape->name,
+		       flush_names[row->variant.flush]);
+		if (row->counts[MARKED] && is_forbidden(row->variant.rule))
+			printf("%s; %s\n", row->shape->marked, judged(row->variant.rule));
+		else
+			printf("a result that no order of stores and fetches explains\n");
+	}
 	printf("verdict: %u tests ran, %u were skipped, %u told nothing, ", ran, row_count - ran,
 	       nothing);
 	printf("%u had a forbidden outcome", bad);
 	if (discarded)
-		printf("; in %lu rounds a thread left its CPU: discarded", discarded);
+		printf("; %lu rounds were discarded: a thread left its CPU, or a flush failed",
+		       discarded);
 	printf("\n");
 	if (bad)
 		return 1;
@@ -1596,7 +1677,7 @@ static const char usage_text[] =
 	"      --no-ziccif     the machine does not promise to fetch aligned instructions at\n"
 	"                      once (Ziccif): outcomes that only this forbids are allowed\n"
 	"      --ziccid        it promises that fetches are in order and coherent (Ziccid);\n"
-	"                      the default if /proc/cpuinfo says so\n"
+	"                      the default if /proc/cpuinfo or the device tree says so\n"
 	"      --seed=N        seed of the random delays (1)\n"
 	"  -l, --list          list all tests and flushes\n"
 	"  -h, --help\n"
@@ -1679,6 +1760,35 @@ static bool has_extension(const char *name)
 	if (file)
 		fclose(file);
 	return all && has == all;
+}
+
+/* The same of all harts in the device tree. Linux prints only extensions that it knows. */
+static bool device_tree_has(const char *name)
+{
+	char *word = NULL;
+	size_t size = 0, has = 0;
+	glob_t found;
+	bool all;
+
+	if (glob("/proc/device-tree/cpus/cpu@*", 0, NULL, &found))
+		return false;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		char path[PATH_MAX];
+		bool here = false;
+		FILE *file;
+
+		snprintf(path, sizeof(path), "%s/riscv,isa-extensions", found.gl_pathv[i]);
+		file = fopen(path, "r");
+		while (file && getdelim(&word, &size, '\0', file) >= 0)
+			here |= !strcmp(word, name);
+		if (file)
+			fclose(file);
+		has += here;
+	}
+	all = has == found.gl_pathc;
+	free(word);
+	globfree(&found);
+	return all;
 }
 
 /* The same of riscv_hwprobe(2), which says it of all harts that are online. */
@@ -1792,7 +1902,7 @@ int main(int argc, char **argv)
 
 	if (has_extension("ziccif") || hwprobe_has_ziccif())
 		ziccif = IN_ISA;
-	ziccid = has_extension("ziccid");
+	ziccid = has_extension("ziccid") || device_tree_has("ziccid");
 	while ((option = getopt_long(argc, argv, "n:s:c:f:m:lh", options, NULL)) != -1) {
 		switch (option) {
 		case 'n':
@@ -1861,15 +1971,9 @@ int main(int argc, char **argv)
 	map_code();
 	catch_faults();
 	print_machine();
-	/*
-	 * A process may execute no fence.i after it has given up
-	 * PR_RISCV_SET_ICACHE_FLUSH_CTX, so tests under it are last.
-	 */
-	for (unsigned int i = 0; i < row_count; i++)
-		if (rows[i].variant.flush != FLUSH_CTX)
-			run_row(&rows[i]);
-	for (unsigned int i = 0; i < row_count; i++)
-		if (rows[i].variant.flush == FLUSH_CTX)
-			run_row(&rows[i]);
+	for (unsigned int now = 0; now < 3; now++)
+		for (unsigned int i = 0; i < row_count; i++)
+			if (stage(rows[i].variant.flush) == now)
+				run_row(&rows[i]);
 	return report();
 }
