@@ -44,9 +44,8 @@ sides() {
 		side=c
 		"$1"
 		side=rust
-		# shellcheck disable=SC2086 # a list of parameters
-		ledger provider-load insmod /modules/rust_riscv_patch.ko ${PARAMS_rust_riscv_patch:-} ||
-			exit 1
+		ledger provider-load insmod /modules/rust_riscv_patch.ko \
+			"${PARAMS_rust_riscv_patch:-}" || exit 1
 		"$1"
 		check "rmmod rust_riscv_patch" rmmod rust_riscv_patch || exit 1
 		round=$((round + 1))
