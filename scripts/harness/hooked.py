@@ -49,12 +49,13 @@ class Tree:
                     (folder / path).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy(kernel / path, folder / path)
             # Those that exist.
-            self.before: dict[str, str] = {
-                path: (folder / path).read_text() for path in sorted(touched)
+            self.before: dict[str, bytes] = {
+                path: (folder / path).read_bytes() for path in sorted(touched)
                 if (folder / path).exists()}
             apply(hooks, folder, str(kernel), strict)
-            self.patched: dict[str, str] = {
-                path: (folder / path).read_text() for path in sorted(touched)}
+            self.after: dict[str, bytes] = {
+                path: (folder / path).read_bytes() for path in sorted(touched)}
+        self.patched = {path: data.decode(errors="replace") for path, data in self.after.items()}
 
     def digest(self) -> str:
         """A hash of the patched files. It does not depend on messages or the order of patches."""

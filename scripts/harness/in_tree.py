@@ -12,6 +12,7 @@ import re
 import shlex
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import threading
@@ -69,9 +70,10 @@ REPOSITORY = ("GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "G
               "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE",
               "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE", "GIT_REPLACE_REF_BASE")
 
-# What git has begun, and the files that say so.
+# What git has begun, and the files or references that say so.
 BEGUN = {"rebase-merge": "a rebase", "rebase-apply": "a rebase or git am", "MERGE_HEAD": "a merge",
-         "CHERRY_PICK_HEAD": "a cherry-pick", "REVERT_HEAD": "a revert", "BISECT_LOG": "a bisection"}
+         "CHERRY_PICK_HEAD": "a cherry-pick", "REVERT_HEAD": "a revert",
+         "sequencer": "a cherry-pick or revert", "BISECT_LOG": "a bisection"}
 
 
 def sources(top: Path = paths.TOP) -> dict[str, Path]:
@@ -93,39 +95,52 @@ def sources(top: Path = paths.TOP) -> dict[str, Path]:
     return found
 
 
-def add_line(name: str, text: str, after: str, line: str) -> str:
+def add_line(name: str, text: bytes, after: str, line: str) -> bytes:
     """The text of a file with a line added after another one."""
-    lines = text.splitlines()
-    if lines.count(after) != 1:
-        raise StepFailed(f"{name} has the line '{after}' {lines.count(after)} times, not once: "
-                         f"this is for Linux {SERIES}")
-    lines.insert(lines.index(after) + 1, line)
-    return "\n".join(lines) + "\n"
+    lines = text.split(b"\n")
+    if lines.count(after.encode()) != 1:
+        raise StepFailed(f"{name} has the line '{after}' {lines.count(after.encode())} times, not "
+                         f"once: this is for Linux {SERIES}")
+    lines.insert(lines.index(after.encode()) + 1, line.encode())
+    return b"\n".join(lines)
+
+
+def content(path: Path) -> bytes | None:
+    """What is in a file; None if it is a link or the like."""
+    return path.read_bytes() if stat.S_ISREG(path.lstat().st_mode) else None
 
 
 @dataclass
 class Plan:
-    """The changes of a kernel tree: texts and copies, by the names of files in it."""
+    """The changes of a kernel tree: what is in files, by their names in it."""
 
     tree: Path
     series: list[Path]
     # The files that are changed, as they were read and as they are to be.
-    before: dict[str, str]
-    after: dict[str, str]
-    copied: dict[str, Path]
+    before: dict[str, bytes]
+    after: dict[str, bytes]
+    copied: dict[str, bytes]
 
     def stage(self, folder: Path) -> None:
         """Write all files into a folder, with the permissions of those that they replace."""
-        for name, text in self.after.items():
+        for name, data in (self.after | self.copied).items():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text)
-            if (self.tree / name).exists():
+            target.write_bytes(data)
+            if name in self.before:
                 shutil.copymode(self.tree / name, target)
-        for name, path in self.copied.items():
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+
+    def changed(self, name: str) -> bool:
+        """Whether a file, or all in FOLDER, is not as it was moved to its place."""
+        if name != FOLDER:
+            return content(self.tree / name) != self.after[name]
+        found = {str(p.relative_to(self.tree)): content(p) for p in files(self.tree / name)}
+        return found != self.copied
+
+
+def files(folder: Path) -> list[Path]:
+    """All in a folder that are not folders."""
+    return [p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()]
 
 
 def plan(given: str, top: Path = paths.TOP) -> Plan:
@@ -137,30 +152,38 @@ def plan(given: str, top: Path = paths.TOP) -> Plan:
         raise StepFailed(f"KERNEL={given}: no such folder")
     if not all((tree / name).is_file() for name in ("Makefile", "rust/kernel/lib.rs", *LINES)):
         raise StepFailed(f"KERNEL={given}: not a kernel tree with Rust and RISC-V in it")
+    for path in tree.glob(f"{STAGE}*"):
+        raise StepFailed(f"{path} is of a run that was killed or is not finished: put back what is "
+                         f"in {BEFORE}/ there, if anything is, and remove it")
     if os.path.lexists(tree / FOLDER):
         raise StepFailed(f"{tree} has {FOLDER}/ already: start from a tree or a branch without it")
     name, word = PROVIDER
-    if (tree / name).is_file() and word in (tree / name).read_text():
+    if (tree / name).is_file() and word.encode() in (tree / name).read_bytes():
         raise StepFailed(f"{tree} has the series already, or a part of it: "
                          "start from a tree or a branch without it")
     series = hooked.series(top / "patches")
-    for name in [n for patch in series for n in ADDED.findall(patch.read_text())]:
+    texts = [patch.read_text() for patch in series]
+    for name in [n for text in texts for n in ADDED.findall(text)]:
         way = [tree / n for n in (name, *map(str, Path(name).parents))]
         for path in [way[0], *(p for p in way[1:] if not p.is_dir())]:
             if os.path.lexists(path):
                 raise StepFailed(f"{path} is in the way: the series adds {name}")
+    for path in [tree / n for n in (*LINES, *(n for text in texts for n in hooked.FILE.findall(text)))]:
+        # Nor through a link to a folder: what is moved is to be in the tree itself.
+        if os.path.lexists(path) and not (path.is_file() and path.resolve() == path):
+            raise StepFailed(f"{path} is a link or the like, not a file of the tree")
     version = source.tree_version(tree)
     try:
-        files = hooked.Tree(tree, top / "patches", strict=True)
+        patched = hooked.Tree(tree, top / "patches", strict=True)
     except StepFailed as e:
         what = str(e).split(" ", 1)[0]
         raise StepFailed(f"{tree} is Linux {version}, to which {what} does not apply: "
                          f"the series is for Linux {SERIES}") from e
-    before, after = dict(files.before), dict(files.patched)
+    before, after = dict(patched.before), dict(patched.after)
     for name, (line, ours) in LINES.items():
-        text = before.setdefault(name, (tree / name).read_text())
-        after[name] = add_line(name, after.get(name, text), line, ours)
-    return Plan(tree, series, before, after, sources(top))
+        data = before.setdefault(name, (tree / name).read_bytes())
+        after[name] = add_line(name, after.get(name, data), line, ours)
+    return Plan(tree, series, before, after, {n: p.read_bytes() for n, p in sources(top).items()})
 
 
 class Git:
@@ -169,53 +192,55 @@ class Git:
     def __init__(self, tree: Path):
         self.tree = tree
 
-    def run(self, *args: object, text: str | None = None, env: dict[str, str] | None = None
-            ) -> subprocess.CompletedProcess[str]:
+    def run(self, *args: object, data: bytes = b"", env: dict[str, str] | None = None
+            ) -> subprocess.CompletedProcess[bytes]:
         # In a session of its own, not to be interrupted with us, and without the user's hooks.
         command = ["git", "-C", str(self.tree), "-c", f"core.hooksPath={os.devnull}",
                    *map(str, args)]
         ours = {k: v for k, v in os.environ.items() if k not in REPOSITORY}
-        return subprocess.run(command, input=text or "", capture_output=True, text=True,
-                              check=False, start_new_session=True,
+        return subprocess.run(command, input=data, capture_output=True, check=False,
+                              start_new_session=True,
                               env=ours | {"LC_ALL": "C.UTF-8"} | (env or {}))
 
-    def __call__(self, *args: object, text: str | None = None,
-                 env: dict[str, str] | None = None) -> str:
-        done = self.run(*args, text=text, env=env)
+    def __call__(self, *args: object, data: bytes = b"", env: dict[str, str] | None = None) -> str:
+        done = self.run(*args, data=data, env=env)
         if done.returncode:
             raise StepFailed(f"git {args[0]} in {self.tree}: {said(done)}")
-        return done.stdout.strip()
+        return os.fsdecode(done.stdout).strip()
+
+    def has(self, name: str) -> bool:
+        """Whether there is a reference."""
+        return not self.run("rev-parse", "-q", "--verify", name).returncode
 
     def exists(self) -> bool:
         """Whether the tree is a repository, and not a folder in one."""
         return (self.tree / ".git").exists()
 
-    def check(self, planned: Plan) -> None:
+    def check(self) -> None:
         """Check that a branch can be made and checked out."""
-        self("rev-parse", "--git-dir")
-        if not self.run("rev-parse", "-q", "--verify", f"refs/heads/{BRANCH}").returncode:
+        top = Path(self("rev-parse", "--show-toplevel"))
+        if top.resolve() != self.tree:
+            raise StepFailed(f"{self.tree} is not the work tree of its git repository: {top} is")
+        if self.has(f"refs/heads/{BRANCH}"):
             raise StepFailed(f"{self.tree} has a branch {BRANCH} already: "
                              f"delete it first (git branch -D {BRANCH})")
-        if self.run("rev-parse", "-q", "--verify", "HEAD").returncode:
+        if not self.has("HEAD"):
             raise StepFailed(f"{self.tree} is a git repository without a commit")
         for name, what in BEGUN.items():
-            if (self.tree / self("rev-parse", "--git-path", name)).exists():
+            # References need not be files.
+            if (self.tree / self("rev-parse", "--git-path", name)).exists() or (
+                    name.endswith("_HEAD") and self.has(name)):
                 raise StepFailed(f"{self.tree} has {what} that is not finished")
         if self("--no-optional-locks", "status", "--porcelain", "--untracked-files=no"):
             raise StepFailed(f"{self.tree} has changes that are not committed: "
                              "commit them, or stash them")
-        if self.run("config", "--type=bool", "core.sparseCheckout").stdout.strip() == "true":
-            names = [*planned.after, *planned.copied]
-            kept = self("sparse-checkout", "check-rules", text="\n".join(names)).splitlines()
-            if left_out := [n for n in names if n not in kept]:
-                raise StepFailed(f"{self.tree} is a sparse checkout that leaves out {left_out[0]}: "
-                                 f"git sparse-checkout add {Path(left_out[0]).parent}")
-        done = self.run("var", "GIT_COMMITTER_IDENT")
-        if done.returncode:
+        if self.run("config", "--type=bool", "core.sparseCheckout").stdout.strip() == b"true":
+            raise StepFailed(f"{self.tree} is a sparse checkout: git sparse-checkout disable")
+        if self.run("var", "GIT_COMMITTER_IDENT").returncode:
             raise StepFailed(f"git does not know who commits in {self.tree}: "
                              "set user.name and user.email")
 
-    def compare(self, commit: str, texts: Mapping[str, str]) -> None:
+    def compare(self, commit: str, texts: Mapping[str, bytes]) -> None:
         """Check that files of a commit have texts."""
         for name, text in texts.items():
             if self.run("cat-file", "blob", f"{commit}:{name}").stdout != text:
@@ -226,13 +251,13 @@ class Git:
         written = self("write-tree", env=index)
         # Not "git commit": that would run the user's hooks.
         return self("commit-tree", "--no-gpg-sign", written, "-p", parent, "-F", "-",
-                    text=message, env=index | (author or {}))
+                    data=os.fsencode(message), env=index | (author or {}))
 
     def patch(self, parent: str, index: dict[str, str], patch: Path, folder: Path
               ) -> tuple[str, str]:
         """Commit a patch as "git am" does, without a work tree. Returns its author, too."""
         message, content = folder / "message", folder / "patch"
-        info = self("mailinfo", message, content, text=patch.read_text())
+        info = self("mailinfo", message, content, data=patch.read_bytes())
         mail = dict(line.split(": ", 1) for line in info.splitlines() if ": " in line)
         self("apply", "--cached", "--whitespace=nowarn", content, env=index)
         author = {"GIT_AUTHOR_NAME": mail["Author"], "GIT_AUTHOR_EMAIL": mail["Email"],
@@ -250,7 +275,7 @@ class Git:
         self("read-tree", old, env=index)
         for patch in planned.series:
             head, author = self.patch(head, index, patch, stage)
-        self("add", "-f", "--sparse", "--", FOLDER, *LINES,
+        self("add", "-f", "--", FOLDER, *LINES,
              env=index | {"GIT_WORK_TREE": str(stage / NEW)})
         # By the author of the series, whose sources they are.
         name, mail = author.removesuffix(">").split(" <")
@@ -260,24 +285,61 @@ class Git:
         self.compare(head, planned.after)
         return old, head
 
-    def switch(self, old: str, head: str) -> None:
-        """Make the branch and check it out, in a tree that has its files already; or do nothing."""
-        name = self.run("symbolic-ref", "-q", "--short", "HEAD").stdout.strip() or old
-        branch = f"refs/heads/{BRANCH}"
-        self("update-ref", "--stdin", text=f"verify HEAD {old}\ncreate {branch} {head}\n")
+    def lock(self, old: str, head: str) -> Path:
+        """Lock the index, and write the one of a new HEAD into the lock, as git does."""
+        index = (self.tree / self("rev-parse", "--git-path", "index")).resolve()
+        lock = index.with_name(f"{index.name}.lock")
         try:
+            os.close(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        except FileExistsError as e:
+            raise StepFailed(f"{lock} exists: another git is at work, or was killed") from e
+        try:
+            # With its time: git looks again into files that are not older than their index.
+            shutil.copy2(index, lock)
             # Entries of other files stay as they are.
-            self("read-tree", "-m", "-i", old, head)
-            self("symbolic-ref", "-m", f"checkout: moving from {name} to {BRANCH}", "HEAD", branch)
+            self("read-tree", "-m", "-i", old, head, env={"GIT_INDEX_FILE": str(lock)})
+            if self("rev-parse", "HEAD") != old:
+                raise StepFailed(f"{self.tree}: HEAD was moved meanwhile")
         except BaseException:
-            self.run("read-tree", "-m", "-i", head, old)
-            self.run("update-ref", "-d", branch, head)
+            lock.unlink()
+            raise
+        return lock
+
+    def switch(self, old: str, head: str, lock: Path) -> None:
+        """Make the branch and check it out, in a tree that has its files already; or do nothing.
+
+        At the end the lock becomes the index.
+        """
+        was = self.run("symbolic-ref", "-q", "HEAD").stdout.decode().strip()
+        name, branch = was.removeprefix("refs/heads/") or old, f"refs/heads/{BRANCH}"
+        self("update-ref", "--stdin", data=f"verify HEAD {old}\ncreate {branch} {head}\n".encode())
+        try:
+            self("symbolic-ref", "-m", f"checkout: moving from {name} to {BRANCH}", "HEAD", branch)
+            if self("rev-parse", "HEAD") != head:
+                raise StepFailed(f"{self.tree}: HEAD was moved meanwhile")
+            lock.replace(lock.with_suffix(""))
+        except BaseException as e:
+            if left := self.undo(was, old, head):
+                raise StepFailed(f"{reason(e)}. {left}") from e
             raise
 
+    def undo(self, was: str, old: str, head: str) -> str:
+        """Remove the branch, and go back from it, if it is checked out. Returns what has failed."""
+        branch = f"refs/heads/{BRANCH}"
+        if self.run("symbolic-ref", "-q", "HEAD").stdout.decode().strip() == branch:
+            back = (self.run("symbolic-ref", "-m", f"checkout: moving from {BRANCH}", "HEAD", was)
+                    if was else self.run("update-ref", "--no-deref", "HEAD", old, head))
+            if back.returncode:
+                return (f"HEAD is still {BRANCH}: {said(back)}; "
+                        f"go back with git update-ref --no-deref HEAD {old}")
+        gone = self.run("update-ref", "-d", branch, head)
+        return f"The branch {BRANCH} cannot be removed: {said(gone)}" if gone.returncode else ""
 
-def said(done: subprocess.CompletedProcess[str]) -> str:
+
+def said(done: subprocess.CompletedProcess[bytes]) -> str:
     """What a command has said, in one line."""
-    return " ".join((done.stderr or done.stdout).split()) or f"it ended with {done.returncode}"
+    return (" ".join(os.fsdecode(done.stderr or done.stdout).split())
+            or f"it ended with {done.returncode}")
 
 
 @contextmanager
@@ -286,7 +348,7 @@ def uninterrupted() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
     before = [signal.signal(n, signal.SIG_IGN) for n in numbers]
     try:
         yield
@@ -299,7 +361,7 @@ def version_of(top: Path = paths.TOP) -> str:
     """Our own version for the message, if we are a git repository with commits."""
     git = Git(top.resolve())
     done = git.run("describe", "--always", "--dirty", "--abbrev=12") if git.exists() else None
-    return f", commit {done.stdout.strip()}" if done and not done.returncode else ""
+    return f", commit {done.stdout.decode().strip()}" if done and not done.returncode else ""
 
 
 # A folder in the tree, to be on its file system: what is to be moved into it, and what was there.
@@ -320,7 +382,7 @@ def move(planned: Plan, stage: Path, then: Callable[[], object]) -> None:
             kept.parent.mkdir(parents=True, exist_ok=True)
             if name in planned.before:
                 target.rename(kept)
-                if kept.read_text() != planned.before[name]:
+                if content(kept) != planned.before[name]:
                     raise StepFailed(f"{target} was changed meanwhile")
             for folder in [p for p in reversed(target.parents) if not p.exists()]:
                 folder.mkdir()
@@ -330,30 +392,65 @@ def move(planned: Plan, stage: Path, then: Callable[[], object]) -> None:
             (new / name).rename(target)
         then()
     except BaseException as e:
+        left = []
         for name in reversed(names):
             try:
                 put_back(planned, stage, name)
             except OSError as again:
-                what = problem(e) if isinstance(e, OSError) else str(e) or "interrupted"
-                raise StepFailed(f"{what}. {planned.tree / name} cannot be put back: "
-                                 f"{again.strerror}; what was there before is in {before}") from e
+                left.append(f"{planned.tree / name} cannot be put back: {again.strerror}")
         for folder in reversed(made):
             with suppress(OSError):
                 folder.rmdir()
+        if left:
+            raise StepFailed(f"{reason(e)}. {'; '.join(left)}") from e
         raise
 
 
 def put_back(planned: Plan, stage: Path, name: str) -> None:
     """Move one back, if it was moved."""
     target, new, before = planned.tree / name, stage / NEW / name, stage / BEFORE / name
-    if not new.exists():
-        if name != FOLDER and target.read_text() != planned.after[name]:
+    if not os.path.lexists(new) and os.path.lexists(target):
+        if planned.changed(name):
             raise FileExistsError(errno.EEXIST, "it was changed meanwhile")
         target.replace(new)
-    if before.exists():
+    if os.path.lexists(before):
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, "it was changed meanwhile")
         before.replace(target)
+
+
+def finish(planned: Plan, stage: Path) -> list[str]:
+    """Remove the files that were replaced. Returns what is not as it should be."""
+    notes = []
+    try:
+        notes += [f"{planned.tree / name} was changed meanwhile"
+                  for name in (*planned.after, FOLDER) if planned.changed(name)]
+        os.sync()
+        for name, data in planned.before.items():
+            # Who had the old file open may have written to it.
+            if content(stage / BEFORE / name) == data:
+                (stage / BEFORE / name).unlink()
+            else:
+                notes.append(f"{planned.tree / name} was written to while it was replaced")
+    except OSError as e:
+        notes.append(f"{e.filename}: {e.strerror}")
+    return notes
+
+
+def remove(stage: Path) -> list[str]:
+    """Remove the folder, unless files that were there before are in it. Returns what is left."""
+    try:
+        if files(stage / BEFORE):
+            return [f"What was there before is in {stage / BEFORE}"]
+        shutil.rmtree(stage)
+    except OSError as e:
+        return [f"{stage} cannot be removed: {e.strerror}"]
+    return []
+
+
+def reason(e: BaseException) -> str:
+    """What has failed, in one line."""
+    return problem(e) if isinstance(e, OSError) else str(e) or "interrupted"
 
 
 def problem(e: OSError) -> str:
@@ -367,31 +464,43 @@ def put(given: str, top: Path = paths.TOP) -> str:
     """Put our sources and the series into a tree, and return what was done."""
     planned = plan(given, top)
     git = Git(planned.tree)
-    done = f"{len(planned.series)} patches, and {len(planned.copied)} files in {FOLDER}/"
-    then: Callable[[], object] = bool
     if git.exists():
-        git.check(planned)
+        git.check()
     try:
         stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=planned.tree))
         try:
-            planned.stage(stage / NEW)
-            if git.exists():
-                old, head = git.commit_all(planned, stage)
-                done = f"branch {BRANCH} at {head[:12]}: {done}"
-                then = partial(git.switch, old, head)
+            done = fill(planned, git if git.exists() else None, stage)
+        except BaseException as e:
             with uninterrupted():
-                move(planned, stage, then)
-                shutil.rmtree(stage / BEFORE)
-        finally:
-            with uninterrupted():
-                # Not if something could not be put back.
-                if not any(p.is_file() for p in (stage / BEFORE).rglob("*")):
-                    shutil.rmtree(stage)
+                if left := remove(stage):
+                    raise StepFailed(". ".join((reason(e), *left))) from e
+            raise
     except OSError as e:
         if e.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise StepFailed(problem(e)) from e
     return done
+
+
+def fill(planned: Plan, git: Git | None, stage: Path) -> str:
+    """Prepare all in a folder and move it to its place, and return what was done."""
+    done = f"{len(planned.series)} patches, and {len(planned.copied)} files in {FOLDER}/"
+    planned.stage(stage / NEW)
+    if git:
+        old, head = git.commit_all(planned, stage)
+        done = f"branch {BRANCH} at {head[:12]}: {done}"
+    with uninterrupted():
+        if git:
+            # The user's git cannot change the index, or files with it, until this is done.
+            lock = git.lock(old, head)
+            try:
+                move(planned, stage, partial(git.switch, old, head, lock))
+            except BaseException:
+                lock.unlink()
+                raise
+        else:
+            move(planned, stage, bool)
+        return ". ".join((done, *finish(planned, stage), *remove(stage)))
 
 
 def kunit(options: Sequence[str], *more: str) -> list[str]:
@@ -452,8 +561,8 @@ def run_kunit(tree: Path, tools: dict[str, str], folder: Path) -> Results:
         found.add("kunit.py", False, failed or f"ran no test, see {log}")
     else:
         for suite in suites(tree / FOLDER):
-            if not any(r.name.startswith(f"{suite}.") for r in found.all):
-                found.add(suite, False, f"did not run, see {log}")
+            if not any(r.name.startswith(f"{suite}.") and r.status != "skip" for r in found.all):
+                found.add(suite, False, f"did not run, or all of it was skipped, see {log}")
     if not console.exists():
         found.add("kernel log", False, f"there is none, see {log}")
         return found

@@ -99,8 +99,8 @@ class Fixture(unittest.TestCase):
 
 class Plan(Fixture):
     def test_line_after_another(self) -> None:
-        self.assertEqual(in_tree.add_line("f", "a\nb\nc\n", "b", "new"), "a\nb\nnew\nc\n")
-        for text in ("a\nc\n", "a\nb\nb\n"):
+        self.assertEqual(in_tree.add_line("f", b"a\nb\nc", "b", "new"), b"a\nb\nnew\nc")
+        for text in (b"a\nc\n", b"a\nb\nb\n"):
             with self.assertRaisesRegex(StepFailed, "f has the line 'b' [02] times"):
                 in_tree.add_line("f", text, "b", "new")
 
@@ -130,6 +130,19 @@ class Plan(Fixture):
         write(self.tree, {"mm/a.c": "1\n1.5\n2\n", "Makefile": KERNEL["Makefile"].replace("3", "1")})
         self.refused(r"is Linux 7\.1\.4, to which 0001-b\.patch does not apply")
 
+    def test_a_target_that_is_a_link(self) -> None:
+        for name in ("mm/a.c", "arch/riscv/Kconfig"):
+            with self.subTest(name):
+                (self.tree / name).rename(self.tree / "real")
+                (self.tree / name).symlink_to(Path("../" * name.count("/")) / "real")
+                self.refused(f"{name} is a link or the like")
+                self.assertTrue((self.tree / name).is_symlink())
+                (self.tree / "real").replace(self.tree / name)
+
+    def test_a_folder_left_by_a_run(self) -> None:
+        write(self.tree, {f"{in_tree.STAGE}x/before/mm/a.c": "1\n"})
+        self.refused(rf"{in_tree.STAGE}x is of a run that was killed or is not finished")
+
     def test_with_the_series(self) -> None:
         write(self.tree, {in_tree.PROVIDER[0]: "struct riscv_patch_provider {\n"})
         self.refused("has the series already, or a part of it")
@@ -158,6 +171,16 @@ class Folder(Fixture):
     def test_a_second_time(self) -> None:
         self.put()
         self.refused(f"has {FOLDER}/ already")
+
+    def test_other_bytes_stay(self) -> None:
+        # They end lines for Python, or are no UTF-8.
+        more = b"# \f \xc2\x85 \xe2\x80\xa8 \r x\r\n# \xff\n# the end"
+        for name in ("mm/a.c", *in_tree.LINES):
+            (self.tree / name).write_bytes(KERNEL[name].encode() + b"\n" * 5 + more)
+        self.put()
+        for name in ("mm/a.c", *in_tree.LINES):
+            self.assertEqual((self.tree / name).read_bytes(),
+                             RESULT[name].encode() + b"\n" * 5 + more)
 
     def test_a_failure_changes_nothing(self) -> None:
         rename = Path.rename
@@ -303,6 +326,8 @@ class Kunit(Fixture):
         self.assertEqual(self.kunit(both)[-1], ("kernel log", "pass"))
         self.assertEqual(self.kunit(self.run_of("PASS", "one", "twofold"))[2:],
                          [("two", "fail"), ("kernel log", "pass")])
+        self.assertEqual(self.kunit(self.run_of("SKIP", "one", "two"))[2:],
+                         [("one", "fail"), ("two", "fail"), ("kernel log", "pass")])
 
     def test_our_suites(self) -> None:
         with tempfile.TemporaryDirectory() as name:

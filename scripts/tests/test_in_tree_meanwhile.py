@@ -86,7 +86,58 @@ class InFolder(Changed):
             self.put()
         self.assertEqual((self.tree / "mm/a.c").read_text(), OURS)
         before = Path(str(caught.exception).rsplit(" ", 1)[1])
-        self.assertEqual((before / "mm/a.c").read_text(), KERNEL["mm/a.c"])
+        # The others are put back.
+        self.assertEqual(read(before), {"mm/a.c": KERNEL["mm/a.c"]})
+
+    def last(self, action: Callable[[], object]) -> None:
+        """Do something when all is moved, and fail then if it returns something."""
+        rename = Path.rename
+
+        def failing(path: Path, target: Path) -> Path:
+            moved = rename(path, target)
+            if path.name == Path(FOLDER).name and action():
+                raise OSError(5, "no", path, None, target)
+            return moved
+
+        self.enterContext(mock.patch.object(Path, "rename", failing))
+
+    def test_files_that_cannot_be_put_back(self) -> None:
+        def save() -> bool:
+            for name in ("mm/a.c", "arch/riscv/Kbuild"):
+                (self.tree / name).write_bytes(b"\xff")
+            write(self.tree, {f"{FOLDER}/mine.c": OURS})
+            return True
+
+        self.last(save)
+        with self.assertRaises(StepFailed) as caught:
+            self.put()
+        for name in ("mm/a.c", "arch/riscv/Kbuild", FOLDER):
+            self.assertIn(f"{name} cannot be put back: it was changed", str(caught.exception))
+        self.assertEqual((self.tree / "arch/riscv/Kconfig").read_text(), KERNEL["arch/riscv/Kconfig"])
+        self.assertFalse((self.tree / "mm/new.h").exists())
+        self.assertEqual((self.tree / FOLDER / "mine.c").read_text(), OURS)
+
+    def test_a_file_that_is_open(self) -> None:
+        opened = (self.tree / "mm/a.c").open("a")
+        self.addCleanup(opened.close)
+        self.last(lambda: opened.write(OURS) and opened.flush())
+        self.assertRegex(self.put(), r"mm/a\.c was written to while .* before is in \S+$")
+        kept = list(self.tree.glob(f"{in_tree.STAGE}*/before/mm/a.c"))
+        self.assertEqual([p.read_text() for p in kept], [KERNEL["mm/a.c"] + OURS])
+
+    def test_a_link_instead_of_a_file(self) -> None:
+        def link() -> None:
+            (self.tree / "mm/a.c").unlink()
+            (self.tree / "mm/a.c").symlink_to("b.c")
+
+        self.during(in_tree.Plan, "stage", link)
+        with self.assertRaisesRegex(StepFailed, r"mm/a\.c was changed meanwhile$"):
+            self.put()
+        self.assertEqual(os.readlink(self.tree / "mm/a.c"), "b.c")
+
+    def test_a_save_at_the_end(self) -> None:
+        self.last(lambda: self.saved("mm/a.c")())
+        self.assertRegex(self.put(), r"mm/a\.c was changed meanwhile$")
 
 
 class InGit(GitFixture, Changed):
@@ -96,7 +147,7 @@ class InGit(GitFixture, Changed):
         once = [action]
 
         def wrapped(git: in_tree.Git, *args: str, **more: object
-                    ) -> subprocess.CompletedProcess[str]:
+                    ) -> subprocess.CompletedProcess[bytes]:
             if args[:len(start)] == start and once:
                 once.pop()()
             return run(git, *args, **more)  # type: ignore[arg-type]
@@ -186,6 +237,47 @@ class InGit(GitFixture, Changed):
         self.assertEqual((self.tree / "arch/riscv/Kconfig").read_text(),
                          RESULT["arch/riscv/Kconfig"] + "# more\n")
         self.assertEqual(self.git("status", "--porcelain"), "")
+
+    def test_commands_at_the_end(self) -> None:
+        def commands() -> None:
+            for command in (("commit", "-q", "-a", "-m", "theirs"), ("stash", "-q"),
+                            ("checkout", "-q", "-f", "main"), ("add", "-A")):
+                with self.assertRaises(subprocess.CalledProcessError, msg=command):
+                    self.git(*command)
+
+        for start in (("update-ref", "--stdin"), ("symbolic-ref", "-m")):
+            with self.subTest(start=start):
+                self.before(*start, action=commands)
+                self.put()
+                self.assertEqual(read(self.tree), RESULT)
+                self.assertEqual(self.git("status", "--porcelain"), "")
+                self.git("checkout", "-q", "main")
+                self.git("branch", "-q", "-D", BRANCH)
+
+    def test_locks_at_the_end(self) -> None:
+        locks = [self.tree / ".git" / name for name in ("HEAD.lock", "index.lock")]
+        made = []
+
+        def lock() -> None:
+            for path in locks:
+                if not path.exists():
+                    write(path.parent, {path.name: ""})
+                    made.append(path)
+
+        self.before("symbolic-ref", "-m", action=lock)
+        self.unchanged("HEAD.lock")
+        for path in made:
+            path.unlink()
+        # The next commit is only what the user has changed.
+        self.assertEqual(self.git("diff", "--cached", "--name-only"), "")
+
+    def test_head_is_moved_at_the_end(self) -> None:
+        def reset() -> None:
+            self.git("update-ref", "HEAD", self.git("commit-tree", "HEAD^{tree}", "-m", "x"))
+
+        self.before("update-ref", "--stdin", action=reset)
+        self.unchanged("HEAD")
+        self.assertEqual(self.git("log", "-1", "--format=%s"), "x")
 
     def test_a_branch_of_that_name(self) -> None:
         self.before("commit-tree", action=lambda: self.git("branch", BRANCH))
