@@ -327,11 +327,13 @@ class Git:
         """Remove the branch, and go back from it, if it is checked out. Returns what has failed."""
         branch = f"refs/heads/{BRANCH}"
         if self.run("symbolic-ref", "-q", "HEAD").stdout.decode().strip() == branch:
-            back = (self.run("symbolic-ref", "-m", f"checkout: moving from {BRANCH}", "HEAD", was)
-                    if was else self.run("update-ref", "--no-deref", "HEAD", old, head))
+            name = was.removeprefix("refs/heads/") or old
+            message = ("-m", f"checkout: moving from {BRANCH} to {name}")
+            back = (self.run("symbolic-ref", *message, "HEAD", was) if was
+                    else self.run("update-ref", *message, "--no-deref", "HEAD", old, head))
             if back.returncode:
-                return (f"HEAD is still {BRANCH}: {said(back)}; "
-                        f"go back with git update-ref --no-deref HEAD {old}")
+                by = f"symbolic-ref HEAD {was}" if was else f"update-ref --no-deref HEAD {old}"
+                return f"HEAD is still {BRANCH}: {said(back)}; go back with: git {by}"
         gone = self.run("update-ref", "-d", branch, head)
         return f"The branch {BRANCH} cannot be removed: {said(gone)}" if gone.returncode else ""
 
@@ -456,7 +458,7 @@ def reason(e: BaseException) -> str:
 def problem(e: OSError) -> str:
     """What has failed with which file of the tree, rather than one that we have put beside it."""
     names = [n for n in (e.filename, e.filename2) if n]
-    name = next((n for n in names if STAGE not in str(n)), *names[:1])
+    name = next((n for n in names if STAGE not in str(n)), names[0] if names else "the disk")
     return f"{name}: {e.strerror}"
 
 
@@ -476,6 +478,8 @@ def put(given: str, top: Path = paths.TOP) -> str:
                     raise StepFailed(". ".join((reason(e), *left))) from e
             raise
     except OSError as e:
+        # A failed write has none.
+        e.filename = e.filename or str(planned.tree)
         if e.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise StepFailed(problem(e)) from e

@@ -174,13 +174,13 @@ class Folder(Fixture):
 
     def test_other_bytes_stay(self) -> None:
         # They end lines for Python, or are no UTF-8.
-        more = b"# \f \xc2\x85 \xe2\x80\xa8 \r x\r\n# \xff\n# the end"
-        for name in ("mm/a.c", *in_tree.LINES):
-            (self.tree / name).write_bytes(KERNEL[name].encode() + b"\n" * 5 + more)
+        more = b"# \f \xc2\x85 \xe2\x80\xa8 \r x\r\n# \xff\n"
+        ends = {"mm/a.c": b""} | dict.fromkeys(in_tree.LINES, b"# the end")
+        for name, end in ends.items():
+            (self.tree / name).write_bytes(more + KERNEL[name].encode() + end)
         self.put()
-        for name in ("mm/a.c", *in_tree.LINES):
-            self.assertEqual((self.tree / name).read_bytes(),
-                             RESULT[name].encode() + b"\n" * 5 + more)
+        for name, end in ends.items():
+            self.assertEqual((self.tree / name).read_bytes(), more + RESULT[name].encode() + end)
 
     def test_a_failure_changes_nothing(self) -> None:
         rename = Path.rename

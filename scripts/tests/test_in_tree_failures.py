@@ -4,6 +4,7 @@
 import errno
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -158,6 +159,41 @@ class Failures(GitFixture, Command):
                     self.assertEqual(done, [start[0]])
                     self.assertEqual(self.state(), self.was)
 
+    def test_the_index_cannot_be_renamed(self) -> None:
+        replace = Path.replace
+
+        def failing(path: Path, target: Path) -> Path:
+            if path.name == "index.lock":
+                self.assertEqual(self.git("rev-parse", "--abbrev-ref", "HEAD"), BRANCH)
+                raise OSError(errno.EIO, "no", path, None, target)
+            return replace(path, target)
+
+        for head in ("main", "--detach"):
+            with self.subTest(head=head):
+                self.git("checkout", "-q", head)
+                self.was = self.state()
+                with mock.patch.object(Path, "replace", failing):
+                    self.refused(r"index\.lock: no$")
+                self.assertEqual(self.state(), self.was)
+
+    def test_a_branch_that_cannot_be_left(self) -> None:
+        replace = Path.replace
+
+        def failing(path: Path, target: Path) -> Path:
+            if path.name == "index.lock":
+                write(self.tree, {".git/HEAD.lock": ""})
+                raise OSError(errno.EIO, "no", path, None, target)
+            return replace(path, target)
+
+        with mock.patch.object(Path, "replace", failing), \
+             self.assertRaisesRegex(StepFailed, f"no. HEAD is still {BRANCH}: .*HEAD.lock.*go back "
+                                    "with: git symbolic-ref HEAD refs/heads/main$"):
+            self.put()
+        (self.tree / ".git/HEAD.lock").unlink()
+        self.git("symbolic-ref", "HEAD", "refs/heads/main")
+        self.git("branch", "-q", "-D", BRANCH)
+        self.assertEqual(self.state(), self.was)
+
     def test_an_interruption(self) -> None:
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         self.addCleanup(signal.signal, signal.SIGINT, before)
@@ -167,12 +203,14 @@ class Failures(GitFixture, Command):
         self.assertEqual(self.state(), self.was)
 
     def test_an_interruption_at_the_end(self) -> None:
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        self.addCleanup(signal.signal, signal.SIGINT, before)
+        numbers = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
+        for number in numbers:
+            before = signal.signal(number, signal.default_int_handler)
+            self.addCleanup(signal.signal, number, before)
         switch = in_tree.Git.switch
 
         def interrupted(*args: Any) -> None:
-            for number in (signal.SIGINT, signal.SIGQUIT):
+            for number in numbers:
                 os.kill(os.getpid(), number)
             switch(*args)
 
@@ -265,10 +303,17 @@ class Failures(GitFixture, Command):
         self.assertEqual(read(self.tree), before)
 
     def test_a_folder_that_cannot_be_removed(self) -> None:
-        with mock.patch("shutil.rmtree", side_effect=PermissionError(errno.EPERM, "no", "f")):
+        rmtree = shutil.rmtree
+
+        def failing(path: object, *args: object, **more: object) -> None:
+            if in_tree.STAGE in str(path):
+                raise PermissionError(errno.EPERM, "no", str(path))
+            rmtree(path, *args, **more)  # type: ignore[arg-type]
+
+        with mock.patch("shutil.rmtree", failing):
             self.assertRegex(self.put(), rf"in {FOLDER}/\. \S+ cannot be removed: no$")
-        self.assertEqual({n: t for n, t in read(self.tree).items() if in_tree.STAGE not in n},
-                         RESULT)
+        self.assertEqual(self.git("status", "--porcelain", "--untracked-files=no"), "")
+        self.assertEqual((self.tree / "mm/a.c").read_text(), RESULT["mm/a.c"])
 
     def test_a_file_in_the_way(self) -> None:
         for ignored in ("", "*.h\n"):

@@ -120,7 +120,12 @@ class InFolder(Changed):
     def test_a_file_that_is_open(self) -> None:
         opened = (self.tree / "mm/a.c").open("a")
         self.addCleanup(opened.close)
-        self.last(lambda: opened.write(OURS) and opened.flush())
+
+        def append() -> None:
+            opened.write(OURS)
+            opened.flush()
+
+        self.last(append)
         self.assertRegex(self.put(), r"mm/a\.c was written to while .* before is in \S+$")
         kept = list(self.tree.glob(f"{in_tree.STAGE}*/before/mm/a.c"))
         self.assertEqual([p.read_text() for p in kept], [KERNEL["mm/a.c"] + OURS])
@@ -130,7 +135,7 @@ class InFolder(Changed):
             (self.tree / "mm/a.c").unlink()
             (self.tree / "mm/a.c").symlink_to("b.c")
 
-        self.during(in_tree.Plan, "stage", link)
+        self.during(in_tree, "move", link)
         with self.assertRaisesRegex(StepFailed, r"mm/a\.c was changed meanwhile$"):
             self.put()
         self.assertEqual(os.readlink(self.tree / "mm/a.c"), "b.c")
