@@ -97,7 +97,7 @@ def option(plugin: Path, out: Path, kernel: Kernel) -> str:
                      *(f"function={name}:0x{where[name]}" for name in FUNCTIONS)])
 
 
-def columns(counts: Counts, harts: int, ipi: str) -> Counts:
+def columns(counts: Counts, side: str, harts: int, ipi: str) -> Counts:
     """The costs of an operation, computed from the plugin's counts."""
     # If the kernel sends the IPIs itself, it calls functions on other harts for flushes, too.
     flush_calls = counts[FLUSH] if ipi == "imsic" and harts > 1 else 0
@@ -109,9 +109,10 @@ def columns(counts: Counts, harts: int, ipi: str) -> Counts:
     # Each flush includes the caller's hart, which is not interrupted.
     flushed = (counts["firmware-fence.i"] - counts[FLUSH_BY_SBI] +
                counts[FLUSH_BY_IPI] - flush_calls)
+    # With one hart, Rust fills without a call of FLUSH.
+    fill_flushes = counts[FILL] if side == "c" or harts > 1 else 0
     return {
-        # With one hart, Rust fills without a call of FLUSH.
-        "flushes": max(counts[FLUSH] - counts[FILL], 0),
+        "flushes": counts[FLUSH] - fill_flushes,
         "fills": counts[FILL],
         "calls": calls,
         "tlb-flushes": tlb,
@@ -159,7 +160,7 @@ def operations(said: list[str], written: list[str], harts: int, ipi: str) -> lis
     found: dict[str, Operation] = {}
     for side, name, counts in pairs(said, written):
         operation = found.setdefault(name, Operation(name, harts, ipi))
-        operation.sides.setdefault(side, []).append(columns(counts, harts, ipi))
+        operation.sides.setdefault(side, []).append(columns(counts, side, harts, ipi))
     return list(found.values())
 
 
