@@ -71,7 +71,8 @@ REPOSITORY = ("GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "G
 
 # What git has begun, and the files that say so.
 BEGUN = {"rebase-merge": "a rebase", "rebase-apply": "a rebase or git am", "MERGE_HEAD": "a merge",
-         "CHERRY_PICK_HEAD": "a cherry-pick", "REVERT_HEAD": "a revert", "BISECT_LOG": "a bisection"}
+         "CHERRY_PICK_HEAD": "a cherry-pick", "REVERT_HEAD": "a revert", "BISECT_LOG": "a bisection",
+         "sequencer": "a cherry-pick or revert of several commits"}
 
 
 def sources(top: Path = paths.TOP) -> dict[str, Path]:
@@ -95,7 +96,7 @@ def sources(top: Path = paths.TOP) -> dict[str, Path]:
 
 def add_line(name: str, text: str, after: str, line: str) -> str:
     """The text of a file with a line added after another one."""
-    lines = text.splitlines()
+    lines = text.removesuffix("\n").split("\n")
     if lines.count(after) != 1:
         raise StepFailed(f"{name} has the line '{after}' {lines.count(after)} times, not once: "
                          f"this is for Linux {SERIES}")
@@ -160,6 +161,11 @@ def plan(given: str, top: Path = paths.TOP) -> Plan:
     for name, (line, ours) in LINES.items():
         text = before.setdefault(name, (tree / name).read_text())
         after[name] = add_line(name, after.get(name, text), line, ours)
+    for path in (tree / name for name in before):
+        if path.is_symlink():
+            raise StepFailed(f"{path} is a symbolic link, which a file would replace")
+        if b"\r" in path.read_bytes():
+            raise StepFailed(f"{path} has carriage returns, which would be lost")
     return Plan(tree, series, before, after, sources(top))
 
 
@@ -286,7 +292,7 @@ def uninterrupted() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
     before = [signal.signal(n, signal.SIG_IGN) for n in numbers]
     try:
         yield

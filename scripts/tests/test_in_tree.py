@@ -217,6 +217,34 @@ class GitFixture(Fixture):
         self.assertEqual((self.git("rev-parse", "--abbrev-ref", "HEAD"), self.git("branch")), before)
 
 
+class Replaced(Fixture):
+    """Files that cannot be replaced as they are."""
+
+    def test_symbolic_link(self) -> None:
+        for target in (Path("../../../Kconfig.mine"), self.tree.parent / "Kconfig.mine"):
+            kconfig = self.tree / "arch/riscv/Kconfig"
+            text = kconfig.read_text()
+            mine = Path(os.path.normpath(kconfig.parent / target))
+            mine.write_text(text)
+            kconfig.unlink()
+            kconfig.symlink_to(target)
+            self.refused("arch/riscv/Kconfig is a symbolic link")
+            self.assertTrue(kconfig.is_symlink())
+            kconfig.unlink()
+            mine.unlink()
+            kconfig.write_text(text)
+
+    def test_carriage_returns(self) -> None:
+        kconfig = self.tree / "arch/riscv/Kconfig"
+        kconfig.write_bytes(kconfig.read_bytes() + b"# mine\r\n")
+        self.refused("arch/riscv/Kconfig has carriage returns")
+        self.assertIn(b"\r\n", kconfig.read_bytes())
+
+    def test_other_separators_stay(self) -> None:
+        self.assertEqual(in_tree.add_line("f", "a\x0cb\u2028\nc\n", "c", "d"),
+                         "a\x0cb\u2028\nc\nd\n")
+
+
 class Git(GitFixture):
     def test_a_branch_with_commits(self) -> None:
         # The name of a file that the kernel's own .gitignore would leave out.
