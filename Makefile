@@ -3,7 +3,7 @@
 # From a fresh machine to live kernel text patched by Rust; see "make help".
 
 # Export only variables that are set: cargo and others would run an empty RUSTC.
-settings := SMP AIA FLAVOUR HOOKS JOBS CACHE KERNEL_SRC ONLY TOGGLES APPEND INSTALL TESTS DURATION \
+settings := SMP AIA FLAVOUR HOOKS JOBS CACHE KERNEL KERNEL_SRC ONLY TOGGLES APPEND INSTALL TESTS DURATION \
 	SEED LLVM RUSTC CARGO BINDGEN QEMU HERD7 OPENSBI BUSYBOX GUEST_BASH DEBIAN_MIRROR
 $(foreach v,$(settings),$(if $($(v)),$(eval export $(v)),$(eval unexport $(v))))
 
@@ -14,7 +14,7 @@ export PYTHONUTF8 := 1
 bootstrap := scripts/bootstrap.sh build/toolchain
 
 .PHONY: run test test-full host-test selftests stress defects bench ledger cycles litmus shell \
-	modules modules_install kernel source series lint rustdoc htmldocs clean clean-cache help
+	modules modules_install in-tree kernel source series lint rustdoc htmldocs clean clean-cache help
 
 run:
 	@$(bootstrap)
@@ -88,6 +88,11 @@ modules:
 modules_install:
 	$(error Say where: make modules_install KDIR=/path/to/kernel/build [INSTALL_MOD_PATH=...])
 endif
+
+# Our sources and the kernel series in a Linux tree, KERNEL.
+in-tree:
+	@$(bootstrap)
+	@python3 scripts/in_tree.py
 
 source:
 	@$(bootstrap)

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# Sourced by scripts beside it: runs apt and dpkg as root, in a step of
-# progress.sh, waiting for whoever holds their locks.
+# Functions that run apt and dpkg as root, in a step of progress.sh, and wait until
+# other processes release their locks. Sourced by scripts in this folder.
 
 # shellcheck source-path=SCRIPTDIR source=progress.sh
 . "$(dirname "$0")/progress.sh"
 
-# What apt and dpkg say is read here: in one language.
+# The output of apt and dpkg is parsed here, so it must be in English.
 export LC_ALL=C
 
-# The script's own output, where a step's goes to a log.
+# The script's own output; that of a step goes to a log.
 exec 3>&1
 
 # as_root VARIABLE=VALUE... COMMAND...
@@ -22,7 +22,7 @@ as_root() {
 	fi
 }
 
-# Run apt or dpkg as root, after whoever holds their locks, and say for whom it waits.
+# Run apt or dpkg as root when their locks are free, and print for which process it waits.
 patient() {
 	told=
 	while :; do
@@ -44,7 +44,7 @@ apt_update() {
 	patient apt-get -o Acquire::Retries=3 update
 }
 
-# Nothing of the user's is removed for our sake.
+# Does not remove packages of the user.
 apt_get() {
 	patient apt-get -o Acquire::Retries=3 install -y --no-install-recommends --no-remove "$@"
 }

@@ -43,7 +43,7 @@ private() {
 	if unshare --mount true 2> /dev/null; then
 		exec unshare --mount --pid --fork --kill-child sh "$me" --inside "$@"
 	fi
-	# On a folder that is there anyway: what is a mount point here, we could not remove.
+	# On a folder that exists anyway: a mount point could not be removed from outside.
 	export at="$2" seen
 	seen=$(printf '%s' "$at" | sed 's/ /\\040/g')
 	# shellcheck disable=SC2016 # for the inner shell
@@ -89,13 +89,13 @@ make_root() {
 		set -- "$@" "deb $mirror $suite-updates main"
 		[ -z "$security" ] || set -- "$@" "deb $security $suite-security main" ;;
 	esac
-	# Its hooks name their file descriptors by one digit: leave it those.
+	# Its hooks use file descriptors of one digit, so those must be free.
 	exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-
 	mmdebstrap --mode=root --format=directory --variant=minbase --include="$include" \
 		--aptopt="$stage/apt.conf" "$suite" "$root" "$@"
 }
 
-# What a failed mmdebstrap's user can do about it.
+# Print what to do about a failure of mmdebstrap.
 explain() {
 	if grep -qE 'is expired|is not valid yet' "$1"; then
 		echo "bare: $mirror: its Release file of $suite has expired, or the clock is wrong."
@@ -136,7 +136,7 @@ furnish() {
 	[ ! -d "$root/dev/shm" ] || mount -t tmpfs tmpfs "$root/dev/shm"
 }
 
-# What sudo left in the user's home, the user cannot remove.
+# Print the files that sudo left in the user's home, which the user cannot remove.
 look_for_leftovers() {
 	[ "$user" != root ] || return 0
 	left=$(find "$root$home" ! -uid "$(in_root id -u "$user")" -prune -print | head -n 5)

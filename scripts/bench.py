@@ -49,9 +49,8 @@ def run(bench: matrix.Bench, tools: dict[str, str]) -> tuple[list[figures.Figure
     for figure in found:
         figure.minimum = matrix.minimum(figure.name, figure.keys)
     problems = [f"{r.name}: {r.detail}" for r in suite.guest_checks(boot).failures()]
-    if complaints := kernlog.complaints(boot.lines):
-        problems.append(f"the kernel complains, in {boot.log}:\n"
-                        f"{kernlog.excerpt(boot.lines, complaints[0])}")
+    if complaints := kernlog.report(boot.lines, boot.log):
+        problems.append(complaints)
     if not boot.ok:
         problems.append(f"{boot.ended}; the end of {boot.log}:\n{tail(boot.log)}")
     problems += [f"{problem}; see {boot.log}"

@@ -94,7 +94,7 @@ find_rustc() {
 		root=$("$r" --print sysroot 2> /dev/null) || continue
 		v=$("$r" --version | cut -d' ' -f2)
 		at_least "$v" "$min_rustc" || continue
-		# The second is Ubuntu's, for which the kernel is told.
+		# Ubuntu's sources are elsewhere: Kbuild is passed their path.
 		rust_lib_src=
 		if [ ! -e "$root/lib/rustlib/src/rust/library/core/src/lib.rs" ]; then
 			rust_lib_src=${RUST_LIB_SRC:-/usr/src/rustc-$v/library}
@@ -369,7 +369,7 @@ unpackaged() {
 # Debian's backports may not be in the machine's sources: use them only here.
 backported_qemu() {
 	state=$(mktemp -d)
-	# By whoever made what is in it.
+	# As root, since apt creates files in it.
 	trap 'as_root rm -rf "$state"' EXIT
 	# apt fetches as a user of its own.
 	chmod 755 "$state"

@@ -106,8 +106,8 @@ class Machine:
                         [self.built[m] for m in (*LOAD, *LATER)], settings, self.programs,
                         compress=False)
         firmware = rvsim.firmware(tools)
-        tree.write_bytes(rvsim.device_tree(self.rvsim, self.config, firmware,
-                                           archive.stat().st_size))
+        rvsim.device_tree(self.rvsim, self.config, self.kernel, firmware, archive.stat().st_size,
+                          tree)
         self.boot = {"kernel": self.kernel.image, "firmware": firmware, "tree": tree,
                      "initramfs": archive}
         self.log = paths.LOGS / f"cycles-smp{harts}.log"
@@ -213,8 +213,8 @@ class Machine:
 
 
 def complaints(lines: list[str], log: Path) -> list[str]:
-    found = kernlog.complaints(lines)
-    return [f"the kernel complains, in {log}:\n{kernlog.excerpt(lines, found[0])}"] if found else []
+    report = kernlog.report(lines, log)
+    return [report] if report else []
 
 
 class Run:

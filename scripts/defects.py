@@ -9,7 +9,8 @@ A defect is a patch rust/tests/defects/SUITE/NAME.patch that begins with
     #        litmus tests on the guest's harts; or, without a guest, "models" for
     #        litmus tests and loom, "compiled" for barriers in objects, "compile_fail"
     #        for misuse that must not compile, with a kernel ("host" without one), or
-    #        "bare" for a row of bare machines (row=NAME)
+    #        "bare" for a row of bare machines (row=NAME), or "fetch" for a guest that
+    #        runs the litmus tests of instruction fetch
     # expect: the test that must fail (or "guest" / "kernel log", for a defect
     #         that takes the guest down or makes its kernel complain)
     # boot: flavour=ordinary smp=4 aia=none hooked=1 tearing_live=1000
@@ -18,6 +19,8 @@ A defect is a patch rust/tests/defects/SUITE/NAME.patch that begins with
 boots it in Spike, and "script=hotplug" is for a check of that guest's. Other words
 are parameters of the KUnit modules; "tests" are those of ftracetest that are to run
 (tests=test.d/kprobe), "seed" and "seconds" are for stress.
+
+For a defect in patches/, a kernel is built (some minutes), unless its suite is "models".
 """
 
 import argparse
@@ -33,6 +36,7 @@ import disassembly
 from harness import (
     bare,
     compile_fail,
+    fetch_litmus,
     host,
     kernel,
     ledger,
@@ -65,6 +69,8 @@ class Defect:
     expect: str
     flavour: str = "ordinary"
     hooked: bool = False
+    # Whether it is in the kernel, so in patches/.
+    in_kernel: bool = False
     machine: Machine = field(default_factory=Machine)
     script: str = "test"
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -96,13 +102,20 @@ def read(patch: Path) -> Defect:
         raise StepFailed(f"{patch}: its header names no suite or no expected failure")
     words = dict(w.split("=", 1) for w in headers.get("boot", "").split())
     defect = Defect(patch, headers["suite"], headers["expect"])
+    defect.in_kernel = "\n+++ b/patches/" in patch.read_text()
     defect.flavour = words.pop("flavour", "ordinary")
     defect.script = words.pop("script", "test")
     defect.hooked = words.pop("hooked", "0") == "1"
+    if defect.in_kernel and not defect.hooked and defect.suite != "models":
+        raise StepFailed(f"{patch}: it is in a hook, and its boot line has no hooked=1")
     defect.machine = Machine(smp=int(words.pop("smp", 4)), aia=words.pop("aia", "none"),
                              spike=words.pop("spike", "0") == "1")
     numbers = matrix.FEWEST if defect.machine.spike else matrix.SHORT
-    defect.parameters = {**numbers, **matrix.LITMUS, **words}
+    if defect.suite == "fetch":
+        numbers = matrix.FETCH_FEW if defect.machine.spike else matrix.FETCH_NUMBERS
+    else:
+        numbers = {**numbers, **matrix.LITMUS}
+    defect.parameters = {**numbers, **words}
     return defect
 
 
@@ -130,18 +143,21 @@ def with_suite(built: dict[str, Path], name: str) -> tuple[str, ...]:
     return found or kunit
 
 
-def row_failed(defect: Defect, tools: dict[str, str], built: dict[str, Path]) -> Failed:
+def row_failed(defect: Defect, tools: dict[str, str], k: kernel.Kernel,
+               built: dict[str, Path]) -> Failed:
     """The failures in a guest that runs none of our suites."""
     machine, words = defect.machine, defect.parameters
     row: matrix.Row
-    if defect.suite == "selftests":
+    if defect.suite == "ledger":
+        row = counted = matrix.Ledger(defect.flavour, machine.smp, machine.aia,
+                                      limits=matrix.SLOW, hooked=defect.hooked)
+        results = ledger.run_row(counted, tools, built, kernel=k).results
+    elif defect.in_kernel:
+        raise StepFailed(f"{defect.patch}: {defect.suite} boots no kernel with a defect")
+    elif defect.suite == "selftests":
         row = tests = matrix.Selftests(defect.flavour, machine.smp, machine.aia,
                                        limits=matrix.SLOW, hooked=defect.hooked)
         results = selftests.boot_row(tests, tools, (words.get("tests", "test.d/00basic"),), built)
-    elif defect.suite == "ledger":
-        row = counted = matrix.Ledger(defect.flavour, machine.smp, machine.aia,
-                                      limits=matrix.SLOW, hooked=defect.hooked)
-        results = ledger.run_row(counted, tools, built).results
     else:
         row = load = matrix.Stress(defect.flavour, machine.smp, machine.aia, limits=matrix.SLOW,
                                    hooked=defect.hooked)
@@ -155,6 +171,12 @@ def bare_row(defect: Defect) -> matrix.Bare:
     if not rows:
         raise StepFailed(f"{defect.patch}: its boot line names no row of matrix.BARE")
     return rows[0]
+
+
+def fetch_row(defect: Defect) -> matrix.Fetch:
+    row = matrix.FetchSpike if defect.machine.spike else matrix.Fetch
+    return row(defect.flavour, defect.machine.smp, defect.machine.aia, defect.parameters,
+               matrix.SLOW, defect.hooked)
 
 
 def beginnings(names: list[str]) -> list[str]:
@@ -178,7 +200,27 @@ def failed(defect: Defect, tools: dict[str, str], step: Step) -> Failed:
         row = bare_row(defect)
         results = bare.boot_row(row, tree)
         return [r.name for r in results.failures()], paths.LOGS / f"{row.name}-defect.log"
-    k = kernel.build(defect.flavour, defect.hooked, tools)
+    if defect.suite == "fetch":
+        guest = f"defect-{defect.slug}"
+        results = fetch_litmus.boot_row(fetch_row(defect), tools, tree, guest)
+        return [r.name for r in results.failures()], paths.LOGS / f"guest-{guest}.log"
+    if not defect.in_kernel:
+        return failed_in(kernel.build(defect.flavour, defect.hooked, tools), defect, tools, tree,
+                         step)
+    # The folder had the patches of another defect.
+    kernel.hooks_digest.cache_clear()
+    if kernel.series_digest(tree / "patches") == kernel.series_digest(paths.PATCHES):
+        raise StepFailed(f"{defect.patch}: it does not change the kernel")
+    k = kernel.build(defect.flavour, defect.hooked, tools, tree / "patches")
+    try:
+        return failed_in(k, defect, tools, tree, step)
+    finally:
+        kernel.remove(k)
+
+
+def failed_in(k: kernel.Kernel, defect: Defect, tools: dict[str, str], tree: Path,
+              step: Step) -> Failed:
+    """The same, for a defect that needs a kernel."""
     built = modules.build(k, tools, tree, WORK / k.name.rsplit("-", 1)[0],
                           paths.LOGS / f"modules-defect-{defect.slug}.log")
     if defect.suite == "compiled":
@@ -188,7 +230,7 @@ def failed(defect: Defect, tools: dict[str, str], step: Step) -> Failed:
         return [r.name for r in compile_fail.on_kernel(built, tree).failures()], None
     machine = defect.machine
     if defect.suite in ("selftests", "stress", "ledger"):
-        return row_failed(defect, tools, built)
+        return row_failed(defect, tools, k, built)
     # The guest's own checks run after all suites.
     kunit = suite.kunit_modules(built)
     litmus = defect.suite == "litmus"

@@ -153,7 +153,7 @@ def check_threads(objects: Objects) -> Results:
 def check_table(code: dict[str, list[str]]) -> Results:
     results = Results()
     rows = list(ROW.finditer(PAGE.read_text()))
-    results.add("the table", len(rows) >= 20, f"{len(rows)} rows of {PAGE} can be read")
+    results.add("the table of barriers", len(rows) >= 20, f"{len(rows)} rows of {PAGE} can be read")
     for row in rows:
         function = row["function"]
         expected = [c.strip() for c in row["code"].split(";")]

@@ -7,9 +7,10 @@
 # usage: fetch-deb.sh SUITE ARCH PACKAGE DIR
 #
 # apt checks the archive's signature and the package's checksum. DIR contains the
-# unpacked files and a file named VERSION. The mirror is the machine's;
-# DEBIAN_MIRROR= names another one. Downloads go to DIR.fetch, which is removed
-# at the end, or by the next run.
+# unpacked files and a file named VERSION. If ARCH is "source", PACKAGE is a source
+# package, and the files are those of its authors, without Debian's changes. The
+# mirror is the machine's; DEBIAN_MIRROR= names another one. Downloads go to
+# DIR.fetch, which is removed at the end, or by the next run.
 
 set -eu
 
@@ -52,7 +53,14 @@ trap 'rm -rf "$state"' EXIT
 trap 'exit 1' HUP INT TERM
 mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$state/deb"
 : > "$state/status"
-echo "deb [arch=$arch signed-by=$keyring] $mirror $suite main" > "$state/sources.list"
+source=
+if [ "$arch" = source ]; then
+	source=1
+	arch=$(dpkg --print-architecture)
+	echo "deb-src [signed-by=$keyring] $mirror $suite main" > "$state/sources.list"
+else
+	echo "deb [arch=$arch signed-by=$keyring] $mirror $suite main" > "$state/sources.list"
+fi
 
 apt() {
 	apt-get -q \
@@ -76,11 +84,22 @@ apt() {
 
 # apt-get update succeeds when an index is missing; the download then fails.
 apt -o APT::Update::Error-Mode=any update
+mkdir -p "$dir"
+
+if [ -n "$source" ]; then
+	(cd "$state/deb" && apt --tar-only --download-only source "$package")
+	tarball=$(find "$state/deb" -name '*.orig.tar.*' ! -name '*.asc' | head -n 1)
+	[ -n "$tarball" ] || exit 1
+	tar -x -f "$tarball" -C "$dir" --strip-components=1
+	tarball=${tarball##*/*_}
+	echo "${tarball%.orig.tar.*}" > "$dir/VERSION"
+	exit
+fi
+
 (cd "$state/deb" && apt download "$package")
 
 deb=$(find "$state/deb" -name '*.deb' | head -n 1)
 [ -n "$deb" ] || exit 1
 
-mkdir -p "$dir"
 dpkg-deb -x "$deb" "$dir"
 dpkg-deb -f "$deb" Version > "$dir/VERSION"

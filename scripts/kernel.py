@@ -10,12 +10,13 @@ import contextlib
 import sys
 
 from harness import kernel, progress, toolchain
+from harness.flavours import FLAVOURS
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("command", choices=["build"])
-    parser.add_argument("--flavour", choices=sorted(kernel.FLAVOURS), default="ordinary")
+    parser.add_argument("--flavour", choices=sorted(FLAVOURS), default="ordinary")
     parser.add_argument("--hooks", action="store_true", default=kernel.hooks_wanted())
     args = parser.parse_args()
     with contextlib.redirect_stdout(sys.stderr):

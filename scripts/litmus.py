@@ -194,6 +194,10 @@ def check_models(found: list[Test], run: Run) -> Results:
     return results
 
 
+# A line within a comment in kernel style: "\t * text". Code has no space after the asterisk.
+COMMENT_LINE = re.compile(r"\s*\*(\s|/|$)")
+
+
 def code_lines(lines: list[str], suffix: str) -> Iterator[tuple[int, str]]:
     """Line numbers and lines, without comments and Rust's use declarations."""
     in_use = in_comment = False
@@ -201,6 +205,8 @@ def code_lines(lines: list[str], suffix: str) -> Iterator[tuple[int, str]]:
         code = re.sub(r"//.*", "", line)
         if suffix in (".c", ".h"):
             code = re.sub(r"/\*.*?\*/", "", code)
+            # A hunk, which follows an empty line, may begin or end within a comment.
+            in_comment = bool(line) and (in_comment or bool(COMMENT_LINE.match(line)))
             if in_comment:
                 in_comment = "*/" not in code
                 code = code.split("*/", 1)[1] if not in_comment else ""

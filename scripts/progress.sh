@@ -13,7 +13,7 @@ step_pid=
 # started_by PID: the process, and all processes that it has started.
 started_by() {
 	echo "$1"
-	# shellcheck disable=SC2013 # words it is
+	# shellcheck disable=SC2013 # words, not lines
 	for step_child in $(cat "/proc/$1/task/"*/children 2> /dev/null); do
 		started_by "$step_child"
 	done

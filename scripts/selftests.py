@@ -7,9 +7,10 @@ a test passes if it ended the same way with both.
 """
 
 import argparse
+import functools
 import os
 
-from harness import kernel, matrix, progress, selftests, toolchain
+from harness import kernel, matrix, progress, selftests, suite, toolchain
 from harness.results import Results
 
 
@@ -28,10 +29,8 @@ def main() -> int:
     results = Results()
     for row in rows:
         row.hooked = kernel.hooks_wanted()
-        found = selftests.boot_row(row, tools, tests)
-        for r in found.failures():
-            print(f"  FAILED {row.name}: {r.name}: {r.detail}", flush=True)
-        results.extend(found)
+        results.extend(suite.guarded(
+            row.name, functools.partial(selftests.boot_row, row, tools, tests)))
     return results.report()
 
 

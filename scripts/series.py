@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Write the kernel series as it is sent to its maintainers, to build/series/.
 
-fixes/ and hooks/ are two series, each with a cover letter. They are checked with
-checkpatch --strict, and applied with git am to Linux 7.3 and to the newest 7.2. With
---refresh, write patches/ anew instead: after a patch was edited, or renamed to another
-place in the order.
+fixes/, hooks/ and rfc/ are series, each with a cover letter. They are checked with
+checkpatch --strict, and applied with git am to Linux 7.3 and, except for rfc/, to the
+newest 7.2. With --refresh, write patches/ anew instead: after a patch was edited, or
+renamed to another place in the order.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 from harness import hooked, paths, progress, source, toolchain, upstream
 from harness.progress import Step, StepFailed
 from harness.source import Source
-from harness.upstream import FIXES, Repository
+from harness.upstream import FIXES, RFC, Repository
 
 OUT = paths.BUILD / "series"
 OLDER = "linux-source-7.2"
@@ -26,17 +26,20 @@ def refresh(src: Source, work: Path) -> None:
     fixes, _ = upstream.split(hooked.series())
     upstream.refresh(FIXES, src, work / "fixes", fixes)
     upstream.refresh(paths.PATCHES, src, work / "series")
-    print(f"patches/: {len(hooked.series())} patches, and {len(hooked.series(FIXES))} in fixes/")
+    upstream.refresh(RFC, src, work / "rfc")
+    print(f"patches/: {len(hooked.series())} patches, {len(hooked.series(FIXES))} in fixes/, "
+          f"and {len(hooked.series(RFC))} in rfc/")
 
 
-def write(src: Source, work: Path) -> tuple[list[Path], list[Path]]:
-    """Write both series, and return their patches without the cover letters."""
+def write(src: Source, work: Path) -> dict[str, list[Path]]:
+    """Write the series, and return their patches without the cover letters."""
     fixes, hooks = upstream.split(hooked.series())
-    more = hooked.series(FIXES)
     table = upstream.measured((paths.TOP / "README.md").read_text())
-    written = []
-    for name, needed, patches, folder in (("fixes", [], [*fixes, *more], FIXES),
-                                          ("hooks", fixes, hooks, paths.PATCHES)):
+    written: dict[str, list[Path]] = {}
+    none: list[Path] = []
+    for name, needed, patches, folder in (("fixes", none, [*fixes, *hooked.series(FIXES)], FIXES),
+                                          ("hooks", fixes, hooks, paths.PATCHES),
+                                          ("rfc", none, hooked.series(RFC), RFC)):
         repo = Repository(work / name, src, [*needed, *patches])
         if error := repo.am(needed):
             raise StepFailed(error)
@@ -49,34 +52,42 @@ def write(src: Source, work: Path) -> tuple[list[Path], list[Path]]:
                  "NEEDED": "\n".join(f"  {upstream.subject(p)}" for p in needed),
                  "EXPORTS": "\n".join(f"  {e}" for e in upstream.broad_exports(patches))}
         cover = upstream.letter((folder / upstream.COVER).read_text(), texts)
-        written.append(upstream.write(repo, OUT / name, first, cover, said, needs)[1:])
-    return written[0], written[1]
+        written[name] = upstream.write(repo, OUT / name, first, cover, said, needs)[1:]
+    return written
 
 
 def applies(kernel: Source, src: Source, work: Path, patches: list[Path]) -> tuple[bool, str]:
     """Whether git am applies patches for a kernel to another one, and how that went."""
+    newer = [p for p in patches if not upstream.is_for(p, kernel.version)]
+    patches = [p for p in patches if p not in newer]
     repo = Repository(work, kernel, patches)
     repo.know(src)
     error = repo.am(patches, merge=kernel != src)
     (paths.LOGS / f"series-{work.name}.log").write_text(repo.log)
     if error:
         return False, error.splitlines()[0]
-    merged = ", ".join(p.name for p in repo.merged)
-    return True, f"applied, with -3 for {merged}" if merged else "applied"
+    said = "applied"
+    for what, names in (("with -3 for", repo.merged), ("without those for newer kernels:", newer)):
+        if names:
+            said += f", {what} {', '.join(p.name for p in names)}"
+    return True, said
 
 
-def check(src: Source, older: Source, work: Path, fixes: list[Path], hooks: list[Path]) -> bool:
+def check(src: Source, older: Source, work: Path, series: dict[str, list[Path]]) -> bool:
     """Print what the checks find, and return whether they are clean."""
     good = True
-    for patch in [*fixes, *hooks]:
+    for patch in [p for patches in series.values() for p in patches]:
         if complaints := upstream.checkpatch(src.tree, patch):
             good = False
             print(f"    {patch.name}:\n{complaints}")
     print(f"checkpatch.pl --strict: {'clean' if good else 'COMPLAINS'}")
 
+    fixes, hooks = series["fixes"], series["hooks"]
     needed = fixes[:len(upstream.split(hooked.series())[0])]
-    for kernel in (src, older):
-        for name, patches in (("fixes", fixes), ("hooks", [*needed, *hooks])):
+    # What is new in Rust is proposed for the newest kernel only.
+    newest = [("rfc", series["rfc"])]
+    for kernel, more in ((src, newest), (older, [])):
+        for name, patches in (("fixes", fixes), ("hooks", [*needed, *hooks]), *more):
             fine, said = applies(kernel, src, work / f"{name}-{kernel.version}", patches)
             print(f"git am of {name} ({len(patches)} patches) on {kernel.version} "
                   f"({kernel.origin}): {said}")
@@ -106,10 +117,11 @@ def main() -> int:
             return 0
         shutil.rmtree(OUT, ignore_errors=True)
         step = Step("writing the series")
-        fixes, hooks = write(src, work)
-        step.done(f"{len(fixes)} fixes and {len(hooks)} hooks, each with a cover letter, in {OUT}")
-        older = source.newest(OLDER, ("arch/riscv", "include", "kernel", "rust"))
-        return 0 if check(src, older, work, fixes, hooks) else 1
+        series = write(src, work)
+        said = ", ".join(f"{len(patches)} in {name}/" for name, patches in series.items())
+        step.done(f"{said}, each with a cover letter, in {OUT}")
+        older = source.newest(OLDER, ("arch/riscv", "include", "kernel", "lib", "rust"))
+        return 0 if check(src, older, work, series) else 1
 
 
 progress.line_buffered()

@@ -11,6 +11,7 @@ from harness.guest import Machine
 def main() -> int:
     tools = toolchain.load()
     k = kernel.build(os.environ.get("FLAVOUR") or "ordinary", kernel.hooks_wanted(), tools)
+    suite.needs_shell(k)
     built = modules.build(k, tools)
     load = [m for m in (*matrix.MODULES, matrix.SAMPLE) if m in built]
     machine = Machine(smp=int(os.environ.get("SMP") or 4), aia=os.environ.get("AIA") or "none",

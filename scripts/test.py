@@ -10,21 +10,26 @@ import functools
 import os
 import secrets
 import time
-import traceback
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Generic
 
 import litmus
 from harness import (
     bare,
     compile_fail,
+    compressed,
     faults,
+    fetch_litmus,
     host,
+    in_tree,
     kernel,
     ledger,
     lint,
     matrix,
     modules,
+    opensbi,
     progress,
     selftests,
     spike,
@@ -33,6 +38,7 @@ from harness import (
     suite,
     toolchain,
 )
+from harness.flavours import FLAVOURS
 from harness.matrix import R
 from harness.progress import Step, StepFailed
 from harness.results import Result, Results
@@ -41,41 +47,16 @@ from harness.results import Result, Results
 Prepared = dict[tuple[str, bool], tuple[kernel.Kernel, dict[str, Path]]]
 
 
-def show(name: str, results: Results) -> None:
-    for r in results.failures():
-        detail = f": {r.detail}" if r.detail else ""
-        print(f"  FAILED {name}: {r.name}{detail}", flush=True)
-
-
-def guarded(name: str, function: Callable[[], Results]) -> Results:
-    """Run a part of the suite. Any exception in it is a failure of this part only."""
-    try:
-        results = function()
-    except StepFailed as e:
-        results = Results()
-        results.add(name, False, str(e))
-    except Exception as e:  # noqa: BLE001 any exception is a failed row
-        traceback.print_exc()
-        results = Results()
-        results.add(name, False, repr(e))
-    show(name, results)
-    return results
-
-
 def run_row(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Results:
     """Build what a guest needs, boot it, and collect its results."""
     results = Results()
     key = (row.flavour, row.hooked)
-    try:
-        if key not in prepared:
-            k = kernel.build(row.flavour, row.hooked, tools)
-            built = modules.build(k, tools)
-            prepared[key] = (k, built)
-            results.extend(built_code(row, tools, built))
-        k, built = prepared[key]
-    except StepFailed as e:
-        results.add("build", False, str(e))
-        return results
+    if key not in prepared:
+        k = kernel.build(row.flavour, row.hooked, tools)
+        built = modules.build(k, tools)
+        prepared[key] = (k, built)
+        results.extend(built_code(k, tools, built))
+    k, built = prepared[key]
     missing = [m for m in matrix.MODULES if m not in built]
     if missing:
         results.add("build", False, f"no {', '.join(missing)} came of it")
@@ -104,28 +85,59 @@ def run_spike(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Res
     return run_row(row, tools, prepared)
 
 
-def built_code(row: matrix.Row, tools: dict[str, str], built: dict[str, Path]) -> Results:
+def built_code(k: kernel.Kernel, tools: dict[str, str], built: dict[str, Path]) -> Results:
     """Check the built modules. Calls that KASAN adds do not count."""
     results = Results()
-    if row.flavour == "ordinary":
+    if not FLAVOURS[k.flavour].compressed:
+        firmware = opensbi.without_c(tools) / "fw_dynamic.elf"
+        results.extend(compressed.results(k, tools, built, firmware))
+    if k.flavour == "ordinary":
         results.extend(compile_fail.on_kernel(built))
         found = stopped.problems(tools, [built[m] for m in matrix.MODULES if m in built])
         results.add("stopped code calls nothing traced", not found, "; ".join(found))
     return results
 
 
-# The guests of "make test", and of "make test-full".
-TABLES: tuple[tuple[tuple[matrix.Named, ...], tuple[matrix.Named, ...]], ...] = (
-    (matrix.TEST, matrix.TEST_FULL), (matrix.SPIKE, matrix.SPIKE),
-    (matrix.SELFTESTS, matrix.SELFTESTS_FULL), (matrix.STRESS, matrix.STRESS_FULL),
-    (matrix.LEDGER, matrix.LEDGER_FULL), (matrix.FAULTS, matrix.FAULTS_FULL),
-    (matrix.BARE, matrix.BARE_FULL))
+@dataclass
+class Run:
+    """The state that all parts of the suite share."""
+
+    tools: dict[str, str]
+    full: bool
+    prepared: Prepared = field(default_factory=dict)
+
+
+@dataclass
+class Part(Generic[R]):
+    """The guests of "make test" and of "make test-full", and what boots one of them."""
+
+    usual: tuple[R, ...]
+    full: tuple[R, ...]
+    boot: Callable[[R, Run], Results]
+
+    def rows(self, full: bool) -> tuple[R, ...]:
+        return self.full if full else self.usual
+
+
+PARTS: tuple[Part[Any], ...] = (
+    Part(matrix.TEST, matrix.TEST_FULL, lambda row, run: run_row(row, run.tools, run.prepared)),
+    Part(matrix.SPIKE, matrix.SPIKE, lambda row, run: run_spike(row, run.tools, run.prepared)),
+    Part(matrix.SELFTESTS, matrix.SELFTESTS_FULL, lambda row, run: selftests.boot_row(
+        row, run.tools, matrix.FTRACETEST if run.full else matrix.FTRACETEST_SHORT)),
+    Part(matrix.STRESS, matrix.STRESS_FULL, lambda row, run: stress.boot_row(
+        row, run.tools, secrets.randbelow(1_000_000), matrix.STRESS_SECONDS)),
+    Part(matrix.LEDGER, matrix.LEDGER_FULL, lambda row, run: ledger.run_row(
+        row, run.tools, any_qemu=run.full).results),
+    Part(matrix.FAULTS, matrix.FAULTS_FULL, lambda row, run: faults.boot_row(row, run.tools)),
+    Part((), matrix.FETCH_FULL, lambda row, run: fetch_litmus.boot_row(row, run.tools)),
+    Part(matrix.BARE, matrix.BARE_FULL, lambda row, run: bare.boot_row(row)),
+    Part((), matrix.IN_TREE, lambda row, run: in_tree.boot_row(run.tools)),
+)
 
 
 def check_names(only: str, full: bool) -> None:
     """Fail if ONLY selects no part of the suite, instead of passing without having run a test."""
-    names = ["lint", "litmus", *(row.name for usual, all_rows in TABLES
-                                 for row in (all_rows if full else usual))]
+    names = ["lint", "litmus", *(row.name for part in PARTS for row in part.rows(full))]
     if not any(matrix.matches(only, name) for name in names):
         raise StepFailed(f"no part of the suite is called {only}; there are "
                          f"{', '.join(dict.fromkeys(names))}")
@@ -142,42 +154,30 @@ def main() -> int:
     start = time.monotonic()
     # With ONLY, litmus tests run only if they are named.
     models = not args.host and matrix.matches(args.only, "litmus")
-    spikes = () if args.host or spike.unable() else matrix.select(args.only, matrix.SPIKE)
+    rows = (*matrix.SPIKE, *(matrix.FETCH_FULL if args.full else ()))
+    spikes = not args.host and not spike.unable() and any(
+        row.machine.spike for row in matrix.select(args.only, rows))
     tools = toolchain.load(*["cargo"] if models else [], *["spike"] if spikes else [])
 
     step = Step("host tests")
-    all_results = guarded("host", lambda: host.run(tools))
+    all_results = suite.guarded("host", lambda: host.run(tools))
     step.done(all_results.short())
     if args.host:
         return all_results.report()
 
     if matrix.matches(args.only, "lint"):
-        all_results.extend(guarded("lint", lambda: lint.run(tools, [])))
+        all_results.extend(suite.guarded("lint", lambda: lint.run(tools, [])))
 
     if models:
-        all_results.extend(guarded("litmus", lambda: litmus.run_all(tools)))
+        all_results.extend(suite.guarded("litmus", lambda: litmus.run_all(tools)))
 
-    prepared: Prepared = {}
-
-    def run_rows(usual: tuple[R, ...], full: tuple[R, ...], boot: Callable[[R], Results]) -> None:
-        for row in matrix.select(args.only, full if args.full else usual):
-            all_results.extend(guarded(row.name, functools.partial(boot, row)))
-
-    run_rows(matrix.TEST, matrix.TEST_FULL, lambda row: run_row(row, tools, prepared))
-    run_rows(matrix.SPIKE, matrix.SPIKE, lambda row: run_spike(row, tools, prepared))
-    ftracetest = matrix.FTRACETEST if args.full else matrix.FTRACETEST_SHORT
-    run_rows(matrix.SELFTESTS, matrix.SELFTESTS_FULL,
-             lambda row: selftests.boot_row(row, tools, ftracetest))
-    run_rows(matrix.STRESS, matrix.STRESS_FULL,
-             lambda row: stress.boot_row(row, tools, secrets.randbelow(1_000_000),
-                                         matrix.STRESS_SECONDS))
-    run_rows(matrix.LEDGER, matrix.LEDGER_FULL,
-             lambda row: ledger.run_row(row, tools, any_qemu=args.full).results)
-    run_rows(matrix.FAULTS, matrix.FAULTS_FULL, lambda row: faults.boot_row(row, tools))
-    run_rows(matrix.BARE, matrix.BARE_FULL, bare.boot_row)
+    run = Run(tools, args.full)
+    for part in PARTS:
+        for row in matrix.select(args.only, part.rows(args.full)):
+            all_results.extend(suite.guarded(row.name, functools.partial(part.boot, row, run)))
     if args.full and not args.only:
         import defects
-        all_results.extend(guarded("defects", lambda: defects.run_all(tools, "")))
+        all_results.extend(suite.guarded("defects", lambda: defects.run_all(tools, "")))
     print(f"{progress.clock(time.monotonic() - start)} all of it", flush=True)
     return all_results.report()
 

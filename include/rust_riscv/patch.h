@@ -35,9 +35,20 @@
  *	-EEXIST		two edits overlap
  *	-E2BIG		more pages than the module parameter window_pages
  *	-EILSEQ		the text does not hold the old bytes of an edit
+ *	-EBUSY		a kprobe, armed or not, is on an instruction of an edit:
+ *			retry when it is unregistered (not detected in a kernel
+ *			without our hooks, unless it is armed: -EILSEQ)
  *	-EFAULT		an address is no longer kernel text
  *	-ENOENT		a CPU could not be stopped
  *	-EINVAL		a null pointer
+ *	-ENODEV		built in: before the initcall of rust_riscv_patch (device
+ *			level, in link order), or if it has failed or did not run
+ *
+ * The batch that undoes an edit can be refused, too: root can define a kprobe
+ * event on the instruction at any time. An exit function cannot fail, so it must
+ * not be the one that undoes the edit: take a reference to the own module
+ * (__module_get(THIS_MODULE)) while the edit is in place, and drop it after it was
+ * undone (module_put(THIS_MODULE)). Until then the module cannot be removed.
  */
 #ifndef RUST_RISCV_PATCH_H
 #define RUST_RISCV_PATCH_H

@@ -28,7 +28,8 @@ use crate::stats::{
     EVENTS, //
 };
 
-/// Checks accesses under the per-VMA lock. For those that are forbidden, the task gets the signal.
+/// Checks accesses under the per-VMA lock, and reports those that are forbidden: C then sends
+/// `SIGSEGV` with `SEGV_ACCERR`, when the handler has returned.
 pub struct SignalForbidden;
 
 /// Checks accesses under the per-VMA lock, and falls back to C for those that are forbidden.
@@ -84,6 +85,7 @@ fn handle<'a>(
     }
 }
 
+/// Reports a forbidden access, after unlocking the VMA.
 #[cold]
 #[inline(never)]
 fn signal(forbidden: ForbiddenAccess<'_, MmWithUser>) -> FaultOutcome<'_, MmWithUser> {
@@ -94,6 +96,7 @@ fn signal(forbidden: ForbiddenAccess<'_, MmWithUser>) -> FaultOutcome<'_, MmWith
     unlocked.signal()
 }
 
+/// Falls back to C for a forbidden access, after unlocking the VMA.
 #[cold]
 #[inline(never)]
 fn retry(forbidden: ForbiddenAccess<'_, MmWithUser>) -> FaultOutcome<'_, MmWithUser> {
@@ -104,6 +107,7 @@ fn retry(forbidden: ForbiddenAccess<'_, MmWithUser>) -> FaultOutcome<'_, MmWithU
     unlocked.fall_back()
 }
 
+/// Falls back to C if there is no VMA, or if it cannot be locked.
 #[cold]
 #[inline(never)]
 fn no_vma(fault: Fault<'_, MmWithUser>) -> FaultOutcome<'_, MmWithUser> {

@@ -8,6 +8,7 @@
 
 use kernel::prelude::*;
 
+use riscv::debugfs::Scope;
 #[cfg(rust_riscv_fault_hook)]
 use riscv::fault::user::HandlerRegistration;
 
@@ -68,7 +69,7 @@ impl Hook {
 
 struct RustRiscvFault {
     // Fields are dropped in this order.
-    _stats: Pin<KBox<stats::Files>>,
+    _stats: Pin<KBox<Scope<stats::View>>>,
     #[cfg(rust_riscv_fault_hook)]
     _hook: Hook,
 }
@@ -83,7 +84,7 @@ impl kernel::Module for RustRiscvFault {
             _hook: Hook::new()?,
             // SAFETY: This is the last step that can fail, and the files are dropped with the
             // module's data, before its text is freed.
-            _stats: unsafe { stats::Files::new() }?,
+            _stats: unsafe { stats::files() }?,
         })
     }
 }

@@ -70,7 +70,8 @@ impl Events {
     }
 }
 
-struct View;
+/// What the file `stats` shows.
+pub(crate) struct View;
 
 impl Writer for View {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -106,30 +107,18 @@ impl Writer for View {
     }
 }
 
-/// The file in debugfs. Dropping it removes the file.
-#[pin_data]
-pub(crate) struct Files {
-    #[pin]
-    scope: Scope<View>,
-}
+/// Creates `rust_riscv_fault/stats` in debugfs. Dropping the result removes it.
+///
+/// # Safety
+///
+/// That of [`Scope::dir`].
+pub(crate) unsafe fn files() -> Result<Pin<KBox<Scope<View>>>> {
+    // SAFETY: The caller guarantees what `Scope::dir` requires of its result.
+    let files = unsafe {
+        Scope::dir(View, c"rust_riscv_fault", |view, dir| {
+            dir.read_only_file(c"stats", view);
+        })
+    };
 
-impl Files {
-    /// Creates `rust_riscv_fault/stats`.
-    ///
-    /// # Safety
-    ///
-    /// That of [`Scope::dir`].
-    pub(crate) unsafe fn new() -> Result<Pin<KBox<Files>>> {
-        KBox::pin_init(
-            try_pin_init!(Files {
-                // SAFETY: The caller guarantees what `Scope::dir()` requires of its result.
-                scope <- unsafe {
-                    Scope::dir(View, c"rust_riscv_fault", |view, dir| {
-                        dir.read_only_file(c"stats", view);
-                    })
-                },
-            }? Error),
-            GFP_KERNEL,
-        )
-    }
+    KBox::pin_init(files, GFP_KERNEL)
 }

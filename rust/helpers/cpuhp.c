@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* The lock of CPU hotplug, per-CPU interrupts, harts, and reading a file of sysfs. */
 #include <linux/cpu.h>
 #include <linux/fs.h>
 #include <linux/irq.h>
@@ -41,7 +42,8 @@ unsigned int rust_riscv_irq_trigger(unsigned int irq)
 
 bool rust_riscv_sbi_delivers_ipis(void)
 {
-	return riscv_use_sbi_for_rfence();
+	/* The key is there only with CONFIG_SMP. */
+	return IS_ENABLED(CONFIG_SMP) && riscv_use_sbi_for_rfence();
 }
 
 unsigned long rust_riscv_hart_of(unsigned int cpu)

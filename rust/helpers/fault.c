@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* User page faults: counting a forbidden access and recording its cause. */
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/vmstat.h>

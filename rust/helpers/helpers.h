@@ -28,6 +28,7 @@ int rust_riscv_run_in_stoppers(int (*fn)(void *data), void *data);
 /* text.c */
 void rust_riscv_text_lock(void);
 void rust_riscv_text_unlock(void);
+unsigned long rust_riscv_text_kprobe(unsigned long addr, size_t len);
 bool rust_riscv_fetch_is_atomic(void);
 
 /* guard.c */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* The log: its rate limit, and symbols for addresses. */
 #include <linux/kallsyms.h>
 #include <linux/ratelimit.h>
 #include <linux/sprintf.h>

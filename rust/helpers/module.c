@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* The module that contains an address, and references to it. */
 #include <linux/errno.h>
 #include <linux/module.h>
 #include <linux/rculist.h>
@@ -6,6 +7,13 @@
 
 #include "helpers.h"
 
+static bool owns_text(const struct module *mod, unsigned long addr)
+{
+	return mod->state != MODULE_STATE_UNFORMED &&
+	       within_module_mem_type(addr, mod, MOD_TEXT);
+}
+
+#ifdef MODULE
 /*
  * Whether @entry is the head of the list of modules, which is not exported. The
  * head is in the kernel image; every other entry is in a struct module, in the
@@ -19,11 +27,31 @@ static bool is_list_head(const struct list_head *entry)
 	       addr < kernel_map.virt_addr + kernel_map.size;
 }
 
-static bool owns_text(const struct module *mod, unsigned long addr)
+/* The module whose text contains @addr, or NULL. In an RCU read-side critical section. */
+static struct module *find_owner(unsigned long addr)
 {
-	return mod->state != MODULE_STATE_UNFORMED &&
-	       within_module_mem_type(addr, mod, MOD_TEXT);
+	struct module *self = THIS_MODULE;
+	struct list_head *entry = &self->list;
+
+	do {
+		struct module *mod = list_entry(entry, struct module, list);
+
+		if (!is_list_head(entry) && owns_text(mod, addr))
+			return mod;
+		entry = rcu_dereference_raw(list_next_rcu(entry));
+	} while (entry != &self->list);
+
+	return NULL;
 }
+#else
+/* The same with a function that is not exported to modules. */
+static struct module *find_owner(unsigned long addr)
+{
+	struct module *mod = __module_text_address(addr);
+
+	return mod && owns_text(mod, addr) ? mod : NULL;
+}
+#endif
 
 static int get_owner(struct module *mod, unsigned long addr, unsigned long len,
 		     struct module **owner)
@@ -50,19 +78,10 @@ static int get_owner(struct module *mod, unsigned long addr, unsigned long len,
 int rust_riscv_module_get_by_text(unsigned long addr, unsigned long len,
 				  struct module **owner)
 {
-	struct module *self = THIS_MODULE;
-	struct list_head *entry;
 	struct module *mod;
 
 	guard(rcu)();
 
-	entry = &self->list;
-	do {
-		mod = list_entry(entry, struct module, list);
-		if (!is_list_head(entry) && owns_text(mod, addr))
-			return get_owner(mod, addr, len, owner);
-		entry = rcu_dereference_raw(list_next_rcu(entry));
-	} while (entry != &self->list);
-
-	return -EFAULT;
+	mod = find_owner(addr);
+	return mod ? get_owner(mod, addr, len, owner) : -EFAULT;
 }

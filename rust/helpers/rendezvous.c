@@ -68,11 +68,12 @@ int rust_riscv_stop_online_cpus(int (*fn)(void *data), void *data)
 
 /*
  * Run @fn in the stoppers of all online CPUs. The caller holds rust_riscv_text_lock(),
- * and so cpus_read_lock() in a kernel with our hooks.
+ * and so cpus_read_lock() in a kernel with our hooks. Without CONFIG_SMP there are
+ * neither stoppers nor that lock.
  */
 int rust_riscv_run_in_stoppers(int (*fn)(void *data), void *data)
 {
-#ifdef RUST_RISCV_TEXT_HOOKS
+#if defined(RUST_RISCV_TEXT_HOOKS) && defined(CONFIG_SMP)
 	return stop_cpus(cpu_online_mask, fn, data);
 #else
 	return rust_riscv_stop_online_cpus(fn, data);

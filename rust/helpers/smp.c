@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Flushes of instruction caches and TLBs, and the state of CPUs and of the current task. */
 #include <linux/cleanup.h>
 #include <linux/cpumask.h>
 #include <linux/kprobes.h>

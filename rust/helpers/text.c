@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The lock of kernel text, and how harts fetch instructions. In a kernel without
- * our hooks the lock is a no-op, since modules cannot use text_mutex.
+ * The lock of kernel text, the kprobes in it, and how harts fetch instructions.
+ * In a kernel without our hooks the lock is a no-op, and no kprobe is found,
+ * since modules can neither use text_mutex nor look kprobes up.
  */
 #include <linux/string.h>
 #include <linux/text-patching.h>
@@ -19,6 +20,11 @@ void rust_riscv_text_unlock(void)
 {
 	patch_text_unlock();
 }
+
+unsigned long rust_riscv_text_kprobe(unsigned long addr, size_t len)
+{
+	return patch_text_kprobe(addr, len);
+}
 #else
 void rust_riscv_text_lock(void)
 {
@@ -26,6 +32,11 @@ void rust_riscv_text_lock(void)
 
 void rust_riscv_text_unlock(void)
 {
+}
+
+unsigned long rust_riscv_text_kprobe(unsigned long addr, size_t len)
+{
+	return 0;
 }
 #endif
 

@@ -31,6 +31,7 @@ pub use crate::{
     engine::Report,
     options::{
         Options,
+        Probed,
         Torn, //
     }, //
 };
@@ -67,9 +68,21 @@ pub use crate::{
 /// | `-EEXIST` | two edits overlap |
 /// | `-E2BIG` | more pages than the module parameter `window_pages` |
 /// | `-EILSEQ` | the text does not hold the old bytes of an edit |
+/// | `-EBUSY` | a kprobe, armed or not, is on an instruction: retry when it is unregistered |
 /// | `-EOPNOTSUPP` | the requested strategy, or every strategy, is unsafe for these edits |
 /// | `-EFAULT` | an address is no longer kernel text |
 /// | `-ENOENT` | a CPU could not be stopped |
+/// | `-ENODEV` | built in: before the initcall of `rust_riscv_patch`, or if that has failed |
+///
+/// In a kernel without our hooks, a kprobe that is not armed is not detected. The initcall is one
+/// of the device level, in link order.
+///
+/// # Edits that a module has to undo
+///
+/// The batch that undoes an edit can be refused, too: root can define a kprobe event on the
+/// instruction at any time. An exit function cannot fail, so it must not be the one that undoes the
+/// edit. Take a reference to the own module while the edit is in place, and drop it after it was
+/// undone: until then the module cannot be removed.
 ///
 /// # Examples
 ///
@@ -78,12 +91,19 @@ pub use crate::{
 /// use riscv::insn::Insn;
 /// use riscv_patch::batch::Batch;
 ///
-/// /// Makes the `nop` at `addr` a breakpoint.
-/// fn arm(addr: usize) -> Result {
+/// /// Makes a function that returns 0 return 1. Its first instruction is at `addr`.
+/// ///
+/// /// # Safety
+/// ///
+/// /// What the function returns is used as a number only.
+/// unsafe fn switch_on(addr: usize) -> Result {
+///     // `li a0, 0` and `li a0, 1`.
+///     let old = Insn::word(0x0000_0513).ok_or(EINVAL)?;
+///     let new = Insn::word(0x0010_0513).ok_or(EINVAL)?;
 ///     let mut batch = Batch::new();
 ///
-///     // SAFETY: A breakpoint is valid code anywhere, and its handler is registered.
-///     unsafe { batch.instruction(addr, Insn::NOP, Insn::EBREAK)? };
+///     // SAFETY: One constant replaces another one, which the caller allows.
+///     unsafe { batch.instruction(addr, old, new)? };
 ///     batch.commit()?;
 ///     Ok(())
 /// }
@@ -143,6 +163,8 @@ impl Batch {
     /// An edit of several instructions must not be in code that runs while RCU is not watching:
     /// `noinstr` code, cpuidle, and trap entry and exit. No code elsewhere may branch or return
     /// into its middle. Tasks that are between such instructions are not waited for.
+    ///
+    /// Built-in code must not edit the kernel's init text, which may be freed before the commit.
     ///
     /// # Context
     ///

@@ -9,7 +9,6 @@ use kernel::{
 
 use riscv::debugfs::{
     Scope,
-    ScopedDir,
     Writer, //
 };
 
@@ -19,7 +18,8 @@ use crate::{
     strategy, //
 };
 
-struct View;
+/// What the file `stats` shows.
+pub(crate) struct View;
 
 impl Writer for View {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,36 +32,24 @@ impl Writer for View {
     }
 }
 
-fn make_files<'data, 'dir>(view: &'data View, dir: &'dir ScopedDir<'data, 'dir>) {
-    dir.read_only_file(c"stats", view);
-    dir.read_write_callback_file(
-        c"strategy",
-        view,
-        &|_, f| writeln!(f, "{}", strategy::name()),
-        &|_, input| strategy::choose(input),
-    );
-}
+/// Creates `rust_riscv_patch/stats` and `rust_riscv_patch/strategy`. Dropping the result removes them.
+///
+/// # Safety
+///
+/// That of [`Scope::dir`].
+pub(crate) unsafe fn files() -> Result<Pin<KBox<Scope<View>>>> {
+    // SAFETY: The caller guarantees what `Scope::dir` requires of its result.
+    let files = unsafe {
+        Scope::dir(View, c"rust_riscv_patch", |view, dir| {
+            dir.read_only_file(c"stats", view);
+            dir.read_write_callback_file(
+                c"strategy",
+                view,
+                &|_, f| writeln!(f, "{}", strategy::name()),
+                &|_, input| strategy::choose(input),
+            );
+        })
+    };
 
-/// The files in debugfs. Dropping it removes the files.
-#[pin_data]
-pub(crate) struct Files {
-    #[pin]
-    scope: Scope<View>,
-}
-
-impl Files {
-    /// Creates `rust_riscv_patch/stats` and `rust_riscv_patch/strategy`.
-    ///
-    /// # Safety
-    ///
-    /// Those of [`Scope::dir`].
-    pub(crate) unsafe fn new() -> Result<Pin<KBox<Files>>> {
-        KBox::pin_init(
-            try_pin_init!(Files {
-                // SAFETY: The caller guarantees what `Scope::dir` requires of its result.
-                scope <- unsafe { Scope::dir(View, c"rust_riscv_patch", make_files) },
-            }? Error),
-            GFP_KERNEL,
-        )
-    }
+    KBox::pin_init(files, GFP_KERNEL)
 }

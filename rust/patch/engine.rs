@@ -11,14 +11,17 @@
 
 use kernel::{
     bindings::{
+        EBUSY,
         EEXIST,
         ENODATA,
         EOPNOTSUPP, //
     },
     prelude::*,
     sync::atomic::{
+        Acquire,
         Atomic,
-        Relaxed, //
+        Relaxed,
+        Release, //
     }, //
 };
 
@@ -35,6 +38,7 @@ use riscv::{
             Edit,
             Machine, //
         },
+        kprobes,
         lock::TextLock,
         owners::Owners,
         plan::{
@@ -56,9 +60,13 @@ use crate::{
 };
 
 kernel::sync::global_lock! {
-    // SAFETY: `Reservation::new` initialises it, before anything else uses it.
+    // SAFETY: `Reservation::new` initialises it. `with_window` does not use it before.
     unsafe(uninit) static ENGINE: Mutex<Option<Window>> = None;
 }
+
+/// Whether [`ENGINE`] is initialised. Code in the kernel image can call functions of a built-in
+/// engine before its initcall, or although that does not run or fails.
+static INITIALISED: Atomic<bool> = Atomic::new(false);
 
 /// How edits of several instructions are handled in this kernel: guarded, if the kernel calls our
 /// breakpoint handler and can wait for all tasks.
@@ -100,10 +108,12 @@ impl Reservation {
     ///
     /// # Safety
     ///
-    /// Called once, before any other function of this module.
+    /// Called once.
     pub(crate) unsafe fn new(pages: usize) -> Result<Reservation> {
         // SAFETY: `init` must be called only once. The caller guarantees that this is.
         unsafe { ENGINE.init() };
+        // Pairs with the acquire in `with_window`. litmus: message
+        INITIALISED.store(true, Release);
         *ENGINE.lock() = Some(Window::new(pages)?);
         Ok(Reservation(()))
     }
@@ -169,7 +179,24 @@ pub(crate) fn commit(
 
     // `TextLock` is taken before the engine's lock, since the kernel calls the provider with it
     // held.
-    TextLock::with(|lock| write(batch, live, Some(lock)))
+    TextLock::with(|lock| {
+        if cfg!(not(CONFIG_KUNIT)) || options.probed.is_none() {
+            refuse_probed(edits, lock)?;
+        }
+        write(batch, live, Some(lock))
+    })
+}
+
+/// Fails if a kprobe owns the text of an edit: it would undo the edit when it is disarmed.
+///
+/// # Errors
+///
+/// `-EBUSY`, with the address of the kprobe.
+fn refuse_probed(edits: &[Edit], lock: &TextLock) -> Result<(), Failure> {
+    edits
+        .iter()
+        .find_map(|edit| kprobes::owner(edit, lock))
+        .map_or(Ok(()), |addr| Err(Failure::new(EBUSY, addr)))
 }
 
 /// Commits `edits` of the kernel's own users: writes all of them, or none. `local_before` is that of
@@ -245,7 +272,16 @@ fn write(
 }
 
 /// Calls `f` with the engine's window, under the engine's lock.
+///
+/// # Errors
+///
+/// `-ENODEV` if there is no window: before the engine's initcall, or if that has failed; and those
+/// of `f`.
 pub(crate) fn with_window<R>(f: impl FnOnce(&mut Window) -> Result<R>) -> Result<R> {
+    // Pairs with the release in `Reservation::new`. litmus: message
+    if !INITIALISED.load(Acquire) {
+        return Err(ENODEV);
+    }
     let mut window = ENGINE.lock();
     let window = window.as_mut().ok_or(ENODEV)?;
 

@@ -16,6 +16,8 @@ pub struct Options {
     /// Permits [`Strategy::Rendezvous`] for instructions that are replaced together. Has no effect
     /// in a kernel without KUnit.
     pub torn: Option<Torn>,
+    /// Permits to write instructions that a kprobe owns. Has no effect in a kernel without KUnit.
+    pub probed: Option<Probed>,
 }
 
 /// Permission to tear instructions that are replaced together: a task that is between them resumes
@@ -31,5 +33,22 @@ impl Torn {
     /// For each edit of the batch, the code that such a task executes is harmless.
     pub const unsafe fn new() -> Torn {
         Torn(())
+    }
+}
+
+/// Permission to write instructions that a kprobe owns: if it is armed or disarmed meanwhile, what
+/// was written is lost, and of several instructions that are replaced together only some may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Probed(());
+
+impl Probed {
+    /// Creates the permission.
+    ///
+    /// # Safety
+    ///
+    /// Until the batch has been undone, nobody arms, disarms or registers a kprobe on one of its
+    /// instructions.
+    pub const unsafe fn new() -> Probed {
+        Probed(())
     }
 }

@@ -12,6 +12,8 @@
 
 use kernel::prelude::*;
 
+use riscv::debugfs::Scope;
+
 pub mod batch;
 mod debugfs;
 mod engine;
@@ -61,7 +63,7 @@ struct RustRiscvPatch {
     // that show the engine's state, then the engine.
     #[cfg(rust_riscv_text_hooks)]
     _provider: riscv::text::provider::Registration<text_provider::TextProvider>,
-    _stats: Pin<KBox<debugfs::Files>>,
+    _stats: Pin<KBox<Scope<debugfs::View>>>,
     _engine: engine::Reservation,
 }
 
@@ -93,7 +95,7 @@ impl kernel::Module for RustRiscvPatch {
 
         let pages =
             riscv::compat::parameter::<u32>(module_parameters::window_pages.value()) as usize;
-        // SAFETY: `init` is called once, when the module is loaded, and nothing here runs before.
+        // SAFETY: `init` is called once.
         let engine = unsafe { engine::Reservation::new(pages) }
             .inspect_err(|_| pr_err!("cannot reserve a window of {pages} pages\n"))?;
 
@@ -104,7 +106,7 @@ impl kernel::Module for RustRiscvPatch {
             _provider: take_over(pages)?,
             // SAFETY: This is the last step that can fail, and the files are dropped with the
             // module's data, before its text is freed.
-            _stats: unsafe { debugfs::Files::new() }?,
+            _stats: unsafe { debugfs::files() }?,
         })
     }
 }

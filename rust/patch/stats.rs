@@ -31,13 +31,14 @@ const STRATEGIES: [(&str, Strategy); 4] = [
 ];
 
 /// The errors that have a counter of their own.
-const ERRORS: [(&str, u32); 13] = [
+const ERRORS: [(&str, u32); 14] = [
     ("ENODATA", bindings::ENODATA),
     ("EMSGSIZE", bindings::EMSGSIZE),
     ("EINVAL", bindings::EINVAL),
     ("EADDRNOTAVAIL", bindings::EADDRNOTAVAIL),
     ("ECHRNG", bindings::ECHRNG),
     ("EFAULT", bindings::EFAULT),
+    ("EBUSY", bindings::EBUSY),
     ("ESHUTDOWN", bindings::ESHUTDOWN),
     ("ENOMEM", bindings::ENOMEM),
     ("EEXIST", bindings::EEXIST),

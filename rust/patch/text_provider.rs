@@ -28,6 +28,7 @@ use riscv::{
         plan::Strategy,
         provider::{
             Declined,
+            Flush,
             Kernel,
             Provider,
             Synced,
@@ -72,8 +73,8 @@ impl TextProvider {
         Ok(TextProvider {
             queue: Queue::new(edits, pages)?,
             lost: None,
-            // The kernel may have written before there was a provider.
-            is_local: true,
+            // For all that was written before, all CPUs flush when the provider is registered.
+            is_local: false,
             machine: engine::machine(),
         })
     }
@@ -292,13 +293,13 @@ unsafe impl Provider for TextProvider {
         kernel: Kernel<'_>,
         addr: usize,
         bytes: &[u8],
-        everywhere: bool,
+        flush: Flush,
     ) -> Result<(), Declined> {
         self.drain_first(kernel);
-        self.is_local |= !everywhere;
+        self.is_local |= flush == Flush::ThisCpu;
         STATS.count_calls(Call::Write, 1);
         // SAFETY: The caller guarantees that the user for which it calls this owns the memory.
-        unsafe { poke::write(addr, bytes, everywhere) }
+        unsafe { poke::write(addr, bytes, flush == Flush::AllCpus) }
             .map_err(|error| declined(Call::Write, at(error, addr)))
     }
 

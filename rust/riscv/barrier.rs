@@ -22,16 +22,8 @@ use kernel::sync::atomic::{
 };
 
 #[cfg(rust_riscv_barriers)]
-pub use kernel::sync::barrier::{
-    dma_mb,
-    mb,
-    smp_mb,
-    Full,
-    Read,
-    Write, //
-};
+use kernel::sync::barrier as fences;
 
-#[cfg(not(rust_riscv_barriers))]
 pub use fences::{
     dma_mb,
     mb,

@@ -13,6 +13,9 @@
 //! | [`Starting`] | the CPU itself         | off        | no        | no            |
 //! | [`Online`]   | its own hotplug thread | on         | yes       | yes           |
 //!
+//! Without `CONFIG_SMP` there are no hotplug threads. The callbacks run in the task that sets the
+//! state up or removes it.
+//!
 //! A CPU that comes online runs the states in the order of their slots, one that goes offline in
 //! the reverse order. `down` cannot fail, since the kernel calls `BUG()` if it does while its state
 //! is removed.
@@ -58,9 +61,7 @@ use core::marker::PhantomData;
 
 use kernel::{
     bindings::{
-        __cpuhp_remove_state,
         __cpuhp_remove_state_cpuslocked,
-        __cpuhp_setup_state,
         __cpuhp_setup_state_cpuslocked,
         cpuhp_state, //
     },
@@ -295,22 +296,8 @@ impl<T: State> Registration<T> {
     ///
     /// Sleeps. The caller must not hold a [`CpusRead`], which is taken here.
     pub unsafe fn new(slot: Slot<T::Section>, calls: Calls) -> Result<Registration<T>> {
-        let (up, down) = const { callbacks::<T>() };
-
-        // SAFETY: The callbacks are for single instances and take a CPU number. The caller
-        // guarantees that they and the name stay valid until the registration is dropped. The slot
-        // is in the section of `T`.
-        let number = unsafe {
-            __cpuhp_setup_state(
-                slot.number(),
-                T::NAME.as_char_ptr(),
-                calls == Calls::OnlineCpusToo,
-                up,
-                down,
-                false,
-            )
-        };
-        Registration::done(slot, number, calls)
+        // SAFETY: The caller guarantees what `new_locked()` requires, which is the same.
+        CpusRead::with(|cpus| unsafe { Registration::new_locked(slot, calls, cpus) })
     }
 
     /// Like [`Registration::new`], for a caller that holds [`CpusRead`].
@@ -342,14 +329,9 @@ impl<T: State> Registration<T> {
                 false,
             )
         };
-        Registration::done(slot, number, calls)
-    }
-
-    /// The registration, or the error, for `number`, the return value of the setup: negative is an
-    /// error, positive the slot that was allocated for a dynamic one.
-    fn done(slot: Slot<T::Section>, number: c_int, calls: Calls) -> Result<Registration<T>> {
         kernel::error::to_result(number)?;
-        // INVARIANT: The setup succeeded.
+        // INVARIANT: The setup succeeded. A positive number is the slot that was allocated for a
+        // dynamic one.
         Ok(Registration {
             slot: if number > 0 {
                 slot.allocated(number)
@@ -367,14 +349,19 @@ impl<T: State> Registration<T> {
     }
 
     /// Removes the state, for a caller that holds [`CpusRead`].
-    pub fn remove_locked(self, _cpus: &CpusRead) {
+    pub fn remove_locked(self, cpus: &CpusRead) {
+        self.remove(cpus);
+        // The state is removed, so `drop` must not remove it again.
+        core::mem::forget(self);
+    }
+
+    /// Removes the state. Only once: the caller drops or forgets the registration.
+    fn remove(&self, _cpus: &CpusRead) {
         let calls = self.calls == Calls::OnlineCpusToo;
 
         // SAFETY: `_cpus` shows that `cpus_read_lock` is held. By the type invariant the slot has
-        // our callbacks.
+        // our callbacks. When this returns, they do not run, and will not run again.
         unsafe { __cpuhp_remove_state_cpuslocked(self.slot.number(), calls) };
-        // The state is removed, so `drop` must not remove it again.
-        core::mem::forget(self);
     }
 
     /// Removes the callbacks without running them, so that others can be set up in the slot.
@@ -417,10 +404,6 @@ impl<T: State> Registration<T> {
 
 impl<T: State> Drop for Registration<T> {
     fn drop(&mut self) {
-        let calls = self.calls == Calls::OnlineCpusToo;
-
-        // SAFETY: By the type invariant the slot has our callbacks. When this returns, they do not
-        // run, and will not run again.
-        unsafe { __cpuhp_remove_state(self.slot.number(), calls) };
+        CpusRead::with(|cpus| self.remove(cpus));
     }
 }

@@ -3,8 +3,9 @@
 //! Files in debugfs that keep their module loaded while they are open.
 //!
 //! The interface is that of [`kernel::debugfs`]. Files there have no owner: `rmmod` can free the
-//! code of a file that is open, and closing the file then calls freed code. Here the owner is the
-//! module that creates the file, not the module of this crate.
+//! code of a file that is open, and closing the file then calls freed code. (`patches/fixes/` has a
+//! fix, which no kernel has yet.) Here the owner is the module that creates the file, not the module
+//! of this crate.
 
 use core::{
     marker::{

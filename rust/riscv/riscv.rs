@@ -50,6 +50,7 @@ pub mod current;
 pub mod debugfs;
 pub mod fault;
 pub mod insn;
+mod interrupts_off;
 pub mod irq;
 pub mod mm;
 pub mod percpu_counter;

@@ -132,8 +132,9 @@ pub(crate) trait InStopper: Sync {
     fn run(&self);
 }
 
-/// Whether [`InStopper::run`] is called with interrupts on. In a kernel without our hooks it is
-/// called by `stop_machine()`, which has turned them off.
+/// Whether [`InStopper::run`] may be called with interrupts on. In a kernel without our hooks it is
+/// called by `stop_machine()`, which has turned them off. So it is without `CONFIG_SMP`, where it
+/// does not matter that this is true.
 pub(crate) const INTERRUPTS_ON: bool = cfg!(rust_riscv_text_hooks);
 
 /// The callback of the stoppers that calls [`InStopper::run`].

@@ -9,6 +9,7 @@
 //! - [`plan`]: the order of the edits of a batch, and the strategy to write it with;
 //! - [`owners`]: references to the modules whose text is edited;
 //! - [`lock`]: the lock that excludes other writers;
+//! - [`kprobes`]: the kprobes that own instructions;
 //! - [`window`]: the temporary writable mapping of text;
 //! - [`commit`]: the protocol that writes a batch;
 //! - [`breakpoints`]: the edits that the breakpoint handler emulates while they are written;
@@ -20,6 +21,7 @@ use kernel::prelude::*;
 
 use crate::{
     bindings,
+    interrupts_off::InterruptsOff,
     mm::pgtable::{
         walk,
         Found,
@@ -27,13 +29,13 @@ use crate::{
         Tables,
         PAGE_SHIFT,
         PAGE_SIZE, //
-    },
-    stop_machine::rendezvous::InterruptsOff, //
+    }, //
 };
 
 pub mod breakpoints;
 pub mod commit;
 pub mod edit;
+pub mod kprobes;
 pub mod lock;
 pub mod owners;
 pub mod plan;
@@ -85,7 +87,7 @@ impl Tables for LoadedTables<'_> {
 
 /// Returns the address in the linear map of the page-table entry at the physical address `phys`.
 pub(crate) fn entry_at(phys: u64) -> *mut u64 {
-    // SAFETY: `kernel_map` is written only at boot, before any module is loaded.
+    // SAFETY: `kernel_map` is written last by `setup_arch()`, before any initcall.
     let offset = unsafe { bindings::kernel_map.va_pa_offset } as u64;
 
     core::ptr::with_exposed_provenance_mut(phys.wrapping_add(offset) as usize)
@@ -107,8 +109,8 @@ pub(crate) fn entry_at(phys: u64) -> *mut u64 {
 /// assert_eq!(text::fetch_is_atomic(), text::fetch_is_atomic());
 /// ```
 pub fn fetch_is_atomic() -> bool {
-    // SAFETY: `__riscv_isa_extension_available()` only reads a bitmap, which is complete before any
-    // module is loaded.
+    // SAFETY: `__riscv_isa_extension_available()` only reads a bitmap, which `setup_arch()`
+    // completes, before any initcall.
     unsafe { bindings::rust_riscv_fetch_is_atomic() }
 }
 

@@ -43,13 +43,13 @@ impl Ticks {
 
     /// The number of ticks in `us` microseconds.
     pub fn in_us(us: u32) -> u64 {
-        // SAFETY: `riscv_timebase` is written once at boot, before any module is loaded.
+        // SAFETY: `riscv_timebase` is written once, by `time_init()`, before any initcall.
         u64::from(us) * unsafe { bindings::riscv_timebase } as u64 / USEC_PER_SEC
     }
 
     /// The nanoseconds from `earlier` to this reading; 0 if `earlier` is later.
     pub fn since(self, earlier: Ticks) -> u64 {
-        // SAFETY: `riscv_timebase` is written once at boot, before any module is loaded.
+        // SAFETY: `riscv_timebase` is written once, by `time_init()`, before any initcall.
         let frequency = unsafe { bindings::riscv_timebase } as u64;
         let ticks = self.0.saturating_sub(earlier.0);
 

@@ -13,6 +13,7 @@ use kernel::prelude::*;
 
 use riscv::{
     cpuhp::CpusRead,
+    debugfs::Scope,
     irq::percpu::{
         Local,
         PercpuIrq, //
@@ -40,7 +41,7 @@ module! {
 
 struct RustRiscvSbiIpi {
     // Dropped in this order: the files first, then the state.
-    _stats: Pin<KBox<stats::Files>>,
+    _stats: Pin<KBox<Scope<stats::View>>>,
     _state: takeover::TakenOver,
 }
 
@@ -55,7 +56,14 @@ impl kernel::Module for RustRiscvSbiIpi {
             return Err(EPERM);
         }
         if !sbi::delivers_ipis() {
-            pr_err!("this machine's IPIs are not delivered by SBI: nothing to enable\n");
+            let text = "this machine's IPIs are not delivered by SBI: nothing to enable";
+
+            // Built in, nobody has asked for it on this machine.
+            if cfg!(MODULE) {
+                pr_err!("{text}\n");
+            } else {
+                pr_info!("{text}\n");
+            }
             return Err(ENODEV);
         }
         let irq = PercpuIrq::find(Local::Software)
@@ -80,7 +88,7 @@ impl kernel::Module for RustRiscvSbiIpi {
             _state: state,
             // SAFETY: This is the last step, and it cannot fail. The files are dropped with the
             // module's data, before its text is freed.
-            _stats: unsafe { stats::Files::new(room) },
+            _stats: unsafe { stats::files(room) },
         })
     }
 }

@@ -90,7 +90,8 @@ pub(crate) fn wait() {
     }
 }
 
-struct View;
+/// What the file `cpus` shows.
+pub(crate) struct View;
 
 impl Writer for View {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,29 +111,20 @@ impl Writer for View {
     }
 }
 
-/// The file in debugfs. Dropping it removes the file.
-#[pin_data]
-pub(crate) struct Files {
-    #[pin]
-    scope: Scope<View>,
-}
+/// Creates `rust_riscv_sbi_ipi/cpus` in debugfs. Dropping the result removes it. Cannot fail, since
+/// `room` was allocated before.
+///
+/// # Safety
+///
+/// That of [`Scope::dir`].
+pub(crate) unsafe fn files(room: KBox<MaybeUninit<Scope<View>>>) -> Pin<KBox<Scope<View>>> {
+    // SAFETY: The caller guarantees what `Scope::dir` requires of its result.
+    let files = unsafe {
+        Scope::dir(View, c"rust_riscv_sbi_ipi", |view, dir| {
+            dir.read_only_file(c"cpus", view);
+        })
+    };
+    let Ok(files) = room.write_pin_init::<Infallible>(files);
 
-impl Files {
-    /// Creates `rust_riscv_sbi_ipi/cpus`. Cannot fail, since `room` was allocated before.
-    ///
-    /// # Safety
-    ///
-    /// Those of [`Scope::dir`].
-    pub(crate) unsafe fn new(room: KBox<MaybeUninit<Files>>) -> Pin<KBox<Files>> {
-        let Ok(files) = room.write_pin_init::<Infallible>(pin_init!(Files {
-            // SAFETY: The caller guarantees what `Scope::dir()` requires of its result.
-            scope <- unsafe {
-                Scope::dir(View, c"rust_riscv_sbi_ipi", |view, dir| {
-                    dir.read_only_file(c"cpus", view);
-                })
-            },
-        }));
-
-        files
-    }
+    files
 }

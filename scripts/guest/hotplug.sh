@@ -39,10 +39,10 @@ refused() {
 }
 
 # Check that the SBI IPI is enabled on each online CPU.
-all_listen() {
-	read -r listening < $meter/listening
-	echo "$listening of $(cat $cpu/online) listen"
-	[ "$listening" = "$(nproc)" ]
+all_enabled() {
+	read -r enabled < $meter/ipi_enabled
+	echo "enabled on $enabled CPUs of $(cat $cpu/online)"
+	[ "$enabled" = "$(nproc)" ]
 }
 
 # A hart stops shortly after its CPU is reported offline, and cannot be started until then.
@@ -139,7 +139,7 @@ load rust_riscv && load rust_riscv_patch && load rust_riscv_cpuhp_meter || exit 
 
 if ! logged "providing IPIs using SBI"; then
 	check "sbi_ipi.no_sbi_ipis" refused rust_riscv_sbi_ipi "No such device"
-	check "sbi_ipi.says_so" logged "not delivered by SBI"
+	check "sbi_ipi.error_is_logged" logged "not delivered by SBI"
 	exit 0
 fi
 
@@ -150,7 +150,7 @@ check "sbi_ipi.taken" holds $rust
 check "sbi_ipi.c_gone" holds_not $c
 check "sbi_ipi.cycle" cycle_all
 # Without IPIs the guest cannot continue: report only this failure.
-check "sbi_ipi.all_listen" all_listen || exit 1
+check "sbi_ipi.all_enabled" all_enabled || exit 1
 check "sbi_ipi.answers" answers
 check "sbi_ipi.counted" counted 1
 check "selftest.rust" selftest rust
@@ -168,11 +168,11 @@ kunit
 
 if [ "$HOOKED" = 1 ]; then
 	check "sbi_ipi.hand_over" hand_over_while_cpus_cycle 10
-	check "sbi_ipi.all_listen_after_hand_over" all_listen || exit 1
+	check "sbi_ipi.all_enabled_after_hand_over" all_enabled || exit 1
 	unload rust_riscv_sbi_ipi
 	check "sbi_ipi.given_back" holds $c || exit 1
 	check "sbi_ipi.cycle_given_back" cycle_all
-	check "sbi_ipi.all_listen_given_back" all_listen
+	check "sbi_ipi.all_enabled_given_back" all_enabled
 
 	check "insmod late" insmod /modules/rust_riscv_sbi_ipi.ko late=1
 	check "late.holds" holds $late
@@ -186,12 +186,12 @@ if [ "$HOOKED" = 1 ]; then
 	unload rust_riscv_cpuhp_meter
 	check "insmod taker" insmod /modules/rust_riscv_cpuhp_meter.ko take=1
 	check "sbi_ipi.busy" refused rust_riscv_sbi_ipi "resource busy"
-	check "sbi_ipi.says_by_whom" logged 'the state is owned by "rust_riscv_meter:take"'
+	check "sbi_ipi.owner_is_logged" logged 'the state is owned by "rust_riscv_meter:take"'
 	check "sbi_ipi.busy_late" refused rust_riscv_sbi_ipi "resource busy" late=1
 	check "sbi_ipi.cycle_busy" cycle_all
-	check "sbi_ipi.all_listen_busy" all_listen
+	check "sbi_ipi.all_enabled_busy" all_enabled
 else
-	check "sbi_ipi.stays" logged "the module is permanent"
+	check "sbi_ipi.permanent_is_logged" logged "the module is permanent"
 	if rmmod rust_riscv_sbi_ipi 2> /dev/null; then
 		say "not ok sbi_ipi.pinned: it was removed"
 	else
@@ -199,5 +199,5 @@ else
 	fi
 	check "sbi_ipi.kept" holds $rust
 	check "sbi_ipi.cycle_kept" cycle_all
-	check "sbi_ipi.all_listen_kept" all_listen
+	check "sbi_ipi.all_enabled_kept" all_enabled
 fi

@@ -24,6 +24,11 @@ ledger() {
 	op "$op_of" /programs/ledger "$@"
 }
 
+# put TEXT FILE: an operation that is not counted
+put() {
+	echo "$1" > "$2"
+}
+
 for m in $LOAD; do
 	load "$m" || exit 1
 done
@@ -32,14 +37,18 @@ echo 64 > $t/buffer_size_kb
 say "functions $(wc -l < $t/available_filter_functions)"
 define_kprobes 400 || { say "not ok probes: $i"; exit 1; }
 
-# sides OPERATIONS: run them with C and with Rust, ROUNDS times each
+load_provider() {
+	ledger provider-load insmod /modules/rust_riscv_patch.ko "${PARAMS_rust_riscv_patch:-}"
+}
+
+# sides OPERATIONS LOAD: run them with C and, after LOAD, with Rust, ROUNDS times each
 sides() {
 	round=0
 	while [ "$round" -lt "$ROUNDS" ]; do
 		side=c
 		"$1"
 		side=rust
-		load rust_riscv_patch || exit 1
+		$2 || exit 1
 		"$1"
 		check "rmmod rust_riscv_patch" rmmod rust_riscv_patch || exit 1
 		round=$((round + 1))
@@ -68,6 +77,10 @@ patching() {
 	ledger keys-disable write $d/keys 0
 	ledger module-load insmod /modules/rust_riscv_ledger_functions.ko
 	ledger module-unload rmmod rust_riscv_ledger_functions
+	check "$side tracer on" put function $t/current_tracer
+	ledger module-load-traced insmod /modules/rust_riscv_ledger_functions.ko
+	check "$side rmmod" rmmod rust_riscv_ledger_functions
+	check "$side tracer off" put nop $t/current_tracer
 }
 
 bpf() {
@@ -78,6 +91,6 @@ bpf() {
 	done
 }
 
-sides patching
+sides patching load_provider
 # Last, since the kernel continues to free BPF programs for seconds.
-sides bpf
+sides bpf "load rust_riscv_patch"

@@ -102,10 +102,5 @@ if [ -n "$HOOKED" ]; then
 	done
 fi
 
-reverse=
-for m in $LOAD; do
-	reverse="$m $reverse"
-done
-for m in $reverse; do
-	unload "$m" || exit 1
-done
+# shellcheck disable=SC2086 # a list of modules
+unload_all $LOAD || exit 1

@@ -167,10 +167,5 @@ everything rust
 cat /sys/kernel/debug/rust_riscv_patch/stats > /tmp/stats
 send stats-after /tmp/stats
 
-reverse=
-for m in $LOAD; do
-	reverse="$m $reverse"
-done
-for m in $reverse; do
-	unload "$m"
-done
+# shellcheck disable=SC2086 # a list of modules
+unload_all $LOAD

@@ -292,10 +292,5 @@ cat /sys/kernel/debug/rust_riscv_patch/stats > /tmp/stats
 send stats-after /tmp/stats
 check "check_wx_pages" grep -q '^SUCCESS' /sys/kernel/debug/check_wx_pages
 
-reverse=
-for m in $LOAD; do
-	reverse="$m $reverse"
-done
-for m in $reverse; do
-	unload "$m"
-done
+# shellcheck disable=SC2086 # a list of modules
+unload_all $LOAD

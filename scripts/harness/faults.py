@@ -7,7 +7,7 @@ from pathlib import Path
 from harness import guest, libc, matrix, modules, paths, programs, suite
 from harness import kernel as kernels
 from harness.guest import Boot
-from harness.progress import Step, StepFailed
+from harness.progress import Step
 from harness.results import Results
 
 SCRIPT = paths.SCRIPTS / "guest/faults.sh"
@@ -62,14 +62,10 @@ def results(boot: Boot, selftests: tuple[str, ...], hooked: bool) -> Results:
 def boot_row(row: matrix.Faults, tools: dict[str, str]) -> Results:
     """Boot a guest that runs all programs twice, with C and with Rust."""
     found = Results()
-    try:
-        kernel = kernels.build(row.flavour, row.hooked, tools)
-        built = modules.build(kernel, tools)
-        files = programs.build(kernel, tools)
-        selftests = libc.selftests(kernel, tools) if row.hooked else {}
-    except StepFailed as e:
-        found.add("build", False, str(e))
-        return found
+    kernel = kernels.build(row.flavour, row.hooked, tools)
+    built = modules.build(kernel, tools)
+    files = programs.build(kernel, tools)
+    selftests = libc.selftests(kernel, tools) if row.hooked else {}
     tests = tuple(Path(name).name for name in selftests)
     step = Step(f"programs that fault, {row.flavour}{' hooked' if row.hooked else ''} kernel, "
                 f"{row.machine}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import spike
+from harness.flavours import FLAVOURS
 from harness.kernel import Kernel
 from harness.progress import Step, stop
 
@@ -88,18 +89,18 @@ class Boot:
 def command(kernel: Kernel, tools: dict[str, str], initramfs: Path,
             machine: Machine) -> list[object]:
     """The command line of QEMU, or of Spike."""
-    debug = kernel.flavour == "debug"
+    flavour = FLAVOURS[kernel.flavour]
     # The default limits of the kernel's lockup detectors are for real harts, while these share
     # few host CPUs. A CPU that is locked up is still detected.
     append = ["console=ttyS0", "panic=-1", "printk.devkmsg=on", "log_buf_len=8M",
               "watchdog_thresh=30", "softlockup_panic=1", "rcupdate.rcu_cpu_stall_timeout=60",
               "kunit.timeout=1200", machine.append]
     if machine.spike:
-        return spike.command(kernel, tools, initramfs, machine.smp, 2048 if debug else 1024,
+        return spike.command(kernel, tools, initramfs, machine.smp, flavour.memory,
                              [a for a in append if a])
     virt = "virt,aia=aplic-imsic" if machine.aia == "imsic" else "virt"
-    return [tools["QEMU"], "-machine", virt, "-cpu", "rv64", "-smp", machine.smp,
-            "-m", machine.memory or ("2G" if debug else "1G"),
+    return [tools["QEMU"], "-machine", virt, "-cpu", flavour.cpu, *flavour.options,
+            "-smp", machine.smp, "-m", machine.memory or f"{flavour.memory}M",
             *(["-accel", "tcg,thread=single", "-icount", "shift=0"] if machine.icount else
               ["-accel", "tcg,thread=multi"]), "-bios", tools["OPENSBI"],
             "-kernel", kernel.image, "-initrd", initramfs,

@@ -18,25 +18,28 @@ def series(hooks: Path = paths.PATCHES) -> list[Path]:
     return sorted(hooks.glob("*.patch"))
 
 
-def apply_one(patch: Path, tree: Path, to: str) -> None:
-    """Apply a patch to a tree. to is the tree's name in messages."""
+def apply_one(patch: Path, tree: Path, to: str, strict: bool = False) -> None:
+    """Apply a patch to a tree. to is the tree's name in messages. With strict, all context must
+    match.
+    """
+    fuzz = ["-F0"] if strict else []
     with patch.open() as text:
-        r = subprocess.run(["patch", "-p1", "--no-backup-if-mismatch", "-f", "-d", tree],
+        r = subprocess.run(["patch", "-p1", "--no-backup-if-mismatch", "-f", *fuzz, "-d", tree],
                            stdin=text, capture_output=True, text=True, check=False)
     if r.returncode:
         raise StepFailed(f"{patch.name} does not apply to {to}:\n{r.stdout}{r.stderr}")
 
 
-def apply(hooks: Path, tree: Path, to: str) -> None:
+def apply(hooks: Path, tree: Path, to: str, strict: bool = False) -> None:
     """Apply the series to a tree. to is the tree's name in messages."""
     for patch in series(hooks):
-        apply_one(patch, tree, to)
+        apply_one(patch, tree, to, strict)
 
 
 class Tree:
     """The files of a kernel tree, with our hook series applied."""
 
-    def __init__(self, kernel: Path, hooks: Path = paths.PATCHES):
+    def __init__(self, kernel: Path, hooks: Path = paths.PATCHES, strict: bool = False):
         self.kernel = kernel
         touched = {name for patch in series(hooks) for name in FILE.findall(patch.read_text())}
         with tempfile.TemporaryDirectory() as name:
@@ -45,7 +48,11 @@ class Tree:
                 if (kernel / path).exists():
                     (folder / path).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy(kernel / path, folder / path)
-            apply(hooks, folder, str(kernel))
+            # Those that exist.
+            self.before: dict[str, str] = {
+                path: (folder / path).read_text() for path in sorted(touched)
+                if (folder / path).exists()}
+            apply(hooks, folder, str(kernel), strict)
             self.patched: dict[str, str] = {
                 path: (folder / path).read_text() for path in sorted(touched)}
 

@@ -36,18 +36,26 @@ class Cpio:
         self.add("TRAILER!!!", 0)
 
 
-def fill(cpio: Cpio, script: Path, modules: list[Path], settings: dict[str, object],
-         files: dict[str, Path]) -> None:
-    for folder in ("bin", "dev", "proc", "sys", "tmp", "modules"):
-        cpio.add(folder, stat.S_IFDIR | 0o755)
-    # Before devtmpfs is mounted, init's output goes here.
-    cpio.add("dev/console", stat.S_IFCHR | 0o600, rdev=(5, 1))
+def add_shell(cpio: Cpio, script: Path) -> None:
+    """Add busybox, and an /init that runs script."""
     cpio.add("bin/busybox", stat.S_IFREG | 0o755, debian.busybox().read_bytes())
     cpio.add("bin/sh", stat.S_IFLNK | 0o777, b"busybox")
     for name in ("init", "functions"):
         data = (paths.SCRIPTS / "guest" / name).read_bytes()
         cpio.add(name, stat.S_IFREG | 0o755, data)
     cpio.add("script", stat.S_IFREG | 0o755, script.read_bytes())
+
+
+def fill(cpio: Cpio, script: Path, modules: list[Path], settings: dict[str, object],
+         files: dict[str, Path], init: Path | None = None) -> None:
+    for folder in ("bin", "dev", "proc", "sys", "tmp", "modules"):
+        cpio.add(folder, stat.S_IFDIR | 0o755)
+    # Before devtmpfs is mounted, init's output goes here.
+    cpio.add("dev/console", stat.S_IFCHR | 0o600, rdev=(5, 1))
+    if init:
+        cpio.add("init", stat.S_IFREG | 0o755, init.read_bytes())
+    else:
+        add_shell(cpio, script)
     lines = "".join(f"{k}='{v}'\n" for k, v in settings.items())
     cpio.add("settings", stat.S_IFREG | 0o644, lines.encode())
     for module in modules:
@@ -64,12 +72,14 @@ def fill(cpio: Cpio, script: Path, modules: list[Path], settings: dict[str, obje
 
 
 def build(path: Path, script: Path, modules: list[Path], settings: dict[str, object],
-          files: dict[str, Path] | None = None, compress: bool = True) -> None:
+          files: dict[str, Path] | None = None, compress: bool = True,
+          init: Path | None = None) -> None:
     """Write an initramfs whose /init runs script with settings in its environment.
 
     files are additional ones: paths in the guest, such as "programs/fault", and on the host.
+    init is a program to run instead of a shell and script.
     """
     partial = path.with_suffix(f".{os.getpid()}")
     with gzip.open(partial, "wb", compresslevel=1) if compress else partial.open("wb") as file:
-        fill(Cpio(file), script, modules, settings, files or {})
+        fill(Cpio(file), script, modules, settings, files or {}, init)
     partial.rename(path)

@@ -15,16 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import hooked, paths, progress, source, store, toolchain
+from harness.flavours import FLAVOURS
 from harness.lock import locked
 from harness.progress import StepFailed
-
-FLAVOURS = {
-    "ordinary": ("ordinary.config",),
-    "debug": ("ordinary.config", "debug.config"),
-}
-
-# The size of each kernel in bytes, without its source, which is hard links.
-SIZES = {"ordinary": 1_500_000_000, "debug": 3_000_000_000}
 
 # A file in a tree that may be copied to build other kernels.
 KIN = ".kin"
@@ -55,26 +48,28 @@ class Kernel:
         return self.obj / "arch/riscv/boot/Image"
 
 
-def fragment(flavour: str) -> str:
-    return "".join((paths.SCRIPTS / "config" / f).read_text() for f in FLAVOURS[flavour])
-
-
 def digest(parts: list[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
 @functools.cache
-def hooks_digest(tree: Path) -> str:
-    """Of what the series makes of a source, and not of its messages or its order."""
-    return hooked.Tree(tree).digest()
+def hooks_digest(tree: Path, patches: Path) -> str:
+    """A hash of the files as the series leaves them, not of its messages or its order."""
+    return hooked.Tree(tree, patches).digest()
 
 
-def describe(src: source.Source, flavour: str, hooks: bool, tools: dict[str, str]) -> Kernel:
+def series_digest(patches: Path) -> str:
+    return hooks_digest(source.get().tree, patches)
+
+
+def describe(src: source.Source, flavour: str, hooks: bool, tools: dict[str, str],
+             patches: Path) -> Kernel:
     parts = [str(RECIPE), src.identity, src.version, toolchain.identity(tools), flavour]
     kin = digest(parts)
-    parts.append(fragment(flavour))
+    parts.append(FLAVOURS[flavour].fragment)
+    parts += FLAVOURS[flavour].variables
     if hooks:
-        parts.append(hooks_digest(src.tree))
+        parts.append(hooks_digest(src.tree, patches))
     variant = f"{flavour}-hooked" if hooks else flavour
     name = f"{src.version}-{variant}-{digest(parts)}"
     tree = paths.cache() / "kernels" / name
@@ -89,7 +84,7 @@ def make(tools: dict[str, str], tree: Path, *args: object) -> list[object]:
 def configure(tools: dict[str, str], tree: Path, flavour: str) -> None:
     frag = tree / "obj" / "fragment.config"
     frag.parent.mkdir(exist_ok=True)
-    frag.write_text(fragment(flavour))
+    frag.write_text(FLAVOURS[flavour].fragment)
     progress.run(f"configuring the {flavour} kernel",
                  make(tools, tree, f"KCONFIG_ALLCONFIG={frag}", "allnoconfig"),
                  paths.LOGS / f"config-{flavour}.log", env=toolchain.environment())
@@ -134,7 +129,8 @@ def copy_build(seed: Path, tree: Path) -> None:
 def compile_kernel(kernel: Kernel, tools: dict[str, str], tree: Path) -> None:
     what = f"{kernel.flavour}{', hooked' if kernel.hooked else ''}"
     progress.run(f"building the kernel {kernel.version} ({what})",
-                 make(tools, tree, toolchain.jobs(), "Image", "modules"),
+                 make(tools, tree, *FLAVOURS[kernel.flavour].variables, toolchain.jobs(), "Image",
+                      "modules"),
                  paths.LOGS / f"kernel-{kernel.flavour}.log",
                  "The build is started from nothing by the next run.",
                  env=toolchain.environment())
@@ -156,7 +152,8 @@ def prune() -> None:
             store.remove(mark.parent)
 
 
-def build_in(kernel: Kernel, src: source.Source, tools: dict[str, str], work: Path) -> None:
+def build_in(kernel: Kernel, src: source.Source, tools: dict[str, str], patches: Path,
+             work: Path) -> None:
     seed = seed_of(kernel)
     if seed:
         copy_build(seed, work)
@@ -164,7 +161,7 @@ def build_in(kernel: Kernel, src: source.Source, tools: dict[str, str], work: Pa
     else:
         copy_source(src, work)
     if kernel.hooked:
-        hooked.apply(paths.PATCHES, work, "this kernel")
+        hooked.apply(patches, work, "this kernel")
     else:
         # A seed is never hooked: the source is the same.
         (work / KIN).write_text(kernel.kin)
@@ -184,14 +181,15 @@ def install(kernel: Kernel, work: Path) -> None:
     store.mark(kernel.tree)
 
 
-def build(flavour: str, hooks: bool, tools: dict[str, str]) -> Kernel:
+def build(flavour: str, hooks: bool, tools: dict[str, str],
+          patches: Path = paths.PATCHES) -> Kernel:
     """Return the kernel of this flavour. Builds it if it is not in the cache."""
     src = source.get()
-    kernel = describe(src, flavour, hooks, tools)
+    kernel = describe(src, flavour, hooks, tools, patches)
     if store.complete(kernel.tree):
         store.mark(kernel.tree)
         return kernel
-    if hooks:
+    if hooks and FLAVOURS[flavour].stock:
         build(flavour, False, tools)
     with locked(paths.cache() / "kernels.lock", "building a kernel"):
         if store.complete(kernel.tree):
@@ -199,12 +197,17 @@ def build(flavour: str, hooks: bool, tools: dict[str, str]) -> Kernel:
         work = paths.cache() / "kernels" / "work"
         if work.exists():
             store.remove(work)
-        with store.room(work, f"the {flavour} kernel", SIZES[flavour]):
+        with store.room(work, f"the {flavour} kernel", FLAVOURS[flavour].size):
             work.mkdir(parents=True)
-            build_in(kernel, src, tools, work)
+            build_in(kernel, src, tools, patches, work)
             install(kernel, work)
         prune()
     return kernel
+
+
+def remove(kernel: Kernel) -> None:
+    with locked(paths.cache() / "kernels.lock", "removing a kernel"):
+        store.remove(kernel.tree)
 
 
 def hooks_wanted() -> bool:

@@ -5,6 +5,7 @@ There is no list of exceptions, and none must be added: a test must not cause wa
 """
 
 import re
+from pathlib import Path
 
 COMPLAINTS = (
     r"\bWARNING: ",
@@ -65,6 +66,12 @@ def complaints(lines: list[str]) -> list[int]:
     """The indices of the lines with a warning or an error."""
     return [i for i, line in enumerate(lines)
             if COMPLAINT.search(line) and not DATA.search(line)]
+
+
+def report(lines: list[str], log: Path) -> str:
+    """The first warning or error in the lines of a log, for a message; empty if there is none."""
+    found = complaints(lines)
+    return f"the kernel complains, in {log}:\n{excerpt(lines, found[0])}" if found else ""
 
 
 def excerpt(lines: list[str], at: int, before: int = 3, after: int = 25) -> str:

@@ -46,14 +46,24 @@ def root() -> Path:
     return debian.fetch("libc", "a C library for riscv64", PACKAGES, SUITE, SIZE)
 
 
-def selftests(kernel: Kernel, tools: dict[str, str]) -> dict[str, Path]:
-    """Build SELFTESTS, and return their paths in the guest and on the host."""
+def compiler(tools: dict[str, str], *headers: Path) -> list[str | Path]:
+    """The command that compiles and links a static program, with headers before the library's."""
     libc = root()
     cross = libc / "usr/riscv64-linux-gnu"
     gcc = next((libc / "usr/lib/gcc-cross/riscv64-linux-gnu").iterdir())
-    top = kernel.tree / "tools/testing/selftests"
     clang = llvm.program(tools, "clang")
     builtin = progress.output([clang, "-print-resource-dir"]).strip()
+    folders: tuple[str | Path, ...] = (f"{builtin}/include", *headers, cross / "include")
+    return [clang, "--target=riscv64-linux-gnu", "-march=rv64gc", "-mabi=lp64d", "-O2", "-static",
+            "-fuse-ld=lld", "-nostdinc",
+            *(word for folder in folders for word in ("-isystem", folder)),
+            f"-B{cross}/lib", f"-B{gcc}", f"-L{cross}/lib", f"-L{gcc}"]
+
+
+def selftests(kernel: Kernel, tools: dict[str, str]) -> dict[str, Path]:
+    """Build SELFTESTS, and return their paths in the guest and on the host."""
+    compile_with = compiler(tools, programs.headers(kernel, tools))
+    top = kernel.tree / "tools/testing/selftests"
     out = paths.BUILD / "selftests"
     out.mkdir(parents=True, exist_ok=True)
     found = {}
@@ -61,11 +71,7 @@ def selftests(kernel: Kernel, tools: dict[str, str]) -> dict[str, Path]:
         source = top / test
         program = out / source.stem
         r = subprocess.run(
-            [clang, "--target=riscv64-linux-gnu", "-march=rv64gc", "-mabi=lp64d", "-O2", "-w",
-             "-static", "-fuse-ld=lld", "-nostdinc", "-isystem", f"{builtin}/include",
-             "-isystem", programs.headers(kernel, tools), "-isystem", cross / "include",
-             f"-B{cross}/lib", f"-B{gcc}", f"-L{cross}/lib", f"-L{gcc}", "-D_GNU_SOURCE=",
-             "-I", source.parent, "-I", top, "-I", top / "mm",
+            [*compile_with, "-w", "-D_GNU_SOURCE=", "-I", source.parent, "-I", top, "-I", top / "mm",
              "-I", kernel.tree / "tools/include", "-I", kernel.tree / "tools/include/uapi",
              # The tests use it without including it. Not for HWPROBE, which is assembly.
              *(() if more == HWPROBE else ("-include", "stdint.h")),

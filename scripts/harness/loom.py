@@ -18,8 +18,9 @@ PATCH = "arch/riscv/kernel/patch.c"
 PATCH_HEADER = "arch/riscv/include/asm/text-patching.h"
 # The functions that register a provider, and those that call it.
 PATCH_FUNCTIONS = (
-    "get_patch_provider", "patch_insn_write", "patch_text_nosync", "patch_text_queue_many",
-    "patch_text_queue", "patch_provider_sync", "patch_text_drain", "patch_text_sync", "patch_text_breakpoint",
+    "get_patch_provider", "patch_write", "patch_insn_write", "patch_text_nosync",
+    "patch_text_queue_many", "patch_text_queue", "patch_provider_sync", "patch_text_drain",
+    "patch_text_sync", "patch_text_breakpoint",
     "patch_text_lock", "patch_text_unlock", "riscv_patch_provider_register",
     "riscv_patch_provider_unregister")
 FAULT = "arch/riscv/mm/fault.c"
@@ -67,6 +68,8 @@ const size_t loom_patch_text[] = {
 	offsetof(struct riscv_patch_text, literal),
 	sizeof(struct riscv_patch_text),
 };
+
+const size_t loom_patch_flush[] = { RISCV_PATCH_FLUSH_NONE, RISCV_PATCH_FLUSH_THIS };
 """
 # The beginning of handle_page_fault(), for a fault in user mode.
 FAULT_CALLS = """
@@ -103,7 +106,8 @@ def c_sources(tree: Tree) -> dict[str, str]:
     variables = piece(tree, FAULT, r"^static DEFINE_STATIC_KEY_FALSE\(fault_provider_key\);.*?"
                                    r"^static struct vm_area_struct \*\(\*user_fault\)\([^;]*;")
     return {
-        "patch.c": head + piece(tree, PATCH_HEADER, r"^struct riscv_patch_text \{.*?^\};") +
+        "patch.c": head + piece(tree, PATCH_HEADER, r"^enum riscv_patch_flush \{.*?^\};") +
+        piece(tree, PATCH_HEADER, r"^struct riscv_patch_text \{.*?^\};") +
         piece(tree, PATCH_HEADER, r"^struct riscv_patch_provider \{.*?^\};") +
         PATCH_MORE + some_functions(tree, PATCH, PATCH_FUNCTIONS) + PATCH_CALLS,
         "fault.c": head + piece(tree, FAULT_HEADER, r"^struct riscv_fault_provider \{.*?^\};") +

@@ -67,8 +67,8 @@ def build(kernel: Kernel, tools: dict[str, str], top: Path = paths.TOP, out: Pat
             try:
                 progress.run(f"building the modules ({asked.name})",
                              ["make", "-C", kernel.tree, f"O={kernel.obj}",
-                              *toolchain.make_variables(tools), f"M={tree}", f"MO={out}",
-                              toolchain.jobs(), *extra, "modules"],
+                              *toolchain.make_variables(tools),
+                              f"M={tree}", f"MO={out}", toolchain.jobs(), *extra, "modules"],
                              log, env=toolchain.environment())
             except StepFailed:
                 # make itself removes incomplete files.

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from harness import fdt, paths, progress, store
+from harness import paths, progress, store
+from harness.kernel import Kernel
 from harness.lock import locked
 from harness.progress import StepFailed
 from harness.snapshot import (
@@ -83,17 +84,26 @@ def p550(rvsim: Any, harts: int) -> Any:
                                core=rvsim.presets.p550(), real_time=True)
 
 
-def device_tree(rvsim: Any, config: Any, firmware: Path, initramfs: int) -> bytes:
-    """rvsim's device tree for this machine, with a command line and an initramfs added."""
+def device_tree(rvsim: Any, config: Any, kernel: Kernel, firmware: Path, initramfs: int,
+                tree: Path) -> None:
+    """Write rvsim's device tree for this machine, with a command line and an initramfs added."""
     simulator = rvsim.Simulator(config, kernel=str(firmware), firmware=str(firmware))
     size = int.from_bytes(simulator.read_phys_bytes(TREE + 4, 4), "big")
-    tree = fdt.with_properties(simulator.read_phys_bytes(TREE, size), "chosen", {
-        "bootargs": COMMAND_LINE.encode() + b"\0",
-        "linux,initrd-start": INITRAMFS.to_bytes(8, "big"),
-        "linux,initrd-end": (INITRAMFS + initramfs).to_bytes(8, "big"),
-    })
-    return fdt.with_properties(tree, f"memory@{RAM:x}", {
-        "reg": RAM.to_bytes(8, "big") + (STUB - RAM).to_bytes(8, "big")})
+    tree.write_bytes(simulator.read_phys_bytes(TREE, size))
+    dtc = kernel.obj / "scripts/dtc/dtc"
+    source = tree.with_suffix(".dts")
+    source.write_text(progress.output([dtc, "-I", "dtb", "-O", "dts", tree]) + f"""
+&{{/chosen}} {{
+	bootargs = "{COMMAND_LINE}";
+	linux,initrd-start = /bits/ 64 <{INITRAMFS:#x}>;
+	linux,initrd-end = /bits/ 64 <{INITRAMFS + initramfs:#x}>;
+}};
+
+&{{/memory@{RAM:x}}} {{
+	reg = /bits/ 64 <{RAM:#x} {STUB - RAM:#x}>;
+}};
+""")
+    progress.output([dtc, "-I", "dts", "-O", "dtb", "-o", tree, source])
 
 
 def check(simulator: Any, found: Snapshot) -> None:

@@ -166,9 +166,14 @@ def get() -> Source:
 def newest(package: str, folders: Sequence[str]) -> Source:
     """Some folders of the newest kernel source in a package of Debian's."""
     folder = paths.cache() / "src" / f"{package}.parts"
-    if not store.complete(folder):
+
+    def complete() -> bool:
+        # More folders may be needed than before.
+        return store.complete(folder) and all((folder / name).exists() for name in folders)
+
+    if not complete():
         with locked(paths.cache() / "src.lock", "the kernel source"):
-            if not store.complete(folder):
+            if not complete():
                 with store.room(folder.parent, "a part of the kernel source", FETCHED - TREE):
                     if not from_debian(folder, ((package, NEWEST),),
                                        [f"{package}/{name}" for name in ("Makefile", *folders)]):

@@ -10,9 +10,9 @@ from harness.functions import Function
 from harness.hooked import Tree
 
 FOLDERS = ("include", "rust", "samples/rust", "patches")
-# Tests order as the code they test, except these; generated and host code is none.
+# Tests order as the code they test, except this module; generated and host code is none.
 SKIPPED = ("rust/tests/", "rust/bindings/")
-LITMUS = "rust/tests/litmus/"
+LITMUS = "rust/tests/litmus/rust_litmus"
 # The prefix of paths in the kernel.
 LINUX = "linux/"
 

@@ -2,13 +2,27 @@
 """Boots a guest of the test suite, and collects its results."""
 
 import re
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness import guest, initramfs, kernlog, ktap, matrix, modules, pagetables, paths
+from harness import (
+    guest,
+    initramfs,
+    kernlog,
+    ktap,
+    matrix,
+    modules,
+    opensbi,
+    pagetables,
+    paths,
+    programs,
+)
+from harness.flavours import FLAVOURS
 from harness.guest import Boot, Limits, Machine
 from harness.kernel import Kernel
-from harness.progress import Step, tail
+from harness.progress import Step, StepFailed, tail
 from harness.results import Result, Results
 
 SCRIPT = paths.SCRIPTS / "guest/test.sh"
@@ -22,6 +36,13 @@ def module_parameters(tools: dict[str, str], machine: Machine, built: dict[str, 
     return {f"PARAMS_{name}": " ".join(f"{k}={v}" for k, v in wanted.items()
                                        if k in modules.parameters(built[name]))
             for name in names}
+
+
+def needs_shell(kernel: Kernel) -> None:
+    """Fail if no shell runs in a guest with this kernel."""
+    if not FLAVOURS[kernel.flavour].compressed:
+        raise StepFailed(f"Guests with the {kernel.flavour} kernel have no shell, since Debian's "
+                         "consist of compressed instructions. Only \"make test-full\" boots it.")
 
 
 def boot(kernel: Kernel, tools: dict[str, str], built: dict[str, Path], name: str,
@@ -40,10 +61,34 @@ def boot(kernel: Kernel, tools: dict[str, str], built: dict[str, Path], name: st
     given.update(settings or {})
     image = paths.BUILD / "initramfs" / f"{name}.cpio.gz"
     image.parent.mkdir(parents=True, exist_ok=True)
-    initramfs.build(image, script, [built[m] for m in (*load, *kunit, *samples)], given, files)
+    init = None
+    if not FLAVOURS[kernel.flavour].compressed:
+        if script != SCRIPT:
+            needs_shell(kernel)
+        init = programs.init(kernel, tools)
+        files = programs.build(kernel, tools)
+        tools = {**tools, "OPENSBI": str(opensbi.without_c(tools) / "fw_dynamic.bin")}
+    initramfs.build(image, script, [built[m] for m in (*load, *kunit, *samples)], given, files,
+                    init=init)
     args = guest.command(kernel, tools, image, machine)
     return guest.boot(args, paths.LOGS / f"guest-{name}.log", limits, step, machine.smp,
                       stays=machine.spike)
+
+
+def guarded(name: str, function: Callable[[], Results]) -> Results:
+    """Run a part of the suite, and print its failures. Any exception is a failure of this part only."""
+    try:
+        results = function()
+    except StepFailed as e:
+        results = Results()
+        results.add(name, False, str(e))
+    except Exception as e:  # noqa: BLE001 any exception is a failed row
+        traceback.print_exc()
+        results = Results()
+        results.add(name, False, repr(e))
+    for r in results.failures():
+        print(f"  FAILED {name}: {r.name}{f': {r.detail}' if r.detail else ''}", flush=True)
+    return results
 
 
 def checks_pages(machine: Machine) -> bool:
@@ -70,9 +115,8 @@ def ending(boot: Boot) -> Results:
         results.add(name, False, f"{boot.ended}; the end of {boot.log}:\n{tail(boot.log)}")
     else:
         results.add("guest", True)
-    found = kernlog.complaints(boot.lines)
-    detail = kernlog.excerpt(boot.lines, found[0]) if found else ""
-    results.add("kernel log", not found, f"the kernel complains, in {boot.log}:\n{detail}")
+    complaints = kernlog.report(boot.lines, boot.log)
+    results.add("kernel log", not complaints, complaints)
     return results
 
 

@@ -38,7 +38,8 @@ def run(top: Path = paths.TOP) -> Results:
     scripts = top / "scripts"
     r = subprocess.run([sys.executable, "-B", "-m", "unittest", "discover", "-v", "-b",
                         "-s", scripts / "tests", "-t", scripts], stdin=subprocess.DEVNULL,
-                       capture_output=True, text=True, check=False)
+                       capture_output=True, text=True, check=False,
+                       env=toolchain.environment())
     for name, ended in LINE.findall(r.stderr):
         if ended.startswith("skipped"):
             results.all.append(Result(f"unit.{name}", "skip", ended))

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Writes the kernel series for sending to maintainers, and applies it to kernels.
 
-There are two series: the fixes of bugs that mainline has, and the hooks, which need some of
-the fixes. The patches with "Fixes:" at the start of patches/ are in the kernels that are built
-here; those in patches/fixes/ are not, since the hooks change the same lines.
+There are three series: the fixes of bugs that mainline has, the hooks, which need some of the
+fixes, and an RFC of Rust abstractions. The patches with "Fixes:" at the start of patches/ are in
+the kernels that are built here; those in patches/fixes/ are not: the hooks change the same lines,
+or do not need them. Nor are those in patches/rfc/.
 """
 
 import email
@@ -22,6 +23,7 @@ from harness import hooked, paths, source
 from harness.progress import StepFailed
 
 FIXES = paths.PATCHES / "fixes"
+RFC = paths.PATCHES / "rfc"
 # The sender of the cover letters.
 NAME, ADDRESS = "Rust RISC-V Contributors", "rust-riscv@example.org"
 COVER = "cover-letter.txt"
@@ -29,6 +31,8 @@ FORMAT = ("--zero-commit", "--no-signature", "--abbrev=12", "--numbered")
 # There is no git history with the commits in "Fixes:".
 IGNORED = "FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID"
 WIDTH = 74
+# The oldest kernel that a patch is for, if it says so.
+SINCE = re.compile(r"^Cc: .*stable@vger\.kernel\.org>? # (\d+)\.(\d+)\+$", re.MULTILINE)
 EXPORT = re.compile(r"^\+EXPORT_SYMBOL(_GPL|_FOR_MODULES|)\((\w+)", re.MULTILINE)
 
 
@@ -42,6 +46,14 @@ def subject(patch: Path) -> str:
 
 def is_fix(patch: Path) -> bool:
     return bool(re.search(r"^Fixes: ", patch.read_text(), re.MULTILINE))
+
+
+def is_for(patch: Path, version: str) -> bool:
+    """Whether a patch is for a kernel of this version, from its "Cc: stable"."""
+    found = SINCE.search(patch.read_text())
+    if not found:
+        return True
+    return (int(found[1]), int(found[2])) <= tuple(int(n) for n in version.split(".")[:2])
 
 
 def split(patches: Sequence[Path]) -> tuple[list[Path], list[Path]]:
@@ -127,7 +139,8 @@ class Letter:
     """The text of a cover letter, from the file cover-letter.txt.
 
     It begins with "Subject:", "Change-Id:" and, for recipients that get_maintainer.pl does not
-    list, "Cc:". "@NAME@" is replaced by a computed text. The changelog follows "---".
+    list, "Cc:"; for an RFC, with "Prefix: RFC". "@NAME@" is replaced by a computed text. The
+    changelog follows "---".
     """
 
     subject: str
@@ -135,6 +148,7 @@ class Letter:
     copy: str
     body: str
     changelog: str
+    prefix: str = ""
 
     @property
     def version(self) -> int:
@@ -148,7 +162,8 @@ def letter(text: str, texts: dict[str, str]) -> Letter:
     if not changelog:
         raise StepFailed("A cover letter has no changelog.")
     body = re.sub(r"@([A-Z]+)@", lambda m: texts[m.group(1)].strip("\n"), body)
-    return Letter(fields["Subject"], fields["Change-Id"], fields.get("Cc", ""), body.strip(), changelog.strip())
+    return Letter(fields["Subject"], fields["Change-Id"], fields.get("Cc", ""), body.strip(),
+                  changelog.strip(), fields.get("Prefix", ""))
 
 
 def measured(readme: str) -> str:
@@ -207,8 +222,9 @@ def write(repo: Repository, out: Path, first: str, cover: Letter, said: str,
     to, cc = recipients(said)
     cc += [cover.copy] if cover.copy else []
     version = [f"-v{cover.version}"] if cover.version > 1 else []
+    prefix = [f"--subject-prefix=PATCH {cover.prefix}"] if cover.prefix else []
     shutil.rmtree(out, ignore_errors=True)
-    repo.git("format-patch", *FORMAT, *version, "--cover-letter",
+    repo.git("format-patch", *FORMAT, *version, *prefix, "--cover-letter",
              *(f"--to={who}" for who in to), *(f"--cc={who}" for who in cc),
              "-o", out.resolve(), f"{first}..HEAD")
     patches = sorted(out.glob("*.patch"))

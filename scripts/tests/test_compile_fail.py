@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/compile_fail.py, with a shell script as the compiler."""
 
 import tempfile
 import unittest
@@ -6,7 +7,7 @@ from pathlib import Path
 
 from harness import compile_fail, paths
 
-# A compiler that refuses what the source says, with and without --cfg misuse.
+# A compiler that prints the errors in the source, with and without --cfg misuse.
 RUSTC = """#!/bin/sh
 for word in "$@"; do source=$word; done
 case "$*" in
@@ -23,9 +24,7 @@ GOOD = "// expect: E0382: use of moved\nmisuse: error[E0382]: use of moved value
 
 class Files(unittest.TestCase):
     def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.top = Path(folder.name)
+        self.top = Path(self.enterContext(tempfile.TemporaryDirectory()))
         (self.top / compile_fail.FOLDER).mkdir(parents=True)
         self.rustc = self.top / "rustc"
         self.rustc.write_text(RUSTC)
@@ -48,7 +47,7 @@ class Files(unittest.TestCase):
                 text = header + "\n" + GOOD.split("\n", 1)[1]
                 self.assertEqual(self.run_files(x=text), {"compile_fail.x": "fail"})
 
-    def test_it_compiles(self) -> None:
+    def test_compiling_misuse_fails(self) -> None:
         self.assertEqual(self.run_files(x=GOOD.split("\n")[0] + "\n")["compile_fail.x"], "fail")
 
     def test_another_error(self) -> None:
@@ -61,16 +60,16 @@ class Files(unittest.TestCase):
         found = self.run_files(x=GOOD + "misuse: error: something else\n")
         self.assertEqual(found["compile_fail.x"], "fail")
 
-    def test_the_right_use_does_not_compile(self) -> None:
+    def test_right_use_that_does_not_compile_fails(self) -> None:
         found = self.run_files(x=GOOD + "right: error: something else\n")
         self.assertEqual(found["compile_fail.x_right_use"], "fail")
 
-    def test_what_needs_a_kernel_is_not_for_the_host(self) -> None:
+    def test_files_for_a_kernel_are_not_run_on_the_host(self) -> None:
         found = self.run_files(x=GOOD, y="// needs: kernel\n" + GOOD)
         self.assertNotIn("compile_fail.y", found)
         self.assertEqual(self.run_files(y="// need: kernel\n" + GOOD)["compile_fail.y"], "pass")
 
-    def test_what_needs_our_cfg_is_skipped_without_it(self) -> None:
+    def test_files_for_a_cfg_are_skipped_without_it(self) -> None:
         for name, cfg in (("y", "one"), ("z", "two")):
             text = f"// needs: kernel with {cfg}\n{GOOD}"
             (self.top / compile_fail.FOLDER / f"{name}.rs").write_text(text)
@@ -79,7 +78,7 @@ class Files(unittest.TestCase):
                          {"compile_fail.y": "pass", "compile_fail.y_right_use": "pass",
                           "compile_fail.z": "skip"})
 
-    def test_nothing_fails(self) -> None:
+    def test_no_files_fail(self) -> None:
         self.assertEqual(self.run_files(), {"compile_fail": "fail"})
 
 

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of "make cycles": figures, profile, and taking a machine over from QEMU."""
 
 import io
 import json
 import socket
-import struct
 import tempfile
 import types
 import unittest
 from pathlib import Path
 
 import cycles as script
-from harness import cycles, fdt, gdb, initramfs, paths, snapshot
+from harness import cycles, gdb, initramfs, paths, snapshot
 from harness.cycles import Figure, Region, Symbols
 from harness.progress import Step
 
@@ -133,37 +133,6 @@ class Names(unittest.TestCase):
                          ["(user)", "(OpenSBI)", "(elsewhere)"])
 
 
-def tree(node: bytes, *props: tuple[int, bytes]) -> bytes:
-    def word(value: int) -> bytes:
-        return struct.pack(">I", value)
-
-    strings = b"bootargs\0stdout-path\0"
-    out = word(1) + b"\0\0\0\0" + word(1) + fdt.padded(node + b"\0")
-    for name, value in props:
-        out += word(3) + word(len(value)) + word(name) + fdt.padded(value)
-    out += word(2) + word(2) + word(9)
-    head = fdt.HEADER.pack(fdt.MAGIC, 40 + 16 + len(out) + len(strings), 56, 56 + len(out), 40,
-                           17, 16, 0, len(strings), len(out))
-    return head + b"\0" * 16 + out + strings
-
-
-class DeviceTree(unittest.TestCase):
-    def test_property_is_replaced_and_others_stay(self) -> None:
-        changed = fdt.with_properties(tree(b"chosen", (0, b"old\0"), (9, b"uart\0")), "chosen",
-                                      {"bootargs": b"new one\0"})
-        self.assertEqual(changed, tree(b"chosen", (0, b"new one\0"), (9, b"uart\0")))
-
-    def test_new_name(self) -> None:
-        changed = fdt.with_properties(tree(b"chosen"), "chosen", {"path": b"1"})
-        self.assertTrue(changed.endswith(b"bootargs\0stdout-path\0path\0"))
-
-    def test_no_such_node(self) -> None:
-        with self.assertRaises(ValueError):
-            fdt.with_properties(tree(b"cpus"), "chosen", {})
-        with self.assertRaises(ValueError):
-            fdt.with_properties(b"\0" * 64, "chosen", {})
-
-
 class Protocol(unittest.TestCase):
     def test_packet(self) -> None:
         self.assertEqual(gdb.packet("OK"), b"$OK#9a")
@@ -270,7 +239,7 @@ class Taking(unittest.TestCase):
 
 
 class Writing(unittest.TestCase):
-    def test_what_rvsim_boots(self) -> None:
+    def test_files_that_rvsim_boots(self) -> None:
         with tempfile.TemporaryDirectory() as name:
             memory = Path(name) / "memory"
             with memory.open("wb") as file:
@@ -364,7 +333,7 @@ class Measuring(unittest.TestCase):
         measured, problems, machine = self.measure(9)
         self.assertEqual(problems, [])
         self.assertEqual(measured.cycles, 9_999)
-        # As sampled: idle begins at a sample, and ends at one that is seldom.
+        # Idle time begins at a sample, and ends at one of those that are rarer while idle.
         self.assertLess(abs(measured.idle - 8000), script.EVERY + script.IDLE_EVERY)
         self.assertEqual(sum(spent for spent, _ in measured.profile.values()),
                          measured.cycles - measured.idle)

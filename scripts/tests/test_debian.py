@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is fetched from Debian's archive: which package of which suite is taken."""
+"""Tests of harness/debian.py: which package of which suite is fetched."""
 
 import os
 import tempfile
@@ -13,18 +13,15 @@ from harness.progress import StepFailed
 
 class Program(unittest.TestCase):
     def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.cache = Path(folder.name)
+        self.cache = Path(self.enterContext(tempfile.TemporaryDirectory()))
         self.asked: list[str] = []
         for patch in (mock.patch("harness.paths.cache", lambda: self.cache),
                       mock.patch.dict(os.environ, clear=False)):
-            patch.start()
-            self.addCleanup(patch.stop)
+            self.enterContext(patch)
         os.environ.pop("GUEST_BASH", None)
 
     def fetch(self, *, fails: tuple[str, ...]) -> mock.Mock:
-        """Stands in for fetch-deb.sh, which fails for these suites."""
+        """A replacement for progress.run() with fetch-deb.sh, which fails for these suites."""
         def run(_what: str, command: list[Path | str], _log: Path, _hint: str = "") -> None:
             _, suite, _, package, folder = map(str, command)
             self.asked.append(suite)
@@ -46,7 +43,7 @@ class Program(unittest.TestCase):
             debian.guest_bash()
         self.assertEqual(self.asked, ["trixie"])
 
-    def test_no_suite_says_what_to_set(self) -> None:
+    def test_failure_of_all_suites_names_the_variable_to_set(self) -> None:
         with mock.patch("harness.progress.run", self.fetch(fails=debian.SUITES)), \
                 self.assertRaisesRegex(StepFailed, "Set GUEST_BASH= to a static"):
             debian.guest_bash()

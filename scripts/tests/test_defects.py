@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of defects.py, and of the defects in rust/tests/defects/."""
 
+import re
 import subprocess
 import tempfile
 import unittest
@@ -9,6 +11,7 @@ from unittest import mock
 import defects
 from harness import paths, suite
 from harness.guest import Boot
+from harness.progress import StepFailed
 
 SUBTEST = "[    5.000000][    T1]     # Subtest: rust_riscv_engine"
 
@@ -18,10 +21,25 @@ def defect(expect: str) -> defects.Defect:
 
 
 def found(expect: str, outcome: str, lines: list[str]) -> bool:
-    """Whether a guest that ends so counts as having found the defect."""
+    """Whether a guest with this outcome and console counts as having found the defect."""
     boot = Boot(outcome=outcome, lines=lines)
     names = [r.name for r in suite.ending(boot).failures()]
     return defects.seen(defect(expect), names + defects.died_in(defect(expect), boot))
+
+
+def tests() -> set[str]:
+    """SUITE.TEST, as in the headers of defects, of each test whose name is in a source."""
+    found = set()
+    for source in (paths.TOP / "rust/tests").rglob("*.rs"):
+        text, folder = source.read_text(), source.parent.name
+        suites = re.search(r"kunit_tests\((\w+)\)", text)
+        before = (f"{suites[1]}." if suites else f"host.{source.stem}_tests::" if folder == "host"
+                  else f"models.loom: {source.stem}::")
+        found |= {before + name for name in
+                  re.findall(r"#\[test\]\n(?:\s*#\[.*\]\n)*\s*fn (\w+)", text)}
+        if folder == "compile_fail":
+            found |= {f"compile_fail.{source.stem}", f"host.compile_fail.{source.stem}"}
+    return found
 
 
 class Patches(unittest.TestCase):
@@ -34,11 +52,33 @@ class Patches(unittest.TestCase):
                                    stdin=text, capture_output=True, text=True, check=False)
                 self.assertEqual(r.returncode, 0, r.stdout)
 
+    def test_each_expects_a_test_that_exists(self) -> None:
+        exist, checked = tests(), 0
+        for defect in map(defects.read, defects.patches()):
+            name = f"{defect.suite}.{defect.expect}"
+            with self.subTest(defect.name):
+                self.assertTrue(defect.expect)
+                # The other names are not those of functions or files.
+                if re.match(r"(rust_riscv_(?!examples)\w+\.|host\.|compile_fail\.|models\.loom: )"
+                            r"(?!guest$|kernel log$|insmod )", name):
+                    checked += 1
+                    self.assertTrue(name in exist, f"there is no test {name}")
+        self.assertGreater(checked, 150)
 
-    def test_each_has_a_header(self) -> None:
-        for patch in defects.patches():
-            with self.subTest(defects.name_of(patch)):
-                self.assertTrue(defects.read(patch).expect)
+    def test_defect_in_a_hook_needs_hooks(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            patch = Path(folder) / "some.patch"
+            for suite_name, boot, good in (("rust_riscv_engine", "smp=2", False),
+                                           ("rust_riscv_engine", "hooked=1", True),
+                                           ("models", "smp=2", True)):
+                patch.write_text(f"# suite: {suite_name}\n# expect: a_test\n# boot: {boot}\n"
+                                 "--- a/patches/0001-a.patch\n+++ b/patches/0001-a.patch\n")
+                with self.subTest(suite=suite_name, boot=boot):
+                    if good:
+                        self.assertTrue(defects.read(patch).in_kernel)
+                        continue
+                    with self.assertRaisesRegex(StepFailed, "no hooked=1"):
+                        defects.read(patch)
 
     def test_names_differ(self) -> None:
         slugs = [defects.read(p).slug for p in defects.patches()]
@@ -47,11 +87,8 @@ class Patches(unittest.TestCase):
 
 class Names(unittest.TestCase):
     def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        patched = mock.patch.object(defects, "FOLDER", Path(folder.name))
-        patched.start()
-        self.addCleanup(patched.stop)
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.enterContext(mock.patch.object(defects, "FOLDER", folder))
         for name in ("tearing/word-store-split", "engine/word-dropped", "engine/other", "flat"):
             path = defects.FOLDER / f"{name}.patch"
             path.parent.mkdir(exist_ok=True)

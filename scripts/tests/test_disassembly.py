@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of disassembly.py."""
 
 import unittest
 
@@ -21,7 +22,7 @@ class Satp(unittest.TestCase):
         results = disassembly.check_satp({"riscv::text::look_up": list(tokens)})
         return [r.name for r in results.failures()]
 
-    def test_what_is_read_from_code(self) -> None:
+    def test_walks_with_interrupts_off(self) -> None:
         code = disassembly.functions(CODE)
         self.assertEqual(code, {"riscv::text::look_up": [SAVE, "csrr satp", "ld", RESTORE]})
         self.assertEqual(disassembly.check_satp(code).failures(), [])
@@ -38,5 +39,5 @@ class Satp(unittest.TestCase):
     def test_an_early_exit(self) -> None:
         self.assertEqual(self.failures(SAVE, "csrr satp", RESTORE, "ld", "sd", RESTORE, "sd"), [])
 
-    def test_nothing_reads_it(self) -> None:
+    def test_no_function_reads_satp(self) -> None:
         self.assertEqual(self.failures("ld"), ["page tables: satp is read"])

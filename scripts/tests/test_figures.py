@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/figures.py, and of the guest's scripts that print figures."""
 
 import os
 import re
@@ -86,7 +87,7 @@ class Required(unittest.TestCase):
                          [str(matrix.BARRIER_PAIRS)])
 
 
-# What the guest's scripts are given here instead of a kernel.
+# Replacements for the guest's functions and programs.
 FUNCTIONS = """
 say() { echo "[    3.141593] guest: $*"; }
 load() { :; }
@@ -118,14 +119,14 @@ class Scripts(unittest.TestCase):
     def benches(self) -> list[matrix.Bench]:
         return [b for b in matrix.BENCH if b.name in ("faults", "faults-counted")]
 
-    def test_they_give_what_is_required(self) -> None:
+    def test_scripts_print_the_required_figures(self) -> None:
         for bench in self.benches():
             with self.subTest(bench.label):
                 status, found = self.run_script(bench)
                 self.assertEqual(status, 0)
                 self.assertEqual(figures.missing(found, matrix.figures_of(bench)), [])
 
-    def test_a_program_that_fails_ends_them(self) -> None:
+    def test_failing_program_ends_the_script(self) -> None:
         for bench in self.benches():
             for fails in ("bad", "minor"):
                 with self.subTest(bench.label, fails=fails):

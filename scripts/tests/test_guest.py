@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/guest.py, with shells instead of QEMU."""
 
 import tempfile
 import unittest
@@ -14,7 +15,7 @@ DOWN = "echo '[    3.150000] reboot: Power down'"
 
 
 class Ending(unittest.TestCase):
-    """Shells in the place of QEMU, which write what a guest's console has."""
+    """Shells instead of QEMU, which print the console output of a guest."""
 
     def boot(self, script: str, stays: bool = False, **limits: float) -> Boot:
         with tempfile.TemporaryDirectory() as folder:
@@ -68,7 +69,7 @@ class Ending(unittest.TestCase):
 
 
 class Named(unittest.TestCase):
-    """A defect is found where the guest dies, not where it hangs for whatever reason."""
+    """A defect is found if the guest dies, not if it hangs, which can have other reasons."""
 
     STARTED = "[    1.0][    T1] guest: ok insmod.rust_riscv"
 
@@ -76,7 +77,7 @@ class Named(unittest.TestCase):
         boot = Boot(outcome=outcome, lines=list(lines or (self.STARTED,)))
         return [r.name for r in suite.ending(boot).failures()]
 
-    def test_that_never_started(self) -> None:
+    def test_not_started(self) -> None:
         self.assertEqual(self.failures("died", "qemu: cannot set up guest memory"),
                          ["guest started"])
 
@@ -94,6 +95,6 @@ class Said(unittest.TestCase):
     def test_sent(self) -> None:
         self.assertEqual(guest.sent(list(self.LINES), "pages"), ["one", ""])
 
-    def test_what_is_not_whole_is_none(self) -> None:
+    def test_incomplete_file_is_none(self) -> None:
         self.assertIsNone(guest.sent(list(self.LINES), "cut"))
         self.assertIsNone(guest.sent(list(self.LINES), "stats"))

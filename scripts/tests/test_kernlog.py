@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/kernlog.py."""
 
 import unittest
 
 from harness import kernlog
 
-# The kernel's words, from its sources, as they are on a console.
+# Messages of the kernel, from its sources, as they are on a console.
 TROUBLE = (
     "WARNING: CPU: 1 PID: 77 at kernel/trace/ftrace.c:2300 ftrace_bug+0x1c/0x2a8",
     "WARNING: kernel/smp.c:815 at smp_call_function_many_cond+0x1c/0x2a8, CPU#1: sh/77",
@@ -66,7 +67,7 @@ TROUBLE = (
     "1 messages dropped",
 )
 
-# What a guest that is well says, from the logs of such.
+# Lines of logs of guests without errors.
 WELL = (
     "riscv: Checked W+X mappings: passed, no W+X pages found",
     "smp: Brought up 1 node, 4 CPUs",
@@ -78,7 +79,7 @@ WELL = (
     "kprobes: kprobe jump-optimization is enabled.",
     "ftrace: allocating 34 entries in 1 pages",
     "CPU1: off",
-    # On its way: a slow host.
+    # On a slow host, not an error.
     "HART1 isn't stopped; status 0",
     "CPU1 may not have stopped",
     "CPU1: failed to start",
@@ -96,15 +97,15 @@ class Complaints(unittest.TestCase):
                 with self.subTest(stamp + text):
                     self.assertEqual(kernlog.complaints(["", stamp + text]), [1])
 
-    def test_a_guest_that_is_well(self) -> None:
+    def test_clean_log(self) -> None:
         for text in WELL:
             with self.subTest(text):
                 self.assertEqual(kernlog.complaints([f"[    3.141593][    T1] {text}"]), [])
 
-    def test_files_are_data(self) -> None:
+    def test_files_that_the_guest_sends_are_ignored(self) -> None:
         line = "[    3.141593][    T1] guest-c-7: WARNING: CPU: 1 PID: 77 at f"
         self.assertEqual(kernlog.complaints([line]), [])
-        # Nobody else's words are.
+        # Other lines of the guest are checked.
         self.assertEqual(kernlog.complaints(["[    3.1] guest: WARNING: f"]), [0])
 
     def test_excerpt(self) -> None:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/ktap.py."""
 
 import unittest
 from enum import Enum
@@ -34,7 +35,7 @@ def lines(*text: str, end: bool = True) -> list[str]:
 
 
 class Parse(unittest.TestCase):
-    """What we make of what the kernel's parser, of which this is a stub, has found."""
+    """The results that are made of what the kernel's parser, here a stub, returns."""
 
     def parse(self, found: SimpleNamespace, *text: str, end: bool = True) -> dict[str, str]:
         kunit = mock.Mock(TestStatus=Status)
@@ -62,7 +63,7 @@ class Parse(unittest.TestCase):
         self.assertNotIn("some", self.parse(found))
         self.assertEqual(self.parse(found, end=False)["some"], "fail")
 
-    def test_an_assertion_that_kunit_was_not_told_of(self) -> None:
+    def test_assertion_on_another_thread(self) -> None:
         found = tree(suite("s", leaf("good", Status.SUCCESS)))
         names = self.parse(found, "    # good: ASSERTION FAILED at rust/tests/kunit/engine/engine.rs:33",
                            "rust_kernel: Failure not reported to KUnit since this is a non-KUnit")

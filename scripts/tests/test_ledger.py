@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/ledger.py."""
 
 import unittest
 from unittest import mock
@@ -14,7 +15,7 @@ NAMES = ("kernel-fence.i", "firmware-fence.i", "kernel-sfence.vma", "firmware-sf
 
 
 def counted(**numbers: int) -> Counts:
-    """What the plugin counts: the names in numbers with "_" for "-" and "."."""
+    """A line of the plugin. In the names of numbers "_" stands for "-" and "."."""
     found = dict.fromkeys(NAMES, 0)
     for name, number in numbers.items():
         found[next(n for n in NAMES if n.replace("-", "_").replace(".", "_") == name)] = number
@@ -31,7 +32,7 @@ BY_SBI = {"flush_icache_all": 1, "sbi_remote_fence_i": 1, "kernel_fence_i": 1,
 BY_IPI = {"flush_icache_all": 1, "smp_call_function_many_cond": 1, "kernel_fence_i": 5,
           "ipi_remote_fence_i": 4}
 
-# What each operation of known cost is counted as, on 4 harts with SBI IPIs.
+# The costs of each operation of known cost, on 4 harts with SBI IPIs.
 KNOWN: dict[str, Counts] = {
     "known-nothing": {},
     "known-flush": BY_SBI,
@@ -43,7 +44,7 @@ KNOWN: dict[str, Counts] = {
 
 
 def operation(name: str, numbers: Counts, ipi: str = "sbi") -> Operation:
-    counts = ledger.columns(counted(**numbers), 4, ipi)
+    counts = ledger.columns(counted(**numbers), "c", 4, ipi)
     return Operation(name, 4, ipi, {"c": [counts], "rust": [counts]})
 
 
@@ -55,27 +56,30 @@ class Columns(unittest.TestCase):
     def test_flush_by_sbi_and_by_ipi(self) -> None:
         for ipi, numbers in (("sbi", BY_SBI), ("imsic", BY_IPI)):
             with self.subTest(ipi):
-                columns = ledger.columns(counted(**numbers), 4, ipi)
+                columns = ledger.columns(counted(**numbers), "c", 4, ipi)
                 self.assertEqual((columns["flushes"], columns["calls"], columns["interrupted"]),
                                  (1, 0, 3))
 
     def test_flush_on_one_hart_calls_nobody(self) -> None:
-        columns = ledger.columns(counted(flush_icache_all=1, kernel_fence_i=1), 1, "imsic")
+        columns = ledger.columns(counted(flush_icache_all=1, kernel_fence_i=1), "c", 1,
+                                 "imsic")
         self.assertEqual((columns["flushes"], columns["calls"], columns["interrupted"]), (1, 0, 0))
 
     def test_tlb_flush_by_ipi(self) -> None:
         columns = ledger.columns(counted(smp_call_function_many_cond=1,
-                                         __ipi_flush_tlb_range_asid=4), 4, "imsic")
+                                         __ipi_flush_tlb_range_asid=4), "c", 4, "imsic")
         self.assertEqual((columns["tlb-flushes"], columns["calls"], columns["interrupted"]),
                          (1, 0, 3))
 
     def test_fills_apart(self) -> None:
-        columns = ledger.columns(counted(flush_icache_all=3, patch_text_set_nosync=2), 4, "sbi")
-        self.assertEqual((columns["flushes"], columns["fills"]), (1, 2))
+        for side, harts, flushes in (("c", 4, 1), ("rust", 4, 1), ("c", 1, 1), ("rust", 1, 3)):
+            columns = ledger.columns(counted(flush_icache_all=3, patch_text_set_nosync=2), side,
+                                     harts, "sbi")
+            self.assertEqual((columns["flushes"], columns["fills"]), (flushes, 2))
 
     def test_call_on_one_hart_is_none(self) -> None:
         numbers = counted(smp_call_function_many_cond=1, kernel_fence_i=1)
-        counts = ledger.columns(numbers, 1, "sbi")
+        counts = ledger.columns(numbers, "c", 1, "sbi")
         self.assertEqual((counts["calls"], counts["interrupted"]), (0, 0))
         found = Operation("known-call", 1, "sbi", {"c": [counts], "rust": [counts]})
         self.assertEqual(ledger.known(found), (True, ""))
@@ -98,7 +102,7 @@ class Operations(unittest.TestCase):
         self.assertEqual(found.lines(), ["ledger: a.stops harts=4 ipi=sbi c=4 rust=0",
                                          "ledger: a.interrupted harts=4 ipi=sbi c=12 rust=0"])
 
-    def test_one_that_was_not_counted(self) -> None:
+    def test_operation_not_counted(self) -> None:
         with self.assertRaisesRegex(StepFailed, "4 operations, and 3 were counted"):
             ledger.operations(list(self.SAID), [line()] * 3, 4, "sbi")
 
@@ -145,22 +149,49 @@ class Bounds(unittest.TestCase):
             bound = Bound("ftrace-enable", "interrupted", 0, per_hart)
             self.assertEqual(self.failures(*all_known(), found, bound=bound), failures)
 
-    def test_nothing_counted(self) -> None:
+    def test_one_too_few(self) -> None:
+        found = operation("keys-enable", BY_SBI)
+        for minimum, failures in ((1, []), (2, ["ledger.keys-enable.flushes"])):
+            bound = Bound("keys-enable", "flushes", 2, minimum=minimum)
+            tracer = operation("ftrace-enable", BY_SBI)
+            self.assertEqual(self.failures(*all_known(), tracer, found, bound=bound), failures)
+
+    def test_bound_of_c(self) -> None:
+        found = operation("ftrace-enable", BY_SBI)
+        found.sides["c"] = [{**found.least("c"), "flushes": 3}]
+        for side, failures in (("rust", []), ("c", ["ledger.ftrace-enable.flushes.c"])):
+            bound = Bound("ftrace-enable", "flushes", 1, minimum=1, side=side)
+            self.assertEqual(self.failures(*all_known(), found, bound=bound), failures)
+
+    def test_no_minimum_on_one_hart(self) -> None:
+        bound = Bound("keys-enable", "flushes", 5, minimum=5)
+        self.assertEqual((bound.least(1), bound.least(2)), (0, 5))
+
+    def test_flushes_for_other_harts_have_a_minimum(self) -> None:
+        exact = {bound.operation for bound in matrix.LEDGER_BOUNDS
+                 if bound.column == "flushes" and bound.side == "rust" and
+                 bound.least(2) == bound.most(2) > 0}
+        self.assertEqual(exact, {"key-enable", "key-disable", "keys-enable", "keys-disable",
+                                 "module-load", "module-load-traced", "provider-load",
+                                 *(f"bpf-{what}-{times}" for what in ("attach", "detach")
+                                   for times in (1, 100))})
+
+    def test_no_operations(self) -> None:
         self.assertEqual(len(self.failures()), len(KNOWN) + 2)
 
-    def test_c_that_flushes_too_little(self) -> None:
+    def test_too_few_flushes_by_c(self) -> None:
         found = operation("ftrace-enable", BY_SBI)
         self.assertEqual(self.failures(*all_known(), found, functions=2),
                          ["ledger.C flushes for each function"])
 
     def test_each_bound_is_of_a_column(self) -> None:
-        columns = ledger.columns(counted(), 1, "sbi")
+        columns = ledger.columns(counted(), "c", 1, "sbi")
         for bound in matrix.LEDGER_BOUNDS:
             self.assertIn(bound.column, columns)
 
 
 class Read(unittest.TestCase):
-    def test_what_the_guest_says_is_wrong(self) -> None:
+    def test_invalid_output_of_the_guest(self) -> None:
         boot = Boot(outcome="exit", status=0,
                     lines=["[    1.000000][    T1] guest: not ok c ftrace-enable: EBUSY"])
         row = matrix.LEDGER[0]

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of litmus.py."""
 
 import re
 import tempfile
@@ -49,9 +50,7 @@ exists (true)
 
 class Folder(unittest.TestCase):
     def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
 
     def file(self, name: str, text: str) -> Path:
         path = self.folder / name
@@ -96,7 +95,7 @@ class Weakening(Folder):
             ("amoswap.w", "amoswap.w.aqrl -> amoswap.w.aq"),
             ("amoswap.w", "amoswap.w.aqrl -> amoswap.w.rl")])
 
-    def test_what_is_weakened_must_show(self) -> None:
+    def test_each_weakening_must_be_found(self) -> None:
         test = litmus.Test(self.file("some.litmus", C.format(fixed="none")))
         for says, expected in (("Sometimes", "pass"), ("Never", "fail")):
             run = mock.Mock(return_value=herd.Verdict(says))
@@ -116,7 +115,7 @@ class Orderings(Folder):
         text = "x.store(\n    1,\n    Release,\n);\ny.load(\n    ordering::Acquire\n);\n"
         self.assertEqual(self.orderings("a.rs", text), [(2, "Release"), (5, "ordering::Acquire")])
 
-    def test_use_and_comments_are_none(self) -> None:
+    def test_uses_and_comments_are_no_orderings(self) -> None:
         text = "use kernel::sync::atomic::{\n    Acquire,\n    Release, //\n};\n// x(Acquire)\n"
         self.assertEqual(self.orderings("a.rs", text), [])
 
@@ -127,6 +126,12 @@ class Orderings(Folder):
     def test_lines_that_a_patch_adds(self) -> None:
         text = "@@ -1,2 +1,3 @@\n smp_mb();\n+smp_rmb(); smp_wmb();\n-smp_mb();\n"
         self.assertEqual(self.orderings("a.patch", text), [(2, "smp_rmb"), (2, "smp_wmb")])
+
+    def test_comments_that_a_hunk_cuts(self) -> None:
+        text = ("@@ -1,1 +1,2 @@\n+ * after smp_mb() of\n  */\n"
+                "@@ -8,1 +9,2 @@\n+\t/* The first line.\n"
+                "@@ -20,1 +22,2 @@\n+\tsmp_rmb();\n")
+        self.assertEqual(self.orderings("a.patch", text), [(6, "smp_rmb")])
 
     def test_include_is_looked_at(self) -> None:
         self.file("include/linux/some.h", "")

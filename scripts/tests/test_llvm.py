@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/llvm.py."""
 
 import unittest
 from pathlib import Path

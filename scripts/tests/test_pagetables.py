@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/pagetables.py."""
 
 import unittest
 
@@ -41,7 +42,7 @@ class Dump(unittest.TestCase):
         self.assertFalse(text.writable)
         self.assertEqual(text.physical_end, 0x80800000)
 
-    def test_of_vmalloc_one_page_is_known(self) -> None:
+    def test_only_the_first_page_of_vmalloc_is_known(self) -> None:
         module = pagetables.parse(DUMP)[6]
         self.assertEqual(module.physical_end, 0x81fa9000)
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/programs.py."""
 
 import os
 import tempfile
@@ -10,7 +11,7 @@ from harness import paths, programs
 from harness.kernel import Kernel
 from harness.progress import StepFailed
 
-# A make whose headers target installs two files, and that dies between them.
+# A make whose target "headers" installs two files, and which can die between them.
 MAKE = """#!/bin/sh
 for word in "$@"; do
     case $word in
@@ -27,9 +28,7 @@ echo 2 > "$out/usr/include/linux/userfaultfd.h"
 
 class Headers(unittest.TestCase):
     def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.top = Path(folder.name)
+        self.top = Path(self.enterContext(tempfile.TemporaryDirectory()))
         make = self.top / "bin/make"
         make.parent.mkdir()
         make.write_text(MAKE)
@@ -37,15 +36,11 @@ class Headers(unittest.TestCase):
         tree = self.top / "kernels/7.3-ordinary-0"
         (tree / "obj").mkdir(parents=True)
         self.kernel = Kernel(tree, "ordinary", False, "7.3", "", tree.name, "")
-        environment = mock.patch.dict(os.environ, {"PATH": f"{make.parent}:{os.environ['PATH']}",
-                                                   "CACHE": str(self.top)})
-        environment.start()
-        self.addCleanup(environment.stop)
-        logs = mock.patch.object(paths, "LOGS", self.top / "logs")
-        logs.start()
-        self.addCleanup(logs.stop)
+        self.enterContext(mock.patch.dict(os.environ, {
+            "PATH": f"{make.parent}:{os.environ['PATH']}", "CACHE": str(self.top)}))
+        self.enterContext(mock.patch.object(paths, "LOGS", self.top / "logs"))
 
-    def test_half_a_tree_is_not_taken_for_whole(self) -> None:
+    def test_incomplete_headers_are_installed_again(self) -> None:
         dies = self.top / "bin/dies"
         dies.touch()
         with self.assertRaises(StepFailed):
@@ -54,13 +49,44 @@ class Headers(unittest.TestCase):
         found = programs.headers(self.kernel, {"LLVM": "-19"})
         self.assertTrue((found / "linux/userfaultfd.h").exists())
 
-    def test_what_is_whole_stays(self) -> None:
+    def test_complete_headers_are_kept(self) -> None:
         found = programs.headers(self.kernel, {"LLVM": "-19"})
         (self.top / "bin/dies").touch()
         self.assertEqual(programs.headers(self.kernel, {"LLVM": "-19"}), found)
 
-    def test_they_go_with_their_kernel(self) -> None:
+    def test_headers_of_removed_kernels_are_removed(self) -> None:
         old = self.top / "headers/7.2-gone-0"
         old.mkdir(parents=True)
         programs.headers(self.kernel, {"LLVM": "-19"})
         self.assertFalse(old.exists())
+
+
+class Harts(unittest.TestCase):
+    """The harts that a program is compiled for, with a mock in the place of the compiler."""
+
+    def compiled(self, flavour: str) -> list[str]:
+        k = Kernel(Path("tree"), flavour, False, "7.3", "", "k", "")
+        with tempfile.TemporaryDirectory() as folder, \
+                mock.patch.object(paths, "BUILD", Path(folder)), \
+                mock.patch.object(programs, "headers", return_value=Path("include")), \
+                mock.patch("subprocess.run", return_value=mock.Mock(returncode=0)) as run:
+            programs.init(k, {"LLVM": "1"})
+            found = programs.build(k, {"LLVM": "1"})
+        self.assertIn("programs/bpf_fentry", found)
+        return [next(str(w) for w in call.args[0] if str(w).startswith("-march="))
+                for call in run.call_args_list]
+
+    def test_with_compressed_instructions(self) -> None:
+        self.assertEqual(set(self.compiled("ordinary")), {"-march=rv64gc"})
+
+    def test_without(self) -> None:
+        self.assertEqual(set(self.compiled("no-c")), {"-march=rv64g"})
+
+    def test_they_do_not_replace_each_other(self) -> None:
+        with tempfile.TemporaryDirectory() as folder, \
+                mock.patch.object(paths, "BUILD", Path(folder)), \
+                mock.patch.object(programs, "headers", return_value=Path("include")), \
+                mock.patch("subprocess.run", return_value=mock.Mock(returncode=0)):
+            found = {programs.init(Kernel(Path("tree"), flavour, False, "7.3", "", "k", ""),
+                                   {"LLVM": "1"}) for flavour in ("ordinary", "no-c")}
+        self.assertEqual(len(found), 2)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/progress.py."""
 
 import contextlib
 import errno
@@ -11,7 +12,7 @@ from harness import progress
 
 class Main(unittest.TestCase):
     def run_main(self, error: BaseException) -> tuple[object, str]:
-        """Exit status and standard error of a script that ends so."""
+        """Exit status and standard error of a script whose main function raises this."""
         def function() -> int:
             raise error
         said = io.StringIO()

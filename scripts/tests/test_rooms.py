@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What each part of rust/ may use, so that a reader can rely on its place."""
+"""Tests that each group of rust/ uses only the groups that it may use."""
 
 import re
 import unittest

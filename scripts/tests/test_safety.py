@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Documentation/safety.rst has a row for every public item, and names tests that there are."""
+"""Tests that Documentation/safety.rst has all public items, and names tests that exist."""
 
 import re
 import unittest
@@ -14,7 +14,7 @@ CRATES = {"patch": "riscv_patch", "fault": "riscv_fault"}
 ITEM = re.compile(
     r"^(?:    )?pub (?:const )?(?:unsafe )?(?:extern \"C\" )?"
     r"(fn|struct|enum|trait|static|const|type) (\w+)", re.MULTILINE)
-# What stands indented is a method or an associated constant, unless the module is in the file.
+# Indented items are methods or associated constants, unless the module is in the file.
 NESTED = re.compile(r"^    pub (?:const )?(?:unsafe )?(?:fn|const) ")
 
 
@@ -29,7 +29,7 @@ def sections() -> dict[str, str]:
 
 
 def section_of(source: Path, texts: dict[str, str]) -> str:
-    """The section that a file's items are in: its module's, or that of the module around it."""
+    """The section of a file's items: that of its module, or of the module that contains it."""
     folder, *rest = source.relative_to(RUST).with_suffix("").parts
     modules = [CRATES[folder]] if folder in CRATES else rest
     for end in range(len(modules), 0, -1):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests of what is expected of the kernel's own tests."""
+"""Tests of harness/selftests.py."""
 
 import tempfile
 import unittest
@@ -10,9 +10,7 @@ from harness import selftests
 
 class TestsIn(unittest.TestCase):
     def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.top = Path(folder.name)
+        self.top = Path(self.enterContext(tempfile.TemporaryDirectory()))
         for name in ("test.d/a/1.tc", "test.d/a/b/2.tc", "test.d/c/3.tc", "test.d/functions"):
             (self.top / name).parent.mkdir(parents=True, exist_ok=True)
             (self.top / name).touch()
@@ -23,8 +21,8 @@ class TestsIn(unittest.TestCase):
             with self.subTest(wanted=wanted):
                 self.assertEqual(selftests.tests_in(self.top, wanted), count)
 
-    def test_what_is_wanted_twice_counts_once(self) -> None:
+    def test_test_wanted_twice_counts_once(self) -> None:
         self.assertEqual(selftests.tests_in(self.top, ("test.d/a", "test.d/a/1.tc")), 2)
 
-    def test_what_is_not_there_does_not_count(self) -> None:
+    def test_missing_test_does_not_count(self) -> None:
         self.assertEqual(selftests.tests_in(self.top, ("test.d/a/9.tc", "test.d/z")), 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The series as it is sent to the kernel's maintainers."""
+"""Tests of series.py and harness/upstream.py, and of our series."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ from pathlib import Path
 from harness import hooked, paths, upstream
 from harness.progress import StepFailed
 from harness.source import Source
-from harness.upstream import COVER, FIXES
+from harness.upstream import COVER, FIXES, RFC
 
 README = """
 | times faster than C | 1 hart | 8 harts |
@@ -64,8 +64,10 @@ class Text(unittest.TestCase):
         text = ("Subject: s\nChange-Id: 1-x\nCc: l@example.org\n\nBased on @A@:\n\n@B@\n---\n"
                 "Changes in v2:\n- b\n\nChanges in v1:\n- a\n")
         letter = upstream.letter(text, {"A": "7.3", "B": "  one\n  two\n"})
-        self.assertEqual((letter.subject, letter.change, letter.copy, letter.version),
-                         ("s", "1-x", "l@example.org", 2))
+        self.assertEqual((letter.subject, letter.change, letter.copy, letter.version,
+                          letter.prefix), ("s", "1-x", "l@example.org", 2, ""))
+        rfc = upstream.letter(text.replace("Cc:", "Prefix: RFC\nCc:"), {"A": "", "B": ""})
+        self.assertEqual((rfc.prefix, rfc.copy), ("RFC", "l@example.org"))
         self.assertEqual(letter.body, "Based on 7.3:\n\n  one\n  two")
         self.assertEqual(letter.changelog, "Changes in v2:\n- b\n\nChanges in v1:\n- a")
         with self.assertRaises(KeyError):
@@ -83,9 +85,7 @@ class Text(unittest.TestCase):
 
 class Series(unittest.TestCase):
     def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.folder = Path(temporary.name)
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
         tree = self.folder / "linux"
         (tree / "mm").mkdir(parents=True)
         (tree / "mm/a.c").write_text(TEXT)
@@ -106,6 +106,13 @@ class Series(unittest.TestCase):
         self.assertEqual(upstream.split([fix, hook]), ([fix], [hook]))
         with self.assertRaises(StepFailed):
             upstream.split([hook, fix])
+
+    def test_for_newer_kernels_only(self) -> None:
+        patch = self.patch("0001-a.patch", FIRST)
+        self.assertTrue(upstream.is_for(patch, "5.0.1"))
+        patch = self.patch("0001-a.patch", FIRST, "\nCc: stable@vger.kernel.org # 7.3+")
+        self.assertEqual([v for v in ("6.12.9", "7.2.13", "7.3.0-rc1", "7.10.1")
+                          if upstream.is_for(patch, v)], ["7.3.0-rc1", "7.10.1"])
 
     def test_exports(self) -> None:
         patch = self.patch("0001-a.patch", "@@ -1 +1,4 @@\n+EXPORT_SYMBOL_GPL(a);\n"
@@ -170,6 +177,9 @@ class Series(unittest.TestCase):
         self.assertIn("\n\nThe body.\n\n---\nChanges in v2:\n- b\n\n---\nA (2):\n", first)
         self.assertIn("\n mm/a.c | 2 ++\n", first)
         self.assertTrue(first.endswith("---\nprerequisite-patch-id: 1234\nchange-id: 1-x\n"))
+        cover.prefix = "RFC"
+        self.assertIn("\nSubject: [PATCH RFC v2 1/2] mm: ",
+                      upstream.write(repo, self.folder / "rfc", repo.base, cover, "")[1].read_text())
         # The identities are what git says of the files that are sent.
         ids = [subprocess.run(["git", "patch-id", "--stable"], input=p.read_text(), text=True,
                               capture_output=True, check=True).stdout.split()[0]
@@ -179,7 +189,7 @@ class Series(unittest.TestCase):
 
 class Ours(unittest.TestCase):
     def test_as_git_writes_them(self) -> None:
-        for folder in (paths.PATCHES, FIXES):
+        for folder in (paths.PATCHES, FIXES, RFC):
             patches = hooked.series(folder)
             self.assertTrue(patches)
             for n, patch in enumerate(patches, 1):
@@ -200,15 +210,23 @@ class Ours(unittest.TestCase):
 
     def test_cover_letters(self) -> None:
         texts = dict.fromkeys(("MEASURED", "MAINTAINERS", "VERSION", "NEEDED", "EXPORTS"), "x")
-        for folder in (paths.PATCHES, FIXES):
+        for folder in (paths.PATCHES, FIXES, RFC):
             letter = upstream.letter((folder / COVER).read_text(), texts)
             self.assertLessEqual(len(letter.subject), 70)
             self.assertGreaterEqual(letter.version, 1)
+            self.assertEqual(letter.prefix, "RFC" if folder == RFC else "")
         self.assertIn("8 harts", upstream.measured((paths.TOP / "README.md").read_text()))
 
 
+    def test_rfc_does_not_name_us(self) -> None:
+        for patch in hooked.series(RFC):
+            added = re.findall(r"(?m)^\+(?!M:\t).*", patch.read_text())
+            self.assertTrue(added)
+            self.assertFalse([line for line in added if "riscv" in line.lower()])
+
+
 class Files(unittest.TestCase):
-    def test_no_patch_has_what_patch_leaves_behind(self) -> None:
+    def test_no_orig_or_rej_files_in_patches(self) -> None:
         for patch in sorted(paths.PATCHES.glob("**/*.patch")):
             with self.subTest(patch=patch.name):
                 self.assertNotRegex(patch.read_text(), r"(?m)^\+\+\+ \S+\.(orig|rej)$")

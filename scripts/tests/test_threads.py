@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+"""Tests of harness/threads.py."""
 
 import tempfile
 import unittest
@@ -36,12 +37,10 @@ ACQUIRE = "\tint r0 = smp_load_acquire(ready);\n\tint r1 = READ_ONCE(*data);"
 
 class Folder(unittest.TestCase):
     def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
 
     def sources(self, **files: str) -> Sources:
-        """Ours are these; names are those of files, with "_" for the dot."""
+        """Sources with these files. In their names "_" stands for the dot."""
         found = Sources(mock.create_autospec(hooked.Tree))
         found.ours = [f for name, text in files.items()
                       for f in functions.find(name.replace("_", ".", 1), text)]
@@ -55,7 +54,7 @@ class Folder(unittest.TestCase):
         return tied
 
     def wrong(self, header: str, p0: str = RELEASE, p1: str = ACQUIRE, **files: str) -> str:
-        """What is wrong with the first line."""
+        """The problem of the first line of the header."""
         tied = self.read(header, p0, p1, **files)
         try:
             tied.check(tied.ties[0])
@@ -68,14 +67,14 @@ class InC(Folder):
     def c(self, body: str, header: str = " * P0: f") -> str:
         return self.wrong(header, a_c=f"void f(void)\n{{\n{body}\n}}\n")
 
-    def test_there(self) -> None:
+    def test_ordering_in_the_code(self) -> None:
         self.assertEqual(self.c("\tx->data = 1;\n\tsmp_store_release(&x->ready, 1);"), "")
         self.assertEqual(self.c("\tdata = 1;\n\trcu_assign_pointer(ready, 1);"), "")
 
     def test_stronger(self) -> None:
         self.assertEqual(self.c("\tdata = 1;\n\txchg(&ready, 1);"), "")
 
-    def test_not_there(self) -> None:
+    def test_missing_ordering(self) -> None:
         self.assertIn("no release store of ready after access of data",
                       self.c("\tdata = 1;\n\tWRITE_ONCE(ready, 1);"))
         self.assertIn("no release store", self.c("\tdata = 1;\n\tready = 1;"))
@@ -95,7 +94,7 @@ class InC(Folder):
             code = f"void f(void)\n{{\n{published}{barrier}\tready = 1;\n}}\n"
             self.assertEqual(self.wrong(" * P0: f", p0, a_c=code)[:2], seen)
 
-    def test_named_otherwise(self) -> None:
+    def test_function_with_another_name(self) -> None:
         self.assertEqual(self.c("\ta = 1;\n\tsmp_store_release(&b, 1);",
                                 " * P0: f; data is a, ready is b"), "")
         self.assertEqual(self.c("\tfill(x);\n\tsmp_store_release(&b, 1);",
@@ -104,7 +103,7 @@ class InC(Folder):
                       self.c("\tsmp_store_release(&b, 1);\n\tfill(x);",
                              " * P0: f; data is fill(), ready is b"))
 
-    def test_elsewhere(self) -> None:
+    def test_ordering_in_another_function(self) -> None:
         self.assertEqual(self.c("\tsmp_store_release(&ready, 1);",
                                 " * P0: f; data is elsewhere"), "")
         self.assertIn("nothing said of it",
@@ -152,8 +151,8 @@ fn take() { ready.load(Relaxed); smp_mb(Read); }
         code = "fn f() { data(); READY[n as usize].fetch_sub(1, Ordering::Release); }"
         self.assertEqual(self.wrong(" * P0: f; ready is READY", a_rs=code), "")
 
-    def test_a_look_that_is_relaxed(self) -> None:
-        # An arrival that is fully ordered does not stand for the look behind it.
+    def test_relaxed_load(self) -> None:
+        # A fully ordered arrival does not make the later read an acquire.
         p0 = "\tint r0 = atomic_inc_return_relaxed(ready);\n\tint r1 = atomic_read_acquire(ready);"
         code = "fn f() { ready.fetch_add(1, Full); ready.load(%s); }"
         self.assertEqual(self.wrong(" * P0: f", p0, a_rs=code % "Acquire"), "")

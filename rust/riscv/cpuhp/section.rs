@@ -67,12 +67,15 @@ pub struct Prepare {
 
 /// The section that runs on the CPU itself with interrupts off, before it is online or after it
 /// was. Callbacks must not sleep, take a lock that may be held with interrupts on, or fail.
+///
+/// With [`Calls::OnlineCpusToo`](super::Calls) they also run on CPUs that are online.
 pub struct Starting {
     cpu: CpuId,
     _here: NotThreadSafe,
 }
 
-/// The section that runs in the CPU's hotplug thread, which is bound to it. Callbacks may sleep.
+/// The section that runs in the CPU's hotplug thread, which is bound to it, or, without
+/// `CONFIG_SMP`, in any task. Callbacks may sleep.
 pub struct Online {
     cpu: CpuId,
     _here: NotThreadSafe,

@@ -31,7 +31,9 @@ use kernel::{
 
 extern "C" {
     /// The module that this is linked into. Only generic code may refer to it, since that is
-    /// compiled into the module that uses it. Only its address is used.
+    /// compiled into the module that uses it. Only its address is used, and only in constant data:
+    /// in the kernel image it is an absolute 0 (`helpers/this_module.S`), to which code cannot refer
+    /// if the kernel is relocatable: it would not link.
     static __this_module: c_void;
 }
 
@@ -188,8 +190,7 @@ where
 {
     const WRITE_ONLY: bindings::file_operations = bindings::file_operations {
         owner: (&raw const __this_module).cast_mut().cast(),
-        open: Some(bindings::simple_open),
-        write: Some(write_plain::<T, W>),
+        write: Some(write::<T, W>),
         llseek: Some(bindings::noop_llseek),
         ..pin_init::zeroed()
     };
@@ -253,27 +254,12 @@ where
     0
 }
 
-/// Passes what user space writes to the callback, and returns `count` or an error.
-fn take<T, W>(data: &T, buf: *const c_char, count: usize) -> isize
-where
-    T: Send + Sync + 'static,
-    W: Fn(&T, &mut UserSliceReader) -> Result + Send + Sync + 'static,
-{
-    let from = UserPtr::from_ptr(buf.cast_mut().cast());
-    // SAFETY: The method of `ScopedDir` that created the file was passed a `&'static W`.
-    let take = unsafe { callback::<W>() };
-
-    match take(data, &mut UserSlice::new(from, count).reader()) {
-        Ok(()) => count as isize,
-        Err(error) => error.to_errno() as isize,
-    }
-}
-
-/// The `write` operation of a file that can be read, too.
+/// The `write` operation of a file that is written by a `W`. Returns `count` or an error.
 ///
 /// # Safety
 ///
-/// `file` is one that `open` opened, and its data is alive.
+/// The caller is the VFS, and the `i_private` of the inode of `file` points to a `T` that outlives
+/// the file's directory. There is a value of `W` that lives forever.
 unsafe extern "C" fn write<T, W>(
     file: *mut bindings::file,
     buf: *const c_char,
@@ -284,31 +270,16 @@ where
     T: Send + Sync + 'static,
     W: Fn(&T, &mut UserSliceReader) -> Result + Send + Sync + 'static,
 {
-    // SAFETY: `open` has called `single_open()`, which makes `private_data` a `seq_file`.
-    let data = unsafe { (*(*file).private_data.cast::<bindings::seq_file>()).private };
-
-    // SAFETY: `open` has set `private` to the data of the file, a `T`. That lives longer than the
-    // directory, which debugfs does not remove while one of its files is written.
-    take::<T, W>(unsafe { &*data.cast::<T>() }, buf, count)
-}
-
-/// The `write` operation of a write-only file.
-///
-/// # Safety
-///
-/// `file` is one that `simple_open` opened, whose inode's `i_private` is a `T` that is alive.
-unsafe extern "C" fn write_plain<T, W>(
-    file: *mut bindings::file,
-    buf: *const c_char,
-    count: usize,
-    _pos: *mut bindings::loff_t,
-) -> isize
-where
-    T: Send + Sync + 'static,
-    W: Fn(&T, &mut UserSliceReader) -> Result + Send + Sync + 'static,
-{
-    // SAFETY: `simple_open()` has set `private_data` to the inode's `i_private`, the data of the
+    // SAFETY: The VFS passes an open file, which has an inode. Its `i_private` is the data of the
     // file, a `T`. That lives longer than the directory, which debugfs does not remove while one of
     // its files is written.
-    take::<T, W>(unsafe { &*(*file).private_data.cast::<T>() }, buf, count)
+    let data = unsafe { &*(*(*file).f_inode).i_private.cast::<T>() };
+    // SAFETY: The method of `ScopedDir` that created the file was passed a `&'static W`.
+    let take = unsafe { callback::<W>() };
+    let from = UserPtr::from_ptr(buf.cast_mut().cast());
+
+    match take(data, &mut UserSlice::new(from, count).reader()) {
+        Ok(()) => count as isize,
+        Err(error) => error.to_errno() as isize,
+    }
 }

@@ -35,6 +35,7 @@ use crate::{
         Place, //
     },
     bindings,
+    interrupts_off::InterruptsOff,
     mm::flush,
     online_cpus,
     stop_machine::{
@@ -99,35 +100,6 @@ impl Arrivals for KernelCounter {
     fn cpu_relax() {
         // SAFETY: `cpu_relax()` may be called in any context.
         unsafe { bindings::rust_riscv_cpu_relax() }
-    }
-}
-
-/// A guard that keeps interrupts off on this CPU.
-///
-/// It does not tell lockdep, whose functions may be the text that is patched.
-pub(crate) struct InterruptsOff {
-    flags: usize,
-    _here: NotThreadSafe,
-}
-
-impl InterruptsOff {
-    #[inline(always)]
-    pub(crate) fn new() -> Self {
-        InterruptsOff {
-            // SAFETY: `arch_local_irq_save()` may be called in any context. `drop` restores the
-            // flags on the same CPU, since the guard cannot be sent and the task cannot migrate.
-            flags: unsafe { bindings::rust_riscv_irq_save() },
-            _here: NotThreadSafe,
-        }
-    }
-}
-
-impl Drop for InterruptsOff {
-    #[inline(always)]
-    fn drop(&mut self) {
-        // SAFETY: `flags` is what `rust_riscv_irq_save()` returned in `new`, on this CPU: the guard
-        // cannot be sent, and with interrupts off the task does not migrate.
-        unsafe { bindings::rust_riscv_irq_restore(self.flags) };
     }
 }
 

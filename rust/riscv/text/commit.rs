@@ -312,6 +312,10 @@ impl<'e> PlannedBatch<'e> {
     /// 2. For each edit, verify the old bytes and write the first step: the whole edit if it takes
     ///    a single store, else a stand-in for the head. On a mismatch, revert what was written.
     ///
+    /// The head is the first 2 or 4 bytes of an edit, the tail is the rest. The stand-in, a
+    /// breakpoint or a no-op, is safe to execute with the old tail and with the new one: see
+    /// [`Edit::stand_in`].
+    ///
     /// If the phase has stand-ins, also:
     ///
     /// 3. Flush: afterwards no hart fetches an old head. If the edits are guarded, close the

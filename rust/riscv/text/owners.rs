@@ -53,7 +53,7 @@ impl Owners {
     /// # Errors
     ///
     /// - `-EFAULT`: not text, or not all of it in the kernel image or in the same module. Init text
-    ///   is not accepted.
+    ///   is not accepted, except that of the kernel before it is freed, which this does not prevent.
     /// - `-EBUSY`: the module's init function has not returned yet. If it fails, the text is freed.
     /// - `-ESHUTDOWN`: the module is being removed.
     /// - `-ENOMEM`: no memory to store the reference.
@@ -94,7 +94,7 @@ impl Owners {
 }
 
 fn is_image(addr: usize) -> bool {
-    // SAFETY: `kernel_map` is written only at boot, before any module is loaded.
+    // SAFETY: `kernel_map` is written last by `setup_arch()`, before any initcall.
     let map = unsafe { &*core::ptr::addr_of!(bindings::kernel_map) };
 
     addr.checked_sub(map.virt_addr)

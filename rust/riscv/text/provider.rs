@@ -17,6 +17,7 @@ use kernel::{
     error::to_result,
     ffi::{
         c_int,
+        c_uint,
         c_void, //
     },
     prelude::*, //
@@ -50,6 +51,28 @@ pub enum Synced {
     Flush,
     /// Some queued edits could not be written, not even by the C fallback.
     Lost(Error),
+}
+
+/// Which CPUs flush their instruction caches after a write, and so see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flush {
+    /// None, since it is data, which is not fetched, or text that no CPU executes before all have
+    /// flushed for another reason.
+    NoCpu,
+    /// The CPU that writes. The others see it after the next [`Provider::sync`].
+    ThisCpu,
+    /// All.
+    AllCpus,
+}
+
+impl Flush {
+    fn from_c(flush: c_uint) -> Flush {
+        match flush {
+            bindings::riscv_patch_flush_RISCV_PATCH_FLUSH_NONE => Flush::NoCpu,
+            bindings::riscv_patch_flush_RISCV_PATCH_FLUSH_THIS => Flush::ThisCpu,
+            _ => Flush::AllCpus,
+        }
+    }
 }
 
 /// The kernel's own C function for writing text, for writes that the provider cannot do itself.
@@ -135,7 +158,7 @@ impl Text {
 /// - [`Provider::breakpoint`] does not take locks, sleep, or call functions that may be traced or
 ///   probed. If it returns `true`, the task may continue with `regs`.
 pub unsafe trait Provider: Send + Sized + 'static {
-    /// Writes `bytes` at `addr`, visible to all CPUs if `everywhere`, else to this CPU only.
+    /// Writes `bytes` at `addr`, visible to the CPUs that `flush` names.
     ///
     /// # Safety
     ///
@@ -145,7 +168,7 @@ pub unsafe trait Provider: Send + Sized + 'static {
         kernel: Kernel<'_>,
         addr: usize,
         bytes: &[u8],
-        everywhere: bool,
+        flush: Flush,
     ) -> Result<(), Declined>;
 
     /// Fills `len` bytes at `addr` with `byte`, visible to all CPUs.
@@ -235,7 +258,7 @@ impl<P: Provider> Registration<P> {
     ///
     /// # Context
     ///
-    /// Sleeps. The caller does not hold `text_mutex`.
+    /// Sleeps. The caller holds neither `text_mutex` nor `cpus_read_lock`.
     pub unsafe fn new(provider: P) -> Result<Registration<P>> {
         let inner = KBox::new(
             Inner {
@@ -318,7 +341,7 @@ unsafe extern "C" fn write<P: Provider>(
     addr: *mut c_void,
     bytes: *const c_void,
     len: usize,
-    everywhere: bool,
+    flush: c_uint,
 ) -> c_int {
     // SAFETY: The kernel passes the `ops` that `Registration::new` of the same `P` registered, and
     // holds `text_mutex` until this returns.
@@ -327,7 +350,7 @@ unsafe extern "C" fn write<P: Provider>(
     let bytes = unsafe { slice(bytes, len) };
 
     // SAFETY: The kernel calls this on behalf of one of its users, which owns the memory.
-    answer(unsafe { provider.write(kernel, addr.addr(), bytes, everywhere) })
+    answer(unsafe { provider.write(kernel, addr.addr(), bytes, Flush::from_c(flush)) })
 }
 
 /// The C callback for [`Provider::set`].

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What barriers cost, in C and in Rust, and the rendezvous with one barrier more than it needs.
+//! A benchmark of barriers in C and in Rust, and of the rendezvous with a superfluous barrier.
 //!
-//! Measured at `insmod`; `rust_riscv_bench_barrier/samples` in debugfs has lines for `make bench`.
+//! It runs at `insmod`; `rust_riscv_bench_barrier/samples` in debugfs has lines for `make bench`.
 
 use kernel::{
     fmt,
@@ -55,12 +55,12 @@ module! {
         },
         rounds: u32 {
             default: 100,
-            description: "Rounds of 100 meetings of two CPUs for a sample; 0 for none",
+            description: "Rounds of 100 rendezvous of two CPUs for a sample; 0 for none",
         },
     },
 }
 
-/// Repeats an operation, and returns nanoseconds.
+/// Repeats an operation, and returns the nanoseconds that all repetitions took.
 #[inline(always)]
 fn repeat(loops: u32, op: impl Fn()) -> u64 {
     let start = Ticks::now();
@@ -72,7 +72,7 @@ fn repeat(loops: u32, op: impl Fn()) -> u64 {
     Ticks::now().since(start)
 }
 
-/// The same in C.
+/// Like [`repeat`], with the operation and the loop in C.
 fn repeat_in_c(loops: u32, op: bindings::rust_riscv_test_op) -> u64 {
     let start = Ticks::now();
 
@@ -81,7 +81,7 @@ fn repeat_in_c(loops: u32, op: bindings::rust_riscv_test_op) -> u64 {
     Ticks::now().since(start)
 }
 
-/// What has been measured: of which figure, which side, how long how many took.
+/// A sample of a figure: on one side, `count` operations took `nanoseconds`.
 struct Sample {
     name: &'static str,
     side: &'static str,
@@ -102,7 +102,7 @@ impl Samples {
         Ok(self.0.push(sample, GFP_KERNEL)?)
     }
 
-    /// Both sides of a barrier, once.
+    /// Takes a sample of a barrier in C and one in Rust.
     #[inline(always)]
     fn both(
         &mut self,
@@ -223,7 +223,8 @@ impl Samples {
         Ok(())
     }
 
-    /// The rendezvous with a full barrier behind each look, and as it is.
+    /// Takes a sample of the rendezvous with a full barrier after each read of the counter, and one
+    /// of the rendezvous as it is.
     fn rendezvous(&mut self, rounds: u32) -> Result {
         let full = round_of::<Superfluous>(rounds)?;
         self.push("rendezvous", "full", ROUND as u32, full)?;
@@ -243,11 +244,11 @@ impl Samples {
     }
 }
 
-/// The orderings of the kernel's own counter.
+/// A counter with the orderings of `KernelCounter`, which the rendezvous uses.
 #[derive(Default)]
 struct Enough(Count);
 
-/// As many, and a full barrier behind each look of a waiter's, as the C code once had it.
+/// Like [`Enough`], with a full barrier after each read by a waiter, as in earlier versions of C.
 #[derive(Default)]
 struct Superfluous(Count);
 
@@ -297,11 +298,11 @@ impl Arrivals for Superfluous {
     }
 }
 
-/// Meetings that are timed together.
+/// The number of rendezvous that are timed together.
 const ROUND: usize = 100;
 
-/// How long two CPUs take to meet [`ROUND`] times, in nanoseconds: the median of many times, since
-/// in a guest one of them may lose its processor in the middle of some.
+/// Returns the nanoseconds that two CPUs take for [`ROUND`] rendezvous: the median of many rounds,
+/// since in a guest a hart may be preempted by the host during a round.
 fn round_of<C: Arrivals + Default + Sync>(rounds: u32) -> Result<u64> {
     let mut counters = KVVec::<C>::with_capacity((rounds as usize + 1) * ROUND, GFP_KERNEL)?;
     let mut times = KVec::with_capacity(rounds as usize, GFP_KERNEL)?;
@@ -309,7 +310,7 @@ fn round_of<C: Arrivals + Default + Sync>(rounds: u32) -> Result<u64> {
     for _ in 0..(rounds as usize + 1) * ROUND {
         counters.push(C::default(), GFP_KERNEL)?;
     }
-    // One round before the clock runs, since threads do not start together.
+    // The first round is not timed, since the threads do not start at the same time.
     let (first, counters) = counters.split_at(ROUND);
     let meet_all = |counters: &[C]| {
         for counter in counters {
@@ -323,7 +324,7 @@ fn round_of<C: Arrivals + Default + Sync>(rounds: u32) -> Result<u64> {
             for round in counters.chunks_exact(ROUND) {
                 let start = Ticks::now();
                 meet_all(round);
-                // There is room: it was made above.
+                // Does not fail: the capacity was allocated above.
                 let _ = times.push(Ticks::now().since(start), GFP_ATOMIC);
             }
         },
@@ -351,7 +352,8 @@ impl kernel::Module for Bench {
             }
         }
 
-        // SAFETY: The last step, and dropped with the module's data, before its text goes.
+        // SAFETY: This is the last step that can fail, and the files are dropped with the module's
+        // data, before its text is freed.
         let files = unsafe {
             Scope::dir(samples, c"rust_riscv_bench_barrier", |samples, dir| {
                 dir.read_callback_file(c"samples", samples, &|samples, f| samples.show(f));

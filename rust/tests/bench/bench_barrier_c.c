@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The C side of bench_barrier.rs. */
+/* The operations of bench_barrier.rs in C. */
 #include <linux/atomic.h>
 #include <linux/compiler.h>
 #include <asm/barrier.h>
 
 #include "../kunit/support/helpers.h"
 
-/* The compiler barrier keeps the loop, as the one on Rust's side does. */
+/* The compiler barrier keeps the compiler from removing the loop, as in repeat() in Rust. */
 #define REPEAT(name, op)			\
 	case RUST_RISCV_TEST_##name:			\
 		while (loops--) {		\
@@ -15,7 +15,7 @@
 		}				\
 		break
 
-/* Alone: these pair with nothing. */
+/* Barriers marked "alone" have no counterpart on another CPU. */
 noinline void rust_riscv_test_repeat(enum rust_riscv_test_op what, unsigned long loops)
 {
 	static atomic_t word;

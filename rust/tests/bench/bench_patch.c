@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What "make bench" measures of text patching: reading a file in debugfs does
- * it, as users in the kernel do, and answers with nanoseconds. Whether the
- * kernel patches or a provider is up to whoever loads the latter.
+ * Benchmarks of text patching, for "make bench". Reading a file in debugfs
+ * patches text as users in the kernel do, and returns the time in nanoseconds.
+ * The text is written by the provider if one is registered, else by C.
  */
 #include <linux/debugfs.h>
 #include <linux/jump_label.h>
@@ -40,7 +40,7 @@ static int patch_to_and_fro(int times)
 	return 0;
 }
 
-/* Of one edit, the mean of two seconds, once QEMU has translated what was just loaded. */
+/* The mean time of one edit, over two seconds, after QEMU has translated the code. */
 static int single_edit_show(struct seq_file *m, void *unused)
 {
 	u64 begin = 0, passed = 0;
@@ -64,7 +64,7 @@ static int single_edit_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(single_edit);
 
-/* The same, the mean of 8, for machines that are slow and always as fast. */
+/* The mean time of 8 edits, for simulators, which are slow and whose times do not vary. */
 static int few_edits_show(struct seq_file *m, void *unused)
 {
 	const int times = 8;
@@ -83,7 +83,7 @@ static int few_edits_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(few_edits);
 
-/* From one of two instructions to the other, and which is there now. */
+/* The instruction that is there now, and the one that replaces it. They are swapped each time. */
 static u32 stop_now = NOP, stop_next = LI_A5_1;
 
 static int stop_one_by_one(void)
@@ -116,7 +116,7 @@ static int stop_in_one_batch(typeof(rust_riscv_patch_begin) *begin)
 		if (ret)
 			break;
 	}
-	/* Commits what could be added, and frees. */
+	/* Also if an edit could not be added, since this frees the batch. */
 	ret = commit(batch) ?: ret;
 put:
 	if (add)
@@ -126,7 +126,7 @@ put:
 	return ret;
 }
 
-/* Of all edits: one by one, or in one batch where there is a way. */
+/* The time of STOP_EDITS edits: in one batch if rust_riscv_patch is loaded, else one by one. */
 static int stop_window_show(struct seq_file *m, void *unused)
 {
 	typeof(rust_riscv_patch_begin) *batch;
@@ -166,7 +166,7 @@ static noinline unsigned int count_sites(void)
 	return count;
 }
 
-/* Of one flip of a key of 1000 sites, the mean of some. */
+/* The mean time of changing a static key with 1000 sites. */
 static int static_key_show(struct seq_file *m, void *unused)
 {
 	const int times = 4;

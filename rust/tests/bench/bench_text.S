@@ -11,7 +11,9 @@ bench_aligned:
 	ret
 
 	.balign 8
+#ifdef CONFIG_RISCV_ISA_C
 	.2byte 1
+#endif
 	.globl bench_unaligned
 bench_unaligned:
 	.rept STOP_EDITS

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Measures CPUs that come online, whoever enables their IPIs: `rust_riscv_cpuhp_meter/` in
-//! debugfs. Reading a file takes CPUs off and brings them back:
+//! A module that measures how CPUs come online, with the IPI's state in C or in Rust. Each file in
+//! `rust_riscv_cpuhp_meter/` in debugfs is a measurement. All but the last take the last CPU
+//! offline and bring it online again:
 //!
-//! - `cycle`: the last CPU; nanoseconds that it takes to go off, and to come back;
-//! - `first_ipi`: the last CPU; nanoseconds from its being told to start until it answers an IPI;
-//! - `first_ipi_asleep`: the same while a state makes its hotplug thread sleep, as for `stall`;
-//! - `stall`: the last CPU. A state of ours has its hotplug thread sleep for a second, behind
-//!   `workqueue:online` and, since this module is loaded first, before whatever is set up later.
-//!   Meanwhile the CPU gets a call, a wake-up and a work item; nanoseconds until it has answered
-//!   each.
-//! - `listening`: takes none off; how many CPUs listen to the SBI IPI.
+//! - `cycle`: nanoseconds for going offline, and for coming online;
+//! - `first_ipi`: nanoseconds from the start of the CPU until it answers an IPI;
+//! - `first_ipi_asleep`: the same while a state makes the CPU's hotplug thread sleep, as for
+//!   `stall`;
+//! - `stall`: a state makes the hotplug thread sleep for a second, after `workqueue:online` and,
+//!   since this module is loaded first, before states that are set up later. Meanwhile the CPU is
+//!   sent a function call, a wake-up and a work item; nanoseconds until it has answered each;
+//! - `ipi_enabled`: the number of CPUs on which the SBI IPI is enabled.
 
 use kernel::{
     bindings::{
@@ -87,12 +88,12 @@ module! {
     params: {
         take: u8 {
             default: 0,
-            description: "Take the SBI IPI's state, as somebody else would, and keep it",
+            description: "Take the SBI IPI's state, as another module would, and keep it",
         },
     },
 }
 
-/// A moment, told by one CPU to another.
+/// A point in time that one CPU records and another reads.
 struct Moment(Atomic<u64>);
 
 impl Moment {
@@ -104,12 +105,14 @@ impl Moment {
         self.0.store(0, Relaxed);
     }
 
-    /// It is now. What was done before is seen by who sees it. litmus: message
+    /// Records the current time. A CPU that reads it sees everything that was written before.
+    ///
+    /// litmus: message
     fn now(&self) {
         self.0.store(Ticks::now().as_u64(), Release);
     }
 
-    /// When it was, if it was. litmus: message
+    /// Returns the recorded time, if there is one. litmus: message
     fn get(&self) -> Option<Ticks> {
         match self.0.load(Acquire) {
             0 => None,
@@ -117,7 +120,7 @@ impl Moment {
         }
     }
 
-    /// Waits for it, up to a minute.
+    /// Waits until a time was recorded, at most a minute.
     fn wait(&self) -> Result<Ticks> {
         const MINUTE: u64 = 60_000_000_000;
         let start = Ticks::now();
@@ -166,14 +169,14 @@ fn last() -> Result<u32> {
     others().last().ok_or(ENODEV)
 }
 
-/// Goes on right after a tick. Several things on a CPU's way wait for one, and so its way is as long
-/// as it was the last time only if it begins at the same distance from it.
+/// Returns right after a tick. Several steps of a CPU that comes online wait for a tick, so their
+/// times can be compared only if they begin at the same distance from one.
 fn align() {
-    // Long enough to be a timer that only a tick looks at.
+    // So long that the timer expires on a tick.
     fsleep(Delta::from_millis(30));
 }
 
-/// Nanoseconds that the last CPU takes to go off, and to come back.
+/// Returns the nanoseconds that the last CPU takes to go offline, and to come online.
 fn cycle() -> Result<[u64; 2]> {
     let cpu = last()?;
     let start = Ticks::now();
@@ -184,27 +187,27 @@ fn cycle() -> Result<[u64; 2]> {
     Ok([off.since(start), Ticks::now().since(off)])
 }
 
-static TOLD: Moment = Moment::new();
-static HEARD: Moment = Moment::new();
+static STARTED: Moment = Moment::new();
+static ANSWERED: Moment = Moment::new();
 // SAFETY: `first_ipi` waits for it, once the state that sends it is removed.
-static IPI: SelfIpi = unsafe { SelfIpi::new(|| HEARD.now()) };
+static IPI: SelfIpi = unsafe { SelfIpi::new(|| ANSWERED.now()) };
 
-/// The last moment before the CPU is told to start.
-struct Told;
+/// Records the time right before the CPU is started.
+struct BeforeStart;
 
 #[vtable]
-impl State for Told {
+impl State for BeforeStart {
     type Section = Prepare;
 
-    const NAME: &'static CStr = c"rust_riscv_meter:told";
+    const NAME: &'static CStr = c"rust_riscv_meter:start";
 
     fn up(_cpu: &Prepare) -> Result {
-        TOLD.now();
+        STARTED.now();
         Ok(())
     }
 }
 
-/// Sends an IPI to the CPU, from itself: the earliest there can be.
+/// Sends an IPI from the CPU to itself. No IPI can arrive earlier.
 struct Send;
 
 #[vtable]
@@ -221,30 +224,30 @@ impl State for Send {
 /// A slot before `CPUHP_AP_ONLINE` that no RISC-V kernel uses.
 const FREE: Slot<Starting> = Slot::new(cpuhp_state_CPUHP_AP_ARM_XEN_STARTING).unwrap();
 
-/// Nanoseconds from the last CPU's being told to start until it answers an IPI.
+/// Returns the nanoseconds from the start of the last CPU until it answers an IPI.
 fn first_ipi(asleep: bool) -> Result<u64> {
     let cpu = last()?;
     // SAFETY: Dropped below.
     let states = unsafe {
         (
-            Registration::<Told>::new(Slot::PREPARE_DYNAMIC, Calls::HotplugOnly)?,
+            Registration::<BeforeStart>::new(Slot::PREPARE_DYNAMIC, Calls::HotplugOnly)?,
             Registration::<Send>::new(FREE, Calls::HotplugOnly)?,
         )
     };
 
-    TOLD.reset();
-    HEARD.reset();
+    STARTED.reset();
+    ANSWERED.reset();
     take_down(cpu)?;
     align();
     SLEEP_ON.store(if asleep { cpu } else { u32::MAX }, Relaxed);
-    let result = bring_up(cpu).and_then(|()| HEARD.wait());
+    let result = bring_up(cpu).and_then(|()| ANSWERED.wait());
     SLEEP_ON.store(u32::MAX, Relaxed);
     drop(states);
     IPI.wait();
-    Ok(result?.since(TOLD.get().ok_or(EIO)?))
+    Ok(result?.since(STARTED.get().ok_or(EIO)?))
 }
 
-/// What a CPU is sent while it comes online.
+/// A call, wake-up or work item that a CPU is sent while it comes online.
 struct Question {
     sent: Moment,
     answered: Moment,
@@ -281,18 +284,18 @@ static WORK: Question = Question::new();
 ///
 /// `data` is a `&'static Question`.
 unsafe extern "C" fn answer(data: *mut c_void) {
-    // SAFETY: All that send `answer` pass `Question::data` of a question that is static.
+    // SAFETY: All callers pass `Question::data` of a question that is static.
     unsafe { &*data.cast::<Question>() }.answered.now();
 }
 
-/// The CPU whose hotplug thread is to sleep.
+/// The CPU whose hotplug thread sleeps.
 static SLEEP_ON: Atomic<u32> = Atomic::new(u32::MAX);
 static ASLEEP: Moment = Moment::new();
 
 /// How long it sleeps.
 const SLEEP: Delta = Delta::from_millis(1_000);
 
-/// After which time of that the CPU has stopped its tick and waits for an interrupt.
+/// The time after which the CPU has stopped its tick and waits for an interrupt.
 const IDLE: Delta = Delta::from_millis(200);
 
 struct Sleep;
@@ -321,11 +324,11 @@ fn send_call(n: u32, cpu: u32, question: &'static Question) {
     unsafe { bindings::rust_riscv_test_send_call(n, cpu, Some(answer), question.data()) };
 }
 
-/// Asks a CPU that is on its way, and online.
+/// Sends a call, a wake-up and a work item to a CPU that is online, but still runs hotplug states.
 fn ask(cpu: u32) -> Result {
     ASLEEP.wait()?;
-    // The first IPI of a kind gets a CPU out of `wfi` even if it does not listen: the firmware's
-    // own interrupt does. But it stays pending, and so the next of that kind is not sent.
+    // The first IPI of a kind wakes a CPU from `wfi` even if the IPI is disabled there, since the
+    // firmware's own interrupt does. But it stays pending, so the next of that kind is not sent.
     send_call(0, cpu, &FIRST_CALL);
     send_call(1, cpu, &CALL);
     WAKE_UP.sent.now();
@@ -349,7 +352,7 @@ fn ask_on_its_way(cpu: u32) -> Result {
     ran.and(brought_up).and(asked)
 }
 
-/// How long the last CPU leaves a call, a wake-up and a work item unanswered.
+/// Returns how long the last CPU does not answer a call, a wake-up and a work item.
 fn stall() -> Result<[u64; 3]> {
     let cpu = last()?;
 
@@ -380,9 +383,9 @@ fn stall() -> Result<[u64; 3]> {
     result
 }
 
-/// How many CPUs listen to the SBI IPI.
-fn listening() -> usize {
-    extern "C" fn listens() -> usize {
+/// Returns the number of CPUs on which the SBI IPI is enabled.
+fn ipi_enabled() -> usize {
+    extern "C" fn is_enabled() -> usize {
         const SSIE: usize = 1 << 1;
         let sie: usize;
 
@@ -392,12 +395,12 @@ fn listening() -> usize {
     }
 
     Iterator::chain(core::iter::once(0), others())
-        // SAFETY: `listens` may be called anywhere.
-        .filter(|&cpu| unsafe { bindings::rust_riscv_test_call_on(cpu, Some(listens)) } == 1)
+        // SAFETY: `is_enabled` may be called anywhere.
+        .filter(|&cpu| unsafe { bindings::rust_riscv_test_call_on(cpu, Some(is_enabled)) } == 1)
         .count()
 }
 
-/// Somebody else who has taken the SBI IPI's state, and enables it.
+/// Another owner of the SBI IPI's state, which enables the IPI.
 struct Take;
 
 #[vtable]
@@ -446,8 +449,8 @@ fn make_files<'data, 'dir>(one: &'data Mutex<()>, dir: &'dir ScopedDir<'data, 'd
         let _one = one.lock();
         show(f, first_ipi(true))
     });
-    dir.read_callback_file(c"listening", one, &|_: &Mutex<()>, f| {
-        writeln!(f, "{}", listening())
+    dir.read_callback_file(c"ipi_enabled", one, &|_: &Mutex<()>, f| {
+        writeln!(f, "{}", ipi_enabled())
     });
     dir.read_callback_file(c"stall", one, &|one: &Mutex<()>, f| {
         let _one = one.lock();
@@ -460,9 +463,9 @@ fn make_files<'data, 'dir>(one: &'data Mutex<()>, dir: &'dir ScopedDir<'data, 'd
     });
 }
 
-/// One measurement at a time.
+/// The data of the module. The mutex allows one measurement at a time.
 struct Meter {
-    // Dropped in this order: nobody measures any more when the state goes.
+    // Dropped in this order: the files first, so that no measurement uses the state.
     _files: Pin<KBox<Scope<Mutex<()>>>>,
     _sleep: Registration<Sleep>,
     _taken: Option<Registration<Take>>,
@@ -472,11 +475,11 @@ impl kernel::Module for Meter {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let take_it = riscv::compat::parameter::<u8>(module_parameters::take.value()) != 0;
         Ok(Meter {
-            // SAFETY: Dropped with the module's data, before its text goes, as a failed `init` does.
+            // SAFETY: Dropped with the module's data, or if `init` fails: before its text is freed.
             _sleep: unsafe { Registration::new(Slot::ONLINE_DYNAMIC, Calls::HotplugOnly) }?,
             _taken: take_it.then(take).transpose()?,
             _files: KBox::pin_init(
-                // SAFETY: The last step, and dropped as the above.
+                // SAFETY: This is the last step that can fail. Dropped like the state.
                 unsafe { Scope::dir(new_mutex!(()), c"rust_riscv_cpuhp_meter", make_files) },
                 GFP_KERNEL,
             )?,

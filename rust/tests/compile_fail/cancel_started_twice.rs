@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0499: cannot borrow `worker` as mutable more than once
 
-//! The work is not started while it runs.
+//! Starts work while it is running.
 
 use riscv::barrier::cancel::Cancel;
 

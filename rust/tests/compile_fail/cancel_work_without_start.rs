@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0423: cannot initialize a tuple struct which contains private fields
 
-//! Work that needs a `Running` has been started.
+//! Creates a `Running`, the proof that work was started, without starting it.
 
 use riscv::barrier::cancel::{
     Cancel,

@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0382: use of moved value: `given`
 
-//! A descriptor that is given once is rung for once.
+//! Rings the doorbell twice for a descriptor that was given once.
 
 use riscv::barrier::doorbell::{
     Descriptor,

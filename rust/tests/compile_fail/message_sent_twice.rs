@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0382: use of moved value: `sender`
 
-//! A message is sent once: the sender goes with it.
+//! Sends two messages with one sender.
 
 use riscv::barrier::message::Message;
 

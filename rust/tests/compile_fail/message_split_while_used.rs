@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0499: cannot borrow `room` as mutable more than once
 
-//! There are no two receivers.
+//! Creates a second receiver while the first is in use.
 
 use riscv::barrier::message::Message;
 

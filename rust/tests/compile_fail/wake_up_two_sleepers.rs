@@ -2,7 +2,7 @@
 // needs: kernel
 // expect: E0599: no method named `clone` found for struct `Sleeper<
 
-//! One sleeps; as many as like wake.
+//! Creates a second sleeper. Only wakers can be cloned.
 
 use riscv::barrier::wake_up::WakeUp;
 

@@ -47,7 +47,7 @@ fn pairs(addr: usize, old: [u16; 2], new: [u16; 2]) -> Way {
 }
 
 #[test]
-fn parts_are_kept() {
+fn accessors_return_the_arguments() {
     let edit = Edit::new(MACHINE, AT, &[1, 2, 3, 4], &[5, 6, 7, 8], 1, Kind::Code).unwrap();
 
     assert_eq!((edit.addr(), edit.len(), edit.end()), (AT, 4, AT + 4));
@@ -58,7 +58,7 @@ fn parts_are_kept() {
 
 /// The encodings are from clang's assembler.
 #[test]
-fn accesses_are_what_may_be_misaligned() {
+fn loads_stores_and_atomics_are_accesses() {
     let edit = |old: u32, new: u32, kind| {
         Edit::new(
             MACHINE,
@@ -124,7 +124,7 @@ fn accesses_are_what_may_be_misaligned() {
 }
 
 #[test]
-fn accesses_that_the_handler_would_confuse_need_a_stop() {
+fn replacing_an_access_by_another_needs_a_stop() {
     const LW: u32 = 0x0005_2503; // lw a0, 0(a0)
     const SW: u32 = 0x00a5_a023; // sw a0, 0(a1)
     let edit = |old: u32, new: u32| {
@@ -174,7 +174,7 @@ fn accesses_that_the_handler_would_confuse_need_a_stop() {
 }
 
 #[test]
-fn without_reruns_accesses_need_a_stop() {
+fn accesses_need_a_stop_without_reruns() {
     let edit = |old: u32, new: u32, kind| {
         let machine = Machine {
             reruns_accesses: false,
@@ -209,7 +209,7 @@ fn bytes_beyond_the_length_are_zero() {
 
 /// The words of an edit may have more bytes than it replaces.
 #[test]
-fn words_are_cut_to_the_length() {
+fn words_are_truncated_to_the_length() {
     for len in [2, 4, 8] {
         let edit = Edit::aligned(MACHINE, AT, u64::MAX, u64::MAX, len, 0, Kind::Literal).unwrap();
         let mask = u64::MAX >> (64 - 8 * len);
@@ -247,7 +247,7 @@ fn one_store_writes_2_4_or_8_aligned_bytes() {
 
 /// According to the opcode map in the manual, with a harmless second instruction.
 #[test]
-fn every_opcode_of_words() {
+fn way_of_each_opcode() {
     for opcode in 0..0x20u32 {
         let insn = opcode << 2 | 3;
 
@@ -284,7 +284,7 @@ fn every_opcode_of_words() {
 }
 
 #[test]
-fn the_end_of_the_address_space_is_an_end() {
+fn end_saturates_at_the_last_address() {
     let last = Edit::new(MACHINE, usize::MAX - 1, &[0; 2], &[0; 2], 0, Kind::Code).unwrap();
     let over = Edit::new(MACHINE, usize::MAX - 1, &[0; 8], &[0; 8], 0, Kind::Code).unwrap();
 
@@ -293,7 +293,7 @@ fn the_end_of_the_address_space_is_an_end() {
 }
 
 #[test]
-fn lengths() {
+fn invalid_lengths_are_refused() {
     let bytes = [0; 64];
 
     for old in 0..bytes.len() {
@@ -315,7 +315,7 @@ fn lengths() {
 }
 
 #[test]
-fn odd_addresses() {
+fn odd_addresses_are_refused() {
     for addr in [1, AT + 1, AT + 3, usize::MAX] {
         for kind in [Kind::Code, Kind::Literal] {
             let edit = Edit::new(MACHINE, addr, &[0; 2], &[0; 2], 0, kind);
@@ -325,7 +325,7 @@ fn odd_addresses() {
 }
 
 #[test]
-fn phases() {
+fn phases_above_1_are_refused() {
     assert_eq!(MAX_PHASE, 1);
     for phase in 0..=u8::MAX {
         let edit = Edit::new(MACHINE, AT, &[0; 2], &[0; 2], phase, Kind::Code);
@@ -385,7 +385,7 @@ fn without_ziccif(addr: usize, old: u32, new: u32) -> Edit {
 }
 
 #[test]
-fn way_where_words_are_fetched_by_parcels() {
+fn way_of_four_bytes_without_ziccif() {
     let way = |old, new| without_ziccif(AT, old, new).way();
 
     // A mixture of old and new parcels is another instruction: an `ecall` for the second pair.
@@ -408,7 +408,7 @@ fn way_where_words_are_fetched_by_parcels() {
 
 /// A stand-in is a breakpoint or has no effect, whether the old or the new bytes follow it.
 #[test]
-fn stand_in_is_harmless() {
+fn stand_in_is_a_breakpoint_or_a_hint() {
     let c_ebreak = u32::from(C_EBREAK);
 
     assert_eq!(without_ziccif(AT, SUB, EBREAK).stand_in(), c_ebreak);
@@ -450,7 +450,7 @@ fn way_of_longer_code() {
 
 /// The length in the first parcel is longer than any instruction that exists.
 #[test]
-fn way_of_what_is_no_instruction() {
+fn way_of_invalid_instructions() {
     let long = 0xffff_ffff;
 
     assert_eq!(words(AT, long, NOP), Way::Stop);

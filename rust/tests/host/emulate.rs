@@ -37,7 +37,7 @@ const NOP: u32 = 0x0000_0013;
 const PC: u64 = 0xffff_ffff_8000_1000;
 
 #[test]
-fn nops_change_nothing() {
+fn nops_leave_the_registers_unchanged() {
     let mut regs = file();
 
     assert_eq!(run(pair(NOP, NOP), 8, PC, &mut regs), Some(PC + 8));
@@ -48,7 +48,7 @@ fn nops_change_nothing() {
 }
 
 #[test]
-fn a_call_through_t0() {
+fn call_through_t0() {
     let mut regs = file();
 
     // auipc t0, 0x12; jalr t0, -4(t0)
@@ -62,7 +62,7 @@ fn a_call_through_t0() {
 }
 
 #[test]
-fn a_jump_leaves_the_rest_alone() {
+fn jump_skips_the_following_instructions() {
     let mut regs = file();
 
     // jal zero, 16; li a0, 1
@@ -78,7 +78,7 @@ fn a_jump_leaves_the_rest_alone() {
 }
 
 #[test]
-fn jalr_clears_the_lowest_bit() {
+fn jalr_clears_bit_0_of_the_target() {
     let mut regs = file();
 
     // jalr zero, 3(a0)
@@ -86,7 +86,7 @@ fn jalr_clears_the_lowest_bit() {
 }
 
 #[test]
-fn constants() {
+fn lui_and_addi() {
     let mut regs = file();
 
     // lui a0, 0x80000; addiw a0, a0, -1
@@ -110,7 +110,7 @@ fn constants() {
 }
 
 #[test]
-fn compressed() {
+fn compressed_instructions() {
     let mut regs = file();
 
     // c.li a0, -1; c.addi a0, 16
@@ -126,7 +126,7 @@ fn compressed() {
 }
 
 #[test]
-fn what_cannot_be_run_is_said_beforehand() {
+fn can_run_refuses_unsupported_instructions() {
     assert!(can_run(pair(NOP, NOP), 8));
     // A load, a store, a branch, an ebreak, c.ebreak, c.ld, c.add, c.beqz.
     for word in [0x0005_3503, 0x00a5_3023, 0x0005_0463, 0x0010_0073] {
@@ -141,7 +141,7 @@ fn what_cannot_be_run_is_said_beforehand() {
 }
 
 #[test]
-fn what_reenters_its_own_middle() {
+fn may_reenter_finds_calls_and_jumps_into_the_edit() {
     // jal ra, 16; jalr t0, -4(t0); jalr zero, 0(ra); c.jalr t0; c.jr t0
     let (jal, jalr, ret) = (0x0100_00ef, 0xffc2_82e7, 0x0000_8067);
     let (c_jalr, c_jr) = (0x9282, 0x8282);

@@ -67,7 +67,7 @@ fn truth_table() {
 }
 
 #[test]
-fn causes_are_those_of_the_privileged_specification() {
+fn causes_match_the_privileged_specification() {
     for scause in (0..64).chain([1 << 63 | 5, usize::MAX]) {
         let expected = match scause {
             12 => Some(Cause::Fetch),
@@ -83,7 +83,7 @@ fn causes_are_those_of_the_privileged_specification() {
 }
 
 #[test]
-fn forbidden_has_all_of_the_signal() {
+fn forbidden_access_has_the_complete_signal() {
     for (cause, flags) in [(12, R | W), (13, X), (13, 0), (15, R | X)] {
         let Access::Forbidden(info) = Access::check(cause, flags, 0xdead_b000) else {
             panic!("{cause} {flags:#x}");
@@ -96,7 +96,7 @@ fn forbidden_has_all_of_the_signal() {
 }
 
 #[test]
-fn allowed_and_unknown() {
+fn allowed_accesses_and_unknown_causes() {
     assert_eq!(Access::check(13, R, 0x1000), Access::Allowed);
     assert_eq!(Access::check(15, W, 0x1000), Access::Allowed);
     assert_eq!(Access::check(12, X, 0x1000), Access::Allowed);
@@ -174,7 +174,7 @@ fn handle<'b, 'a>(fault: Fault<'b, Mm<'a>>) -> FaultOutcome<'b, Mm<'a>> {
 }
 
 #[test]
-fn forbidden_is_unlocked_and_then_signalled() {
+fn forbidden_access_unlocks_before_the_signal() {
     let log = Log::default();
 
     for (cause, flags) in [(12, R | W), (13, X), (15, R | X)] {
@@ -187,7 +187,7 @@ fn forbidden_is_unlocked_and_then_signalled() {
 }
 
 #[test]
-fn allowed_stays_locked() {
+fn allowed_access_stays_locked() {
     let log = Log::default();
     let mm = Mm(Some(W), &log);
     let action = handle(fault(&mm, 15)).into_action();
@@ -199,7 +199,7 @@ fn allowed_stays_locked() {
 }
 
 #[test]
-fn without_a_vma_nothing_is_done() {
+fn fault_without_vma_falls_back() {
     let log = Log::default();
     let mm = Mm(None, &log);
 
@@ -211,7 +211,7 @@ fn without_a_vma_nothing_is_done() {
 }
 
 #[test]
-fn falling_back_unlocks() {
+fn fall_back_unlocks() {
     let log = Log::default();
     let mm = Mm(Some(R), &log);
     let locked = fault(&mm, 12).lock();

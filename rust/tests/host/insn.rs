@@ -26,7 +26,7 @@ const MIB: i64 = 1 << 20;
 const GIB: i64 = 1 << 30;
 
 #[test]
-fn registers_are_32() {
+fn register_numbers_are_0_to_31() {
     for n in 0..=u8::MAX {
         assert_eq!(Reg::new(n).map(Reg::number), (n < 32).then_some(n));
     }
@@ -79,7 +79,7 @@ fn constants_have_their_lengths() {
 
 /// Manual, "Immediate Encoding Variants": which bit of a `jal` holds which bit of its offset.
 #[test]
-fn jal_offset_bits_are_where_the_manual_has_them() {
+fn jal_offset_bits_match_the_manual() {
     let places = (1..=10)
         .map(|bit| (bit, bit + 20))
         .chain([(11, 20), (20, 31)])
@@ -92,7 +92,7 @@ fn jal_offset_bits_are_where_the_manual_has_them() {
 }
 
 #[test]
-fn registers_are_where_the_manual_has_them() {
+fn register_fields_match_the_manual() {
     for rd in registers() {
         let field = u32::from(rd.number()) << 7;
 
@@ -200,7 +200,7 @@ fn jalr_round_trip() {
 
 /// The encodings are from clang, as in `encoders_agree_with_clang`.
 #[test]
-fn decoder_knows_what_it_is_not() {
+fn other_instructions_decode_as_other() {
     for (bits, what) in [
         (0x0015_0513, "addi a0, a0, 1"),
         (0x0005_8513, "mv a0, a1"),
@@ -256,7 +256,7 @@ fn target([a, b]: [Insn; 2]) -> i64 {
 }
 
 #[test]
-fn far_jump_goes_where_it_should() {
+fn far_jump_reaches_its_target() {
     let around = [
         0,
         0x7fe,
@@ -291,7 +291,7 @@ fn far_jump_goes_where_it_should() {
 }
 
 #[test]
-fn far_jump_ends() {
+fn far_jump_refuses_offsets_out_of_range() {
     for offset in [i64::MAX, i64::MAX - 1, i64::MIN, 4 * GIB, -4 * GIB] {
         assert_eq!(far_jump(Reg::RA, Reg::RA, offset), Err(OutOfRange));
     }

@@ -40,7 +40,7 @@ fn edit_on(machine: Machine, addr: usize, old: &[u32], new: &[u32]) -> Result<Ed
 }
 
 #[test]
-fn code_comes_by_four() {
+fn code_is_4_byte_aligned() {
     assert_eq!(
         edit(AT + 2, &[NOP], &[ADDI]).err(),
         Some(BadEdit::OddAddress)
@@ -62,7 +62,7 @@ fn code_comes_by_four() {
 
 /// Literals are data.
 #[test]
-fn literals_are_as_ever() {
+fn literals_may_be_2_byte_aligned() {
     for len in [2, 4, 6, 8] {
         assert!(Edit::new(
             MACHINE,
@@ -79,7 +79,7 @@ fn literals_are_as_ever() {
 
 /// The stand-in is a breakpoint of 4 bytes, which harts without compressed instructions have.
 #[test]
-fn the_stand_in_is_a_whole_breakpoint() {
+fn stand_in_is_a_4_byte_ebreak() {
     let pair = edit(AT, &[NOP, NOP], &[ADDI, SUB]).unwrap();
 
     assert_eq!((pair.way(), pair.can_guard()), (Way::Stop, true));
@@ -92,7 +92,7 @@ fn the_stand_in_is_a_whole_breakpoint() {
 
 /// Half an instruction is not an instruction.
 #[test]
-fn nothing_is_written_by_parcels() {
+fn edits_without_ziccif_need_a_stop() {
     for (old, new) in [(NOP, EBREAK), (EBREAK, NOP), (SUB, NOP), (SUB, EBREAK)] {
         let whole = edit(AT, &[old], &[new]).unwrap();
         let edit = edit_on(WITHOUT_ZICCIF, AT, &[old], &[new]).unwrap();
@@ -108,7 +108,7 @@ fn nothing_is_written_by_parcels() {
 
 /// If 4 bytes are not fetched at once, the stand-in itself would be torn.
 #[test]
-fn no_guard_without_ziccif() {
+fn pairs_without_ziccif_are_refused() {
     let pair = edit_on(WITHOUT_ZICCIF, AT, &[NOP, NOP], &[ADDI, SUB]).unwrap();
 
     assert!(!pair.can_guard());

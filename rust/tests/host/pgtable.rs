@@ -148,7 +148,7 @@ fn superpages() {
 /// The result for one page of a superpage gives the result for any other page of it, and for no
 /// page outside.
 #[test]
-fn beside_in_a_superpage() {
+fn neighbours_in_a_superpage() {
     for (levels, addr) in MODES {
         for level in 1..levels {
             let size = 4096 * 512u64.pow(level);
@@ -190,7 +190,7 @@ fn napot() {
 }
 
 #[test]
-fn invalid_on_the_lowest_level_is_found() {
+fn invalid_entry_on_the_lowest_level_is_returned() {
     for (levels, addr) in MODES {
         for bits in [0, R | W | X, ppn(0x1000) | G] {
             let found = find(levels, addr, 0, bits).unwrap();
@@ -204,7 +204,7 @@ fn invalid_on_the_lowest_level_is_found() {
 
 /// An invalid entry is neither a pointer nor a leaf, whatever its other bits are.
 #[test]
-fn invalid_above_is_nothing() {
+fn invalid_entry_on_an_upper_level_is_not_returned() {
     for (levels, addr) in MODES {
         for level in 1..levels {
             for bits in [0, ppn(table(level - 1)), TEXT & !V] {
@@ -216,7 +216,7 @@ fn invalid_above_is_nothing() {
 
 /// An entry of the lowest level is never a pointer to a table, so it must not be followed.
 #[test]
-fn the_lowest_level_is_the_end() {
+fn lowest_level_is_not_followed() {
     for (levels, addr) in MODES {
         let found = find(levels, addr, 0, ppn(0x00fe_dcba_9876_5000) | V).unwrap();
 
@@ -238,7 +238,7 @@ fn table_addresses_have_44_bits_of_ppn() {
 }
 
 #[test]
-fn text_is_what_may_be_run_and_not_written() {
+fn text_is_executable_and_not_writable() {
     for permissions in 0..1u64 << 8 {
         let has = |bit| permissions & bit != 0;
         let expected = has(V) && has(X) && !has(W) && !has(U);
@@ -250,7 +250,7 @@ fn text_is_what_may_be_run_and_not_written() {
 }
 
 #[test]
-fn writable_is_not_executable_and_the_same_page() {
+fn to_writable_keeps_the_page_and_clears_executable() {
     for permissions in 0..1u64 << 8 {
         let page = ppn(0x00fe_dcba_9876_5000);
         let writable = Pte::new(page | permissions).to_writable();
@@ -263,7 +263,7 @@ fn writable_is_not_executable_and_the_same_page() {
 
 /// Svpbmt has bits 62 and 61, T-Head 62 to 59. Aliases of different types would not be coherent.
 #[test]
-fn writable_keeps_the_memory_type() {
+fn to_writable_keeps_the_memory_type() {
     for kind in 0..16u64 {
         let kind = kind << 59;
         let page = ppn(0x8020_0000);
@@ -275,7 +275,7 @@ fn writable_keeps_the_memory_type() {
 }
 
 #[test]
-fn writable_is_one_page() {
+fn to_writable_clears_napot() {
     let writable = Pte::new(ppn(0x8020_8000) | TEXT | NAPOT).to_writable();
 
     assert_eq!(writable.bits() & NAPOT, 0);

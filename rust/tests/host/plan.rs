@@ -62,7 +62,7 @@ fn edits_are_sorted() {
 }
 
 #[test]
-fn overlap() {
+fn overlapping_edits_are_refused() {
     for (first, second) in [(2, 2), (2, 4), (4, 2), (4, 4), (6, 2), (8, 2), (8, 8)] {
         for distance in (0..16).step_by(2) {
             for swapped in [false, true] {
@@ -85,7 +85,7 @@ fn overlap() {
 }
 
 #[test]
-fn overlap_is_found_anywhere() {
+fn overlap_is_found_at_any_index() {
     for n in 0..64 {
         let mut edits: Vec<_> = (0..64).map(|n| one(AT + n * 4, 0)).collect();
         edits.push(any(AT + n * 4 + 2, 2));
@@ -141,7 +141,7 @@ fn cheapest_strategy() {
 
 /// A stricter strategy than required may be requested, a weaker one may not.
 #[test]
-fn wanted_strategy() {
+fn requested_strategy() {
     use Strategy::*;
 
     let aligned = one(AT, 0);
@@ -172,7 +172,7 @@ fn wanted_strategy() {
 
 /// Two instructions are guarded if the kernel supports that and the handler can run the old ones.
 #[test]
-fn guarded() {
+fn pairs_are_guarded() {
     use Strategy::*;
 
     let two = |addr, first: [u8; 4], phase| {
@@ -236,7 +236,7 @@ fn guarded() {
 
 /// Guards need our hooks, and a way to wait for preempted tasks.
 #[test]
-fn where_pairs_are_guarded() {
+fn guards_need_hooks_and_tasks_rcu() {
     for (hooks, tasks_rcu, preemption, expected) in [
         (true, true, true, Pairs::Guarded),
         (true, false, false, Pairs::Guarded),
@@ -295,7 +295,7 @@ fn pages_of_edits() {
 }
 
 #[test]
-fn pages_are_each_once_ascending() {
+fn pages_are_unique_and_ascending() {
     let edits: Vec<_> = (0..5000).map(|n| any(AT + n * 10, 8)).collect();
     let found: Vec<_> = pages(&edits, PAGE).collect();
 

@@ -12,7 +12,7 @@ use crate::sbi::{
 };
 
 #[test]
-fn every_error_has_its_code() {
+fn error_codes_match_the_specification() {
     let expected = [
         (-1, SbiError::Failed),
         (-2, SbiError::NotSupported),
@@ -37,7 +37,7 @@ fn every_error_has_its_code() {
 }
 
 #[test]
-fn unknown_codes_are_errors() {
+fn unknown_error_codes() {
     for code in [1, -15, -128, -129, 256 - 1, isize::MIN, isize::MAX] {
         assert_eq!(SbiError::check(code), Err(SbiError::Unknown));
     }
@@ -63,7 +63,7 @@ fn named(set: Harts) -> Vec<usize> {
 }
 
 #[test]
-fn a_set_names_its_harts() {
+fn mask_and_base_select_the_harts() {
     for harts in [
         &[0][..],
         &[5],
@@ -83,7 +83,7 @@ fn a_set_names_its_harts() {
 }
 
 #[test]
-fn too_far_apart_is_no_set() {
+fn harts_too_far_apart_are_refused() {
     assert_eq!(set(&[0, 64]), None);
     assert_eq!(set(&[64, 0]), None);
     assert_eq!(set(&[10, 73, 9]), None);

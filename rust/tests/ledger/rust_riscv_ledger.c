@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Operations whose costs "make ledger" counts: writing to a file in debugfs
- * does one. Those with a known cost check the counting itself. See scripts/qemu/ledger.c.
+ * Operations whose costs "make ledger" counts. Writing to a file in debugfs performs
+ * one. Those of known cost check the counting itself. See scripts/qemu/ledger.c.
  */
 #include <linux/debugfs.h>
-#include <linux/jump_label.h>
+#include <linux/jump_label_batch.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sizes.h>
@@ -53,7 +53,7 @@ static int stop_set(void *unused, u64 value)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(stop_fops, NULL, stop_set, "%llu\n");
 
-/* Of one page, which is ours. */
+/* A page of this module, whose translations are flushed. */
 static void *page;
 
 static int translations_set(void *unused, u64 value)
@@ -63,13 +63,13 @@ static int translations_set(void *unused, u64 value)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(translations_fops, NULL, translations_set, "%llu\n");
 
-/* "ld x0, 0x7f8(rs)" tells the plugin of a table: see scripts/qemu/ledger.c. */
+/* "ld x0, 0x7f8(rs)" passes the address of a table to the plugin: see scripts/qemu/ledger.c. */
 static void announce(const void *table)
 {
 	asm volatile("ld x0, 0x7f8(%0)" : : "r"(table));
 }
 
-/* A table is written through the linear map, or where the kernel's image is mapped. */
+/* A table is written through the linear map or through the mapping of the kernel image. */
 static void announce_both(phys_addr_t table)
 {
 	announce(__va(table));
@@ -97,7 +97,7 @@ static int levels(void)
 	return pgtable_l5_enabled ? 5 : pgtable_l4_enabled ? 4 : 3;
 }
 
-/* All tables below and including this one, of the kernel's half of the addresses. */
+/* Announce this table and those below it; of the root, only the half of the kernel. */
 static void announce_tables(phys_addr_t table, int level, int first)
 {
 	const u64 *entries = __va(table);
@@ -132,7 +132,7 @@ static u64 *entry_of(unsigned long addr)
 	}
 }
 
-/* Writes the entry that is there already. */
+/* Write an entry of a page table without changing it. */
 static int edit_set(void *unused, u64 value)
 {
 	u64 *entry = entry_of((unsigned long)page);
@@ -216,19 +216,21 @@ static noinline unsigned int count_keys(void)
 	return sites_on;
 }
 
-/*
- * Keys with one site each, one after the other, as ddebug_change() changes those
- * of dynamic debug.
- */
+/* Keys with one site each, 64 at a time, as ddebug_change() changes those of dynamic debug. */
 static int keys_set(void *unused, u64 value)
 {
-	int n;
+	struct static_key *some[64];
+	unsigned int n, count = 0;
 
 	for (n = 0; n < ARRAY_SIZE(keys); n++) {
+		some[count++] = &keys[n].key;
+		if (count < ARRAY_SIZE(some) && n < ARRAY_SIZE(keys) - 1)
+			continue;
 		if (value)
-			static_branch_enable(&keys[n]);
+			static_keys_enable(some, count);
 		else
-			static_branch_disable(&keys[n]);
+			static_keys_disable(some, count);
+		count = 0;
 	}
 	return count_keys() == (value ? ARRAY_SIZE(keys) : 0) ? 0 : -EIO;
 }

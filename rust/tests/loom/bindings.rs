@@ -22,7 +22,10 @@ use kernel::{
 };
 
 #[cfg(rust_riscv_text_hooks)]
-use kernel::bindings::pt_regs;
+use kernel::{
+    bindings::pt_regs,
+    ffi::c_uint, //
+};
 
 #[repr(C)]
 pub struct rust_riscv_guarded {
@@ -41,6 +44,13 @@ pub struct riscv_patch_text {
 }
 
 #[cfg(rust_riscv_text_hooks)]
+pub type riscv_patch_flush = c_uint;
+#[cfg(rust_riscv_text_hooks)]
+pub const riscv_patch_flush_RISCV_PATCH_FLUSH_NONE: riscv_patch_flush = 0;
+#[cfg(rust_riscv_text_hooks)]
+pub const riscv_patch_flush_RISCV_PATCH_FLUSH_THIS: riscv_patch_flush = 1;
+
+#[cfg(rust_riscv_text_hooks)]
 #[repr(C)]
 pub struct riscv_patch_provider {
     pub fallback: Option<unsafe extern "C" fn(*mut c_void, *const c_void, usize) -> c_int>,
@@ -50,7 +60,7 @@ pub struct riscv_patch_provider {
             *mut c_void,
             *const c_void,
             usize,
-            bool,
+            c_uint,
         ) -> c_int,
     >,
     pub set:

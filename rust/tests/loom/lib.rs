@@ -28,6 +28,7 @@ mod sources {
         pub mod user;
     }
     pub mod insn;
+    pub mod interrupts_off;
     pub mod mm;
     pub mod stop_machine;
     pub mod text {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bpf_fentry: attach and detach fentry programs, and count.
+ * bpf_fentry: attach and detach fentry programs, and check that none misses a run.
  *
  * usage: bpf_fentry MILLISECONDS RUNNERS [alone] [late] [medium | long]
  *        bpf_fentry time TIMES
@@ -8,27 +8,26 @@
  *        bpf_fentry detach NUMBER
  *
  * A BPF program, the target, is run a known number of times. One fentry program
- * on it stays, another is attached and detached over and over. All three count:
- * the target and the first must have counted every run, and the second every run
- * that was made by who had attached it. bpf_arch_text_poke() patches the target's
- * entry for each change. Since the target is a BPF program with types of its own,
- * the kernel needs none (no CONFIG_DEBUG_INFO_BTF).
+ * on it stays, another is attached and detached repeatedly. All three count: the
+ * target and the first must have counted every run, and the second every run that
+ * this process made while it was attached. bpf_arch_text_poke() patches the target's
+ * entry for each change. Since the target is a BPF program with its own type
+ * information, the kernel needs none (no CONFIG_DEBUG_INFO_BTF).
  *
- * "alone": the first is left out. So each change writes the target's first
- * instruction: to replace what is attached is to write data.
+ * "alone": the first is left out, so that each change writes the target's first
+ * instruction. Otherwise a change only writes the trampoline that it jumps to.
  *
- * "late": with runners, the second may miss runs. QEMU may go on with what it
- * translated while it was written, around which only Rust works (write_twice).
+ * "late": with runners, the second may miss runs. QEMU may continue with a stale
+ * translation, for which only Rust has a workaround (write_twice).
  *
  * "medium": the target is longer than 4 KiB, so that half of a jal from its entry
  * to its end jumps into it, and not to itself. "long": it is longer than 1 MiB, the
  * reach of a jal.
  *
- * RUNNERS processes run the target all the time. With 0 of them, the target runs
- * between the changes only, and the second program's count is known exactly. That
- * is what is safe where the kernel patches two instructions at once by stopping
- * the machine (stock kernels, and "long"): a runner could have been interrupted
- * between them.
+ * RUNNERS processes run the target all the time. With 0, the target runs only
+ * between the changes, and the second program's count is known exactly. Only this is
+ * safe where the kernel replaces two instructions by stopping the machine (stock
+ * kernels, and "long"): a runner could have been interrupted between them.
  *
  * Prints the counts; the exit status is 0 if they are right. With "time", attaches
  * and detaches one program after another, while nothing runs the target, and prints
@@ -84,13 +83,13 @@ static const struct {
 
 struct shared {
 	bool stop;
-	/* Runs made by each runner, or its errno, negative. */
+	/* The number of runs of each runner, or its negative errno. */
 	long runs[];
 };
 
 static long bpf(int command, union bpf_attr *attr)
 {
-	/* Without memory nothing was done: with failing allocations, try again. */
+	/* Try again if an allocation failed: faults may be injected. */
 	while (true) {
 		long result = syscall(__NR_bpf, command, attr, sizeof(*attr));
 
@@ -240,7 +239,7 @@ static long run(int target)
 	return bpf(BPF_PROG_TEST_RUN, &attr) < 0 ? -errno : RUNS;
 }
 
-/* Runs that a program did not see, being interrupted by another run itself. */
+/* The runs that a program missed, since they interrupted another run of it. */
 static __u64 recursions(int program)
 {
 	struct bpf_prog_info info = { 0 };
@@ -276,7 +275,7 @@ static int measure(int times)
 	__u64 attached = 0, detached = 0;
 
 	for (int i = 0; i < times; i++) {
-		/* A program can be attached to another once. */
+		/* A program can be attached only once. */
 		int program = load(map, ALWAYS, target, 0), link;
 		__u64 start = nanoseconds(), middle;
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ledger: an operation of the kernel, between two instructions that QEMU's plugin
- * counts from and to (scripts/qemu/ledger.c), and that do nothing elsewhere.
+ * ledger: performs an operation of the kernel between two instructions at which QEMU's
+ * plugin begins and ends counting (scripts/qemu/ledger.c). Elsewhere they are no-ops.
  *
  * usage: ledger write FILE TEXT
- *        ledger insmod FILE
+ *        ledger insmod FILE [PARAMETERS]
  *        ledger rmmod MODULE
  */
 
@@ -17,24 +17,25 @@ static long operation(int fd, char **argv, const char *text)
 	if (!strcmp(argv[1], "write"))
 		return syscall(__NR_write, fd, text, strlen(text));
 	if (!strcmp(argv[1], "insmod"))
-		return syscall(__NR_finit_module, fd, "", 0);
+		return syscall(__NR_finit_module, fd, text, 0);
 	return syscall(__NR_delete_module, argv[2], 0);
 }
 
 int main(int argc, char **argv)
 {
 	bool to_file = argc == 4 && !strcmp(argv[1], "write");
-	bool insmod = argc == 3 && !strcmp(argv[1], "insmod");
+	bool insmod = (argc == 3 || argc == 4) && !strcmp(argv[1], "insmod");
 	static char text[256];
 	int fd = -1;
 	long result;
 
 	if (!to_file && !insmod && !(argc == 3 && !strcmp(argv[1], "rmmod"))) {
-		fputs("usage: ledger write FILE TEXT | insmod FILE | rmmod MODULE\n", stdout);
+		fputs("usage: ledger write FILE TEXT | insmod FILE [PARAMETERS] | rmmod MODULE\n",
+		      stdout);
 		return 2;
 	}
-	if (to_file)
-		snprintf(text, sizeof(text), "%s\n", argv[3]);
+	if (argc == 4)
+		snprintf(text, sizeof(text), to_file ? "%s\n" : "%s", argv[3]);
 	if (to_file || insmod) {
 		fd = open(argv[2], to_file ? O_WRONLY : O_RDONLY);
 		if (fd < 0) {

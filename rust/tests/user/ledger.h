@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Where an operation begins and ends, for scripts/qemu/ledger.c. */
+/* The instructions that mark the begin and end of an operation for scripts/qemu/ledger.c. */
 #ifndef RUST_RISCV_TESTS_LEDGER_H
 #define RUST_RISCV_TESTS_LEDGER_H
 
 /*
- * Until the shell that has started us waits: before, it still writes to pages that
- * it shares with us after fork(), which makes the kernel flush TLBs.
+ * Waits until the shell that started this process waits. Before, the shell still writes
+ * to pages that it shares with this process after fork(), so that the kernel flushes TLBs.
  */
 static inline void ledger_wait_for_shell(void)
 {

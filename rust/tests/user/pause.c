@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * pause: a place for "make cycles" to take the machine over from QEMU.
+ * pause: waits where "make cycles" takes the machine over from QEMU.
  */
 
 #include "pause.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the programs here share: system calls, threads, and accesses that tell
- * which signals they got. Made for nolibc, whose headers come first.
+ * Functions that the programs here share: system calls, threads, and accesses that
+ * return the signals that they cause. For nolibc, whose headers must be included before.
  */
 #ifndef RUST_RISCV_TESTS_USER_H
 #define RUST_RISCV_TESTS_USER_H
@@ -40,7 +40,7 @@ static inline void die(const char *what, long err)
 	sys(__NR_exit_group, 1);
 }
 
-/* What must not fail. */
+/* Exits if a call failed. */
 static inline long must(const char *what, long result)
 {
 	if (result < 0 && result > -4096)
@@ -119,10 +119,12 @@ static inline void thread_join(struct thread *t)
 	unmap(t->stack, STACK_PAGES);
 }
 
-/* Accesses. The instruction is 4 bytes long, and keeps for the handler in */
-/* t1	what to do: go on after it, return, or open the page and try again, */
-/* a0 to a2	signal, si_code and si_addr of the last signal, */
-/* a3	how many signals there were. */
+/*
+ * Accesses. The instruction is 4 bytes long. Registers that the handler uses:
+ * t1		what to do: skip the access, return, or make the page accessible and retry
+ * a0 to a2	signal, si_code and si_addr of the last signal
+ * a3		the number of signals
+ */
 
 enum then { SKIP = 1, RETURN = 2, OPEN = 3 };
 

@@ -60,7 +60,7 @@ mod tests {
 
     /// Binding a kernel thread accesses the CPU mask and per-CPU data, so the CPU must exist.
     #[test]
-    fn pair_runs_on_cpus_that_are_online() {
+    fn pair_runs_on_existing_cpus() {
         let ran = Atomic::new(0);
         let run = || ran.add(1, Relaxed);
 
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn message_arrives_once_and_whole() -> Result {
+    fn message_is_received_once_and_complete() -> Result {
         for n in 0..100usize {
             let mut room = Message::new();
             let (sender, mut receiver) = room.split();
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn descriptor_belongs_to_one() -> Result {
+    fn descriptor_has_one_owner() -> Result {
         let register = Atomic::new(0);
         let doorbell = Doorbell::new(|n| register.store(n, Relaxed));
         let mut descriptor = Descriptor::new(1u64);
@@ -290,7 +290,7 @@ mod tests {
 
     /// A task posts values for an interrupt on its own CPU, which may occur at any instruction.
     #[test]
-    fn value_is_whole_in_an_interrupt() -> Result {
+    fn value_is_not_torn_by_an_interrupt() -> Result {
         let mut seen = (0, 0);
 
         pair(

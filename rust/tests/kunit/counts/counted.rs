@@ -32,7 +32,7 @@ use riscv::adversary::{
     Point, //
 };
 
-/// The instruction that a kprobe replaces.
+/// The instruction that a kprobe replaces. Without compressed instructions, all are the first kind.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Probe {
     /// 4 aligned bytes.

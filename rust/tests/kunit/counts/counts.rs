@@ -45,17 +45,17 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_of_a_word_counts_every_call() -> Result {
+    fn kprobe_on_a_word_counts_every_call() -> Result {
         stays(Probe::Word)
     }
 
     #[test]
-    fn a_probe_of_a_half_counts_every_call() -> Result {
+    fn kprobe_on_a_halfword_counts_every_call() -> Result {
         stays(Probe::Half)
     }
 
     #[test]
-    fn a_probe_across_words_counts_every_call() -> Result {
+    fn kprobe_across_words_counts_every_call() -> Result {
         stays(Probe::Unaligned)
     }
 
@@ -63,7 +63,7 @@ mod tests {
     /// are delayed between the trap and the look-up, so that removing a probe without waiting for
     /// them causes a BUG.
     #[test]
-    fn a_probe_leaves_after_those_who_ran_into_it() -> Result {
+    fn removing_a_kprobe_waits_for_cpus_in_its_trap() -> Result {
         let _slow = SlowTraps::start();
         let callers = Callers::start()?;
         let before = PROBES.map(Probe::hits);
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_on_counts_at_once_and_what_is_off_not_at_all() -> Result {
+    fn arming_and_disarming_apply_to_the_next_call() -> Result {
         for _ in 0..rounds() {
             for probe in PROBES {
                 let armed = Armed::probe(probe)?;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* A function that counts its calls, and kprobes, tracers and a static key that do the same. */
 #include <linux/atomic.h>
 #include <linux/cpu.h>
 #include <linux/err.h>
@@ -17,6 +18,7 @@ static DEFINE_STATIC_KEY_FALSE(key);
 
 static noinline void counted(void)
 {
+#ifdef CONFIG_RISCV_ISA_C
 	/* Align with .option rvc, which uses a c.nop; without it, zeroes would be inserted. */
 	asm volatile(".option push\n"
 		     ".option norelax\n"
@@ -32,6 +34,15 @@ static noinline void counted(void)
 		     "rust_riscv_counts_unaligned:\n"
 		     "	nop\n"
 		     ".option pop\n");
+#else
+	/* All instructions are aligned, and of 4 bytes. */
+	asm volatile("rust_riscv_counts_word:\n"
+		     "	nop\n"
+		     "rust_riscv_counts_half:\n"
+		     "	nop\n"
+		     "rust_riscv_counts_unaligned:\n"
+		     "	nop\n");
+#endif
 	if (static_branch_unlikely(&key))
 		atomic_long_inc(&key_hits);
 }

@@ -5,7 +5,10 @@
 
 #include <linux/types.h>
 
-/* Probes are on three instructions: 4 aligned bytes, 2 bytes, 4 bytes across a word's end. */
+/*
+ * Probes are on three instructions: 4 aligned bytes, 2 bytes, 4 bytes across a word's end.
+ * Without compressed instructions all have 4 aligned bytes.
+ */
 #define RUST_RISCV_COUNTS_PROBES 3
 #define RUST_RISCV_COUNTS_TRACERS 2
 extern char rust_riscv_counts_word[], rust_riscv_counts_half[], rust_riscv_counts_unaligned[];

@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn state_of_a_hart_is_that_of_its_cpu() -> Result {
+    fn harts_of_online_cpus_are_started() -> Result {
         for cpu in all() {
             assert_eq!(sbi::hart_state(hart(cpu)?)?, HartState::Started);
         }
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hart_stops_with_its_cpu() -> Result {
+    fn harts_of_offline_cpus_are_stopped() -> Result {
         if is_alone() {
             return skip("one hart: none can go off");
         }
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_have_their_errno() {
+    fn missing_harts_return_einval() {
         let nowhere = HartId(4000);
         let harts = Harts::one(nowhere);
 
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_reach_all_harts() -> Result {
+    fn calls_for_all_harts_succeed() -> Result {
         for extension in [Extension::Ipi, Extension::Rfence, Extension::Hsm] {
             assert!(sbi::has(extension));
         }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cpu_enables_its_own_interrupts() -> Result {
+    fn percpu_irq_is_disabled_and_enabled() -> Result {
         SWITCHED.reset();
         TIMER.populate(PercpuIrq::find(Local::Timer).ok_or(ENODEV)?);
         drop(registered::<Switch>(FREE, Calls::OnlineCpusToo)?);

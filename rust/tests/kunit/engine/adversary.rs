@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_is_slowed_down_before_and_after_its_flush() -> Result {
+    fn commit_is_delayed_before_and_after_its_flush() -> Result {
         for point in [Point::Stored, Point::Flushed] {
             let slow = Delay::start(point, SHORT)?;
             let taken = ticks(|| flip(&[WORD], true, None).map(|_| ()))?;
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn other_points_are_not_slowed_down() -> Result {
+    fn other_points_are_not_delayed() -> Result {
         let _slow = Delay::start(Point::Unlocked, LONG)?;
         let before = Ticks::now().as_u64();
 
@@ -72,7 +72,7 @@ mod tests {
     /// When a commit that removes a breakpoint returns, no CPU is in its trap any more.
     #[test]
     #[cfg(rust_riscv_text_hooks)]
-    fn no_cpu_is_in_the_trap_of_a_breakpoint_that_was_removed() -> Result {
+    fn removing_a_breakpoint_waits_for_its_traps() -> Result {
         if is_alone() {
             return skip("one hart: nobody else can be in a trap");
         }

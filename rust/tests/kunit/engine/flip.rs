@@ -11,19 +11,24 @@ use kernel::{
     prelude::*, //
 };
 
-use riscv::text::{
-    edit::Kind,
-    plan::Strategy, //
+use riscv::{
+    insn::ALIGN,
+    text::{
+        edit::Kind,
+        plan::Strategy, //
+    }, //
 };
 use riscv_patch::batch::{
     Batch,
     Options,
+    Probed,
     Report, //
 };
 
 use crate::{
     bindings,
     hammer::Called,
+    module_parameters,
     support::{
         hold,
         Held, //
@@ -36,50 +41,42 @@ use crate::{
 pub(crate) struct Flip {
     pub(crate) function: Function,
     len: usize,
-    /// The instruction with which it returns 1.
-    one: u32,
+    /// The instructions with which it returns 0 and 1.
+    instructions: [u32; 2],
 }
 
 pub(crate) const WORD: Flip = Flip {
     function: rust_riscv_target_word,
     len: 4,
-    one: LI_1,
+    instructions: [LI_0, LI_1],
 };
 /// The same, with an instruction that differs in both parcels.
 pub(crate) const WORD_BOTH: Flip = Flip {
     function: rust_riscv_target_word,
     len: 4,
-    one: SET_1,
+    instructions: [LI_0, SET_1],
 };
 pub(crate) const HALF: Flip = Flip {
     function: rust_riscv_target_half,
-    len: 2,
-    one: C_LI_1 as u32,
+    len: ALIGN,
+    instructions: SHORT_LI,
 };
 pub(crate) const UNALIGNED: Flip = Flip {
     function: rust_riscv_target_unaligned,
     len: 4,
-    one: SET_1,
+    instructions: [LI_0, SET_1],
 };
 pub(crate) const ACROSS: Flip = Flip {
     function: rust_riscv_target_across,
     len: 4,
-    one: SET_1,
+    instructions: [LI_0, SET_1],
 };
 
 impl Flip {
-    fn bytes(&self, answer: bool) -> [u8; 4] {
-        let bits = match (self.len, answer) {
-            (_, true) => self.one,
-            (2, false) => C_LI_0.into(),
-            (_, false) => LI_0,
-        };
-        u32::to_le_bytes(bits)
-    }
-
     /// Adds the edit with which the target returns `answer`.
     pub(crate) fn add(&self, batch: &mut Batch, answer: bool) -> Result {
-        let (old, new) = (self.bytes(!answer), self.bytes(answer));
+        let [zero, one] = self.instructions.map(u32::to_le_bytes);
+        let (old, new) = if answer { (zero, one) } else { (one, zero) };
 
         // SAFETY: One `li` becomes another.
         unsafe {
@@ -122,6 +119,17 @@ pub(crate) fn word(batch: &mut Batch, addr: usize, old: u32, new: u32, phase: u8
     unsafe { batch.edit(addr, &old, &new, phase, Kind::Code) }
 }
 
+/// Whether an aligned instruction of 4 bytes is fetched at once.
+pub(crate) fn fetch_is_atomic() -> bool {
+    riscv::compat::parameter::<u8>(module_parameters::atomic_fetch.value()) != 0
+}
+
+/// Whether a breakpoint or a `nop` of 4 bytes can be written while other harts execute what is
+/// there: at once, or in halves, of which each is a compressed instruction in between.
+pub(crate) fn breakpoints_are_live() -> bool {
+    ALIGN == 2 || fetch_is_atomic()
+}
+
 /// A registered, disabled kprobe at `rust_riscv_target_probed`, which handles breakpoints that the
 /// test writes there. There is one at a time.
 pub(crate) struct Probe(());
@@ -138,7 +146,7 @@ impl Probe {
         hold(Probe(()))
     }
 
-    /// Writes or removes the breakpoint.
+    /// Writes or removes the breakpoint, without kprobes.
     pub(crate) fn arm(&self, on: bool) -> Result<Report> {
         let (old, new) = if on {
             (LI_0, Self::EBREAK)
@@ -148,7 +156,20 @@ impl Probe {
         let mut batch = Batch::new();
 
         word(&mut batch, addr(rust_riscv_target_probed), old, new, 0)?;
-        batch.commit()
+        batch.commit_with(Options {
+            // SAFETY: The probe is this test's own, and stays disabled.
+            probed: Some(unsafe { Probed::new() }),
+            ..Options::default()
+        })
+    }
+
+    /// Returns the strategy with which that is done.
+    pub(crate) fn strategy() -> Strategy {
+        if breakpoints_are_live() {
+            Strategy::Live
+        } else {
+            Strategy::Rendezvous
+        }
     }
 
     pub(crate) fn hits(&self) -> c_ulong {
@@ -201,7 +222,7 @@ pub(crate) fn load_literal(on: bool, options: Options) -> Result<Report> {
 /// is set, the batch expects it as the last of the old instructions.
 pub(crate) fn many_batch(count: usize, on: bool, last: Option<u32>) -> Result<Batch> {
     let mut batch = Batch::new();
-    let (old, new) = if on { (NOP, LI_1) } else { (LI_1, NOP) };
+    let (old, new) = if on { (NOP, MANY_NEW) } else { (MANY_NEW, NOP) };
 
     batch.reserve(count)?;
     for n in 0..count {

@@ -28,6 +28,7 @@ use riscv::{
         Point, //
     },
     compat::errno,
+    insn::ALIGN,
     text::{
         commit,
         edit::{
@@ -44,6 +45,7 @@ use riscv::{
 use riscv_patch::batch::{
     Batch,
     Options,
+    Probed,
     Report, //
 };
 
@@ -61,7 +63,8 @@ use crate::{
     targets::*, //
 };
 
-const C_EBREAK: u16 = 0x9002;
+/// The shortest breakpoint.
+const SHORT_EBREAK: u32 = if ALIGN == 2 { 0x9002 } else { 0x0010_0073 };
 const PAGE_SIZE: usize = kernel::page::PAGE_SIZE;
 
 /// Replaces bytes in a batch of their own.
@@ -70,10 +73,27 @@ fn commit(at: usize, old: &[u8], new: &[u8]) -> Result<Report> {
 
     // SAFETY: Only used on targets, with instructions that are valid there.
     unsafe { batch.edit(at, old, new, 0, Kind::Code) }?;
-    batch.commit()
+    batch.commit_with(Options {
+        // SAFETY: The only probe on a target is `Probe`, which stays disabled.
+        probed: Some(unsafe { Probed::new() }),
+        ..Options::default()
+    })
 }
 
-const HALVES: [[u8; 2]; 2] = [C_LI_0.to_le_bytes(), C_LI_1.to_le_bytes()];
+/// The bytes of an instruction of the shortest length.
+const fn short(bits: u32) -> [u8; ALIGN] {
+    let bytes = bits.to_le_bytes();
+    let mut short = [0; ALIGN];
+    let mut n = 0;
+
+    while n < ALIGN {
+        short[n] = bytes[n];
+        n += 1;
+    }
+    short
+}
+
+const HALVES: [[u8; ALIGN]; 2] = [short(SHORT_LI[0]), short(SHORT_LI[1])];
 
 /// Patches the loader to load its literal, or to return 0 again. Returns the strategy.
 fn load_literal(to: usize) -> Result<Strategy> {
@@ -293,7 +313,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_is_seen() -> Result {
+    fn word_edit_reaches_other_harts() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
@@ -304,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_half_is_seen() -> Result {
+    fn halfword_edit_reaches_other_harts() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
@@ -315,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_phase_is_seen() -> Result {
+    fn second_phase_reaches_other_harts() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
@@ -330,7 +350,7 @@ mod tests {
     /// A literal that is no longer loaded is made invalid only when no hart can still execute the
     /// instruction that loaded it. A delay before each flush makes a missing flush visible.
     #[test]
-    fn the_first_phase_is_seen_before_the_second_is_written() -> Result {
+    fn first_phase_is_flushed_before_the_second() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
@@ -349,7 +369,7 @@ mod tests {
     /// As above, if the second phase is reverted and then the first, after harts have fetched the
     /// new load.
     #[test]
-    fn the_second_phase_is_reverted_before_the_first() -> Result {
+    fn second_phase_is_reverted_before_the_first() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
@@ -366,13 +386,13 @@ mod tests {
 
     /// A breakpoint is hit as soon as it has been written.
     #[test]
-    fn a_breakpoint_is_seen() -> Result {
+    fn breakpoint_reaches_other_harts() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
         let probe = Probe::register()?;
         let mut readers = Readers::waiting(rust_riscv_read_half)?;
-        let (old, new) = (C_LI_0.to_le_bytes(), C_EBREAK.to_le_bytes());
+        let (old, new) = (HALVES[0], short(SHORT_EBREAK));
         let before = probe.hits();
 
         for _ in 0..rounds() {
@@ -391,7 +411,7 @@ mod tests {
     /// All CPUs that leave a rendezvous execute the new text, including the one that wrote it, and
     /// cannot use the alias any more.
     #[test]
-    fn who_leaves_a_rendezvous_sees_it() -> Result {
+    fn rendezvous_edit_reaches_every_cpu_that_leaves() -> Result {
         let mut window = Window::new(2)?;
         let alias = window.pages().start + read_spread(0) % PAGE_SIZE;
 
@@ -416,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_was_open_here_is_closed() -> Result {
+    fn alias_of_open_here_is_unmapped() -> Result {
         let mut window = Window::new(1)?;
         let start = window.pages().start;
         let at = addr(rust_riscv_read_word);
@@ -438,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_that_was_open_is_closed() -> Result {
+    fn alias_of_open_is_unmapped() -> Result {
         let mut window = Window::new(1)?;
         let start = window.pages().start;
         let page = addr(rust_riscv_read_word) & !(PAGE_SIZE - 1);

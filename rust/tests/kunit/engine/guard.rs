@@ -22,7 +22,10 @@ use riscv_patch::{
 
 use crate::{
     bindings::rust_riscv_test_call,
-    flip::Probe,
+    flip::{
+        breakpoints_are_live,
+        Probe, //
+    },
     hammer::{
         online,
         Called,
@@ -70,6 +73,9 @@ mod tests {
         Ok(report.strategy)
     }
 
+    /// Why no pair can be guarded: the breakpoint in front of it has to be written live.
+    const UNGUARDED: &str = "a breakpoint is only written while all harts are stopped";
+
     const CALLED: Called = Called {
         function: rust_riscv_target_pairs,
         answers: [0, 0],
@@ -78,7 +84,7 @@ mod tests {
     /// Stopping the machine is not sufficient: a task that was preempted between two instructions
     /// continues in the middle of the new ones. This is the control for the tests of guards.
     #[test]
-    fn a_rendezvous_tears_pairs_under_a_preempted_task() -> Result {
+    fn rendezvous_tears_pairs_under_a_preempted_task() -> Result {
         if is_alone() {
             return skip("one hart: nobody runs what is patched");
         }
@@ -102,7 +108,15 @@ mod tests {
     }
 
     #[test]
-    fn asked_for_nothing_pairs_are_guarded() -> Result {
+    fn pairs_are_guarded_by_default() -> Result {
+        if !breakpoints_are_live() {
+            assert_eq!(
+                flip(true, 1, None),
+                Err(errno(kernel::bindings::EOPNOTSUPP))
+            );
+            assert_eq!(word_at(pair(0)), NOP);
+            return skip(UNGUARDED);
+        }
         for step in [1, 17, PAIRS] {
             for patched in [true, false] {
                 assert_eq!(flip(patched, step, None)?, Strategy::Guarded);
@@ -114,9 +128,12 @@ mod tests {
 
     /// Two threads run on each CPU, so that one of them is always preempted.
     #[test]
-    fn a_guard_tears_nothing() -> Result {
+    fn guarded_pairs_are_not_torn() -> Result {
         if is_alone() {
             return skip("one hart: nobody runs what is patched");
+        }
+        if !breakpoints_are_live() {
+            return skip(UNGUARDED);
         }
         // Each round can hit a breakpoint for each pair, which is slow with KASAN, and if harts
         // share the CPUs of a host.
@@ -144,9 +161,12 @@ mod tests {
     /// For every breakpoint in the kernel, the handler searches the guarded edits. Other
     /// breakpoints work while these are published and withdrawn, and while their number changes.
     #[test]
-    fn other_breakpoints_are_hit_meanwhile() -> Result {
+    fn other_breakpoints_work_during_guarded_edits() -> Result {
         if is_alone() {
             return skip("one hart: nobody runs what is patched");
+        }
+        if !breakpoints_are_live() {
+            return skip(UNGUARDED);
         }
         let probe = Probe::register()?;
 
@@ -179,7 +199,10 @@ mod tests {
 
     /// `patch_text()` of a pair, as used by BPF.
     #[test]
-    fn the_kernels_pairs_are_written_by_us() -> Result {
+    fn patch_text_of_a_pair_does_not_fall_back() -> Result {
+        if !breakpoints_are_live() {
+            return skip(UNGUARDED);
+        }
         let before = fallbacks();
 
         for n in 0..10 {
@@ -195,9 +218,12 @@ mod tests {
 
     /// As above, while other CPUs execute the pairs.
     #[test]
-    fn the_kernels_pairs_are_guarded() -> Result {
+    fn patch_text_of_a_pair_is_not_torn() -> Result {
         if is_alone() {
             return skip("one hart: nobody runs what is patched");
+        }
+        if !breakpoints_are_live() {
+            return skip(UNGUARDED);
         }
         let hammer = Hammer::start(&[CALLED])?;
         let before = fallbacks();
@@ -218,7 +244,7 @@ mod tests {
 
     /// Instructions that the handler cannot emulate are refused instead of being torn.
     #[test]
-    fn what_cannot_be_guarded_is_refused() -> Result {
+    fn pairs_that_cannot_be_emulated_are_refused() -> Result {
         // `ld a0, 0(t0)` is followed by `ret`.
         let both = u64::from(word_at(load())) | u64::from(word_at(load() + 4)) << 32;
         let mut batch = Batch::new();

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Calls of text patching as by users in the kernel, with our hooks. */
+#include <linux/moduleparam.h>
+#include <linux/printk.h>
 #include <linux/smp.h>
 #include <linux/stop_machine.h>
 #include <linux/string.h>
@@ -86,7 +88,7 @@ int rust_riscv_test_kernel_writes_after_queue(const struct rust_riscv_test_write
 }
 
 static int write_nothing(struct riscv_patch_provider *self, void *addr,
-			 const void *insns, size_t len, bool sync)
+			 const void *insns, size_t len, unsigned int flush)
 {
 	return -EOPNOTSUPP;
 }
@@ -148,3 +150,26 @@ int rust_riscv_test_flush_inside_stop(void)
 	smp_call_function_single(asked, flush_there, NULL, 1);
 	return atomic_read(&flushed) ? 0 : -EIO;
 }
+
+#define LINE	pr_debug("rust_riscv_kunit_engine: debug line\n")
+#define LINES	\
+	do { LINE; LINE; LINE; LINE; LINE; LINE; LINE; LINE; LINE; LINE; } while (0)
+
+/* Each message has a static key of its own, and is printed if dynamic debug enables it. */
+static int print_lines(const char *value, const struct kernel_param *param)
+{
+	LINES;
+	LINES;
+	LINES;
+	LINES;
+	LINES;
+	LINES;
+	LINES;
+	return 0;
+}
+
+static const struct kernel_param_ops lines_ops = {
+	.set = print_lines,
+};
+module_param_cb(debug_lines, &lines_ops, NULL, 0200);
+MODULE_PARM_DESC(debug_lines, "Written: print 70 debug messages, for a test of dynamic debug");

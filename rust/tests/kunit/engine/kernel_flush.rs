@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_seen() -> Result {
+    fn patch_text_nosync_reaches_other_harts() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
@@ -73,22 +73,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_is_seen() -> Result {
+    fn patch_text_set_nosync_reaches_other_harts() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
-        assert!(seen_each_time(rust_riscv_read_bytes, [0, 4], |to| {
+        let answers = FILLED.map(|(_, answer)| answer);
+
+        assert!(seen_each_time(rust_riscv_read_bytes, answers, |to| {
             write(
                 rust_riscv_test_call::RUST_RISCV_TEST_SET,
                 read_filled(),
-                &[[1, 5][to]; 8],
+                &[FILLED[to].0; 8],
             )
         })?);
         Ok(())
     }
 
     #[test]
-    fn what_is_patched_is_seen() -> Result {
+    fn patch_text_reaches_other_harts() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
@@ -101,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_queued_is_seen_after_a_sync() -> Result {
+    fn queued_write_reaches_other_harts_after_sync() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
@@ -113,7 +115,7 @@ mod tests {
 
     /// A write for this CPU only, followed by a sync of an empty queue.
     #[test]
-    fn what_is_written_here_is_seen_after_a_sync() -> Result {
+    fn patch_insn_write_reaches_other_harts_after_sync() -> Result {
         if is_alone() {
             return skip("one hart: nobody else has fetched anything");
         }
@@ -127,7 +129,7 @@ mod tests {
 
     /// The engine fails, so the kernel writes the queue.
     #[test]
-    fn what_the_kernel_writes_itself_is_seen_after_a_sync() -> Result {
+    fn fallback_reaches_other_harts_after_sync() -> Result {
         if let Some(reason) = not_followed() {
             return skip(reason);
         }
@@ -141,7 +143,7 @@ mod tests {
 
     /// As above, with another write instead of a sync.
     #[test]
-    fn what_the_kernel_writes_itself_is_seen_before_a_write() -> Result {
+    fn fallback_reaches_other_harts_before_the_next_write() -> Result {
         if let Some(reason) = not_followed() {
             return skip(reason);
         }
@@ -150,7 +152,7 @@ mod tests {
             fail_next(1);
             write_after_queue(
                 &queued(at, bytes, false),
-                &queued(read_filled(), &[1; 8], false),
+                &queued(read_filled(), &[FILLED[0].0; 8], false),
             )
         })?);
         Ok(())

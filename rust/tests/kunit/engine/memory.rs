@@ -28,7 +28,7 @@ mod tests {
 
     #[test]
     #[cfg(CONFIG_FAILSLAB)]
-    fn every_failed_allocation_is_a_clean_error() -> Result {
+    fn failed_allocation_returns_enomem() -> Result {
         const COUNT: usize = 100;
 
         // SAFETY: `module_refcount()` only reads an atomic, here of the helper's own module.
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     #[cfg(CONFIG_FAILSLAB)]
-    fn a_commit_allocates_nothing() -> Result {
+    fn commit_does_not_allocate() -> Result {
         use riscv::text::plan::Strategy;
         use riscv_patch::batch::Options;
 

@@ -35,9 +35,6 @@ use crate::{
     }, //
 };
 
-/// `addi zero, zero, 1`, which is a no-op, too.
-const NOP_1: u32 = 0x0010_0013;
-
 /// Returns whether `function` returns `answer` on every online CPU.
 fn all_see(function: Function, answer: u64) -> bool {
     // SAFETY: A target may be called anywhere.
@@ -61,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_to_write_comes_to_us() -> Result {
+    fn every_write_function_calls_the_provider() -> Result {
         for (way, call) in WAYS {
             let before = (calls(call), fallbacks());
 
@@ -78,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_set() -> Result {
+    fn patch_text_set_nosync_fills_bytes() -> Result {
         let before = calls(Call::Set);
         let nops = [NOP.to_le_bytes(); 24];
 
@@ -107,7 +104,7 @@ mod tests {
 
     /// A long write at any address, as BPF makes for whole programs.
     #[test]
-    fn many_bytes_are_written() -> Result {
+    fn long_unaligned_write() -> Result {
         let mut bytes = KVec::new();
         for n in 0..9000u32 {
             bytes.push((n * 7 + n / 256) as u8, GFP_KERNEL)?;
@@ -137,7 +134,7 @@ mod tests {
 
     /// If the provider fails, the kernel writes instead, and the caller gets no error.
     #[test]
-    fn nothing_is_lost_if_we_fail() -> Result {
+    fn kernel_writes_if_the_provider_fails() -> Result {
         for (way, _) in WAYS {
             let before = fallbacks();
 
@@ -155,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_that_fails_is_written_by_the_kernel() -> Result {
+    fn kernel_writes_the_queue_if_the_provider_fails() -> Result {
         let before = fallbacks();
         let (literal_bytes, load_bytes) = (ANSWER.to_le_bytes(), LOAD_LITERAL.to_le_bytes());
 
@@ -174,7 +171,7 @@ mod tests {
 
     /// Queued writes can have any order, and a place may be written twice.
     #[test]
-    fn queued_in_any_order() -> Result {
+    fn queue_in_any_order() -> Result {
         let words = [NOP, NOP_1].map(u32::to_le_bytes);
         // A permutation, since 97 and 512 have no common divisor. Few addresses follow each other.
         let mut writes = KVec::new();
@@ -202,7 +199,7 @@ mod tests {
 
     /// The kernel writes the texts that the provider declines, and passes the others on to it.
     #[test]
-    fn some_of_many_are_declined() -> Result {
+    fn kernel_writes_declined_texts() -> Result {
         const TEXTS: usize = 300;
         // Declined, since it is not aligned: from the second half of a word to the first half of
         // the next one, which does not change.
@@ -238,7 +235,7 @@ mod tests {
     /// A literal that is queued with `first` is visible before the instruction that loads it,
     /// although it has a higher address, and many edits are between the two.
     #[test]
-    fn first_is_first() -> Result {
+    fn queued_literal_is_written_before_its_load() -> Result {
         if is_alone() {
             return skip("one hart: nobody runs what is patched");
         }
@@ -275,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_provider() {
+    fn second_provider_is_refused() {
         // SAFETY: `riscv_patch_provider_register()` may be called where sleeping is allowed, as
         // here. If the provider is registered, the helper unregisters it.
         let error = unsafe { bindings::rust_riscv_test_second_provider() };
@@ -284,7 +281,7 @@ mod tests {
 
     /// No CPU answers an IPI while the machine is stopped. So the rendezvous sends none.
     #[test]
-    fn an_ipi_inside_a_stop_is_not_answered() -> Result {
+    fn flush_ipi_in_stop_machine_is_not_answered() -> Result {
         if is_alone() {
             return skip("one hart: there is nobody to ask");
         }

@@ -31,6 +31,8 @@ use kernel::{
     prelude::*, //
 };
 
+use riscv::insn::ALIGN;
+
 use crate::{
     bindings,
     hammer::online,
@@ -149,13 +151,14 @@ core::arch::global_asm!(
     ".dword 0",
     "rust_riscv_read_literal:",
     ".dword 7",
-    ".option rvc",
-    // An instruction of 2 bytes.
+    // An instruction of 2 bytes, if there are compressed ones, and 8 equal bytes.
     ".balign 8",
+    ".if {align} == 2",
+    ".option rvc",
     "rust_riscv_read_half:",
     "c.li a0, 0",
     "c.jr ra",
-    // 8 equal bytes: with 0x01 they are `c.addi sp, 0`, with 0x05 `c.addi a0, 1`.
+    // With 0x01 they are `c.addi sp, 0`, with 0x05 `c.addi a0, 1`.
     ".balign 8",
     "rust_riscv_read_bytes:",
     "c.li a0, 0",
@@ -166,6 +169,20 @@ core::arch::global_asm!(
     ".fill 8, 1, 1",
     "c.jr ra",
     ".option norvc",
+    ".else",
+    "rust_riscv_read_half:",
+    "li a0, 0",
+    "ret",
+    // With 0xb7 they are `lui a5, 0xb7b7b`, with 0x37 `lui a4, 0x37373`.
+    ".balign 8",
+    "rust_riscv_read_bytes:",
+    "li a4, 0",
+    "nop",
+    "rust_riscv_read_filled:",
+    ".fill 8, 1, 0xb7",
+    "snez a0, a4",
+    "ret",
+    ".endif",
     // Functions that are spread out, so that a few hundred bytes of other code cannot evict all.
     ".balign 2048",
     "rust_riscv_read_spread:",
@@ -175,6 +192,7 @@ core::arch::global_asm!(
     ".balign 256",
     ".endr",
     ".option pop",
+    align = const ALIGN,
 );
 
 extern "C" {
@@ -191,6 +209,14 @@ extern "C" {
     static rust_riscv_read_literal: u64;
     static rust_riscv_read_load: u32;
 }
+
+/// The equal bytes of `rust_riscv_read_bytes`, and what it returns with them.
+#[cfg(rust_riscv_text_hooks)]
+pub(crate) const FILLED: [(u8, u64); 2] = if ALIGN == 2 {
+    [(1, 0), (5, 4)]
+} else {
+    [(0xb7, 0), (0x37, 1)]
+};
 
 /// Returns the address of the equal bytes.
 #[cfg(rust_riscv_text_hooks)]

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cpu_arrives_and_the_last_is_master() -> Result {
+    fn every_cpu_arrives_once_and_one_is_master() -> Result {
         for _ in 0..200 {
             assert!(is_orderly()?);
         }
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn no_cpu_takes_interrupts_meanwhile() -> Result {
+    fn interrupts_are_off_while_stopped() -> Result {
         for _ in 0..10 {
             let (watch, held) = TextLock::with(|lock| rendezvous(Watch::default(), lock))?;
 
@@ -241,7 +241,7 @@ mod tests {
     /// A CPU that waits for all others to answer an IPI arrives, since the others have interrupts
     /// on until all have gathered.
     #[test]
-    fn while_all_ask_each_other() -> Result {
+    fn rendezvous_while_cpus_wait_for_ipis() -> Result {
         if is_alone() {
             return skip("one hart: there is nobody to ask");
         }

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Functions to patch. Most return 0, and 1 if their first instruction has been replaced.
+//!
+//! Without compressed instructions all instructions are aligned words. The functions whose
+//! instruction would be at another place, or shorter, have the nearest word instead.
 
 use kernel::ffi::c_ulong;
+
+use riscv::insn::ALIGN;
 
 /// A function without arguments that returns a number.
 pub(crate) type Function = unsafe extern "C" fn() -> c_ulong;
@@ -18,19 +23,19 @@ core::arch::global_asm!(
     "ret",
     // An instruction of 4 bytes across two words.
     ".balign 8",
-    ".2byte 0x0001",
+    ".space {align}, 0",
     "rust_riscv_target_unaligned:",
     "li a0, 0",
     "ret",
     // Another one, for the breakpoint.
     ".balign 8",
-    ".2byte 0x0001",
+    ".space {align}, 0",
     "rust_riscv_target_probed:",
     "li a0, 0",
     "ret",
     // An instruction of 4 bytes across two pages.
     ".balign 4096",
-    ".space 4094, 0",
+    ".space 4096 - {align}, 0",
     "rust_riscv_target_across:",
     "li a0, 0",
     "ret",
@@ -87,14 +92,17 @@ core::arch::global_asm!(
     "rust_riscv_target_rounds:",
     ".dword 1",
     ".popsection",
-    ".option rvc",
     // A compressed instruction in the second half of a word.
     ".balign 8",
-    ".2byte 0x0001",
+    ".space {align}, 0",
+    ".if {align} == 2",
+    ".option rvc",
+    ".endif",
     "rust_riscv_target_half:",
-    "c.li a0, 0",
+    "li a0, 0",
     "ret",
     ".option pop",
+    align = const ALIGN,
 );
 
 extern "C" {
@@ -121,6 +129,11 @@ extern "C" {
 
 /// The number of `nop`s in a row.
 pub(crate) const MANY: usize = 4096;
+/// What replaces them: an instruction that can be written while other harts execute the `nop`, on
+/// any hart. Without compressed instructions that can only be one of which one parcel differs.
+pub(crate) const MANY_NEW: u32 = if ALIGN == 2 { LI_1 } else { NOP_1 };
+/// An instruction that is not there, and that could be replaced in the same way.
+pub(crate) const MANY_WRONG: u32 = MANY_NEW ^ 0x0030_0000;
 
 /// The value of the literal while no hart may load it.
 pub(crate) const POISON: u64 = 7;
@@ -134,13 +147,21 @@ pub(crate) const LI_1: u32 = 0x0010_0513;
 /// `sltiu a0, zero, 2`, which also returns 1, and differs from [`LI_0`] in both parcels. Its second
 /// parcel with the first of [`LI_0`] would return 2.
 pub(crate) const SET_1: u32 = 0x0020_3513;
-pub(crate) const C_LI_0: u16 = 0x4501;
-pub(crate) const C_LI_1: u16 = 0x4505;
+/// The shortest instructions that return 0 and 1: `c.li`, if there are compressed instructions.
+pub(crate) const SHORT_LI: [u32; 2] = if ALIGN == 2 {
+    [0x4501, 0x4505]
+} else {
+    [LI_0, LI_1]
+};
 /// `ld a0, 0(t0)`.
 pub(crate) const LOAD_ZERO: u32 = 0x0002_b503;
+/// `lw a0, 0(t0)`, another access than [`LOAD_ZERO`].
+pub(crate) const LOAD_WORD: u32 = 0x0002_a503;
 /// `ld a0, 8(t0)`: the literal follows the zero.
 pub(crate) const LOAD_LITERAL: u32 = 0x0082_b503;
 pub(crate) const NOP: u32 = 0x0000_0013;
+/// `addi zero, zero, 1`, which is a no-op, too. Differs from [`NOP`] in the second parcel only.
+pub(crate) const NOP_1: u32 = 0x0010_0013;
 /// `ori a0, a1, 1`. Its first parcel, followed by zeroes, is `mv a0, ra`.
 pub(crate) const OR_1: u32 = 0x0015_e513;
 

@@ -50,7 +50,7 @@ mod tests {
 
     /// As for a batch that waits for tasks between two of its writes.
     #[test]
-    fn no_alias_stays_while_something_is_waited_for() -> Result {
+    fn closed_while_unmaps_every_alias() -> Result {
         let mut window = Window::new(2)?;
         let start = window.pages().start;
         let page = many(0) & !(kernel::page::PAGE_SIZE - 1);
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_text_is_refused() -> Result {
+    fn pages_without_text_are_refused() -> Result {
         let mut window = Window::new(2)?;
         let start = window.pages().start;
         let data = core::ptr::from_ref(&window).addr() & !(kernel::page::PAGE_SIZE - 1);

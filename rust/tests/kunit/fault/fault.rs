@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn mappings() -> Result {
+    fn checks_match_mmap() -> Result {
         let mm = address_space()?;
 
         for flags in [MAP_PRIVATE, MAP_SHARED] {
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn protections() -> Result {
+    fn checks_match_mprotect() -> Result {
         let mm = address_space()?;
 
         map(AT, 3, R | W, MAP_PRIVATE)?;
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn stacks_grow() -> Result {
+    fn checks_of_a_growing_stack() -> Result {
         let mm = address_space()?;
         let top = AT + 64 * PAGE;
 
@@ -268,7 +268,7 @@ mod tests {
 
     /// While a VMA is mapped, changed and unmapped, a check sees one of its states, or no VMA.
     #[test]
-    fn races() -> Result {
+    fn checks_during_mmap_and_munmap() -> Result {
         let mm = address_space()?;
         let over = Atomic::new(false);
         let (checked, wrong, failed) = (Atomic::new(0usize), Atomic::new(0usize), Atomic::new(0));

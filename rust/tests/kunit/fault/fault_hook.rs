@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn forbidden_is_signalled() -> Result {
+    fn forbidden_access_is_signalled() -> Result {
         page(PROT_READ)?;
         for (cause, what) in [(FETCH, Cause::Fetch), (STORE, Cause::Store)] {
             let before = EVENTS.sum(Event::Signalled(what));
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_locked_when_signalled() -> Result {
+    fn forbidden_access_leaves_no_lock_held() -> Result {
         page(0)?;
         for cause in [FETCH, LOAD, STORE] {
             assert!(forbidden(fault(cause, AT)));
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn allowed_stays_locked() -> Result {
+    fn allowed_access_stays_locked() -> Result {
         page(PROT_READ | PROT_WRITE)?;
         for cause in [LOAD, STORE] {
             let mut vma = core::ptr::null_mut();
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn holes_fall_back_to_c() -> Result {
+    fn unmapped_addresses_fall_back_to_c() -> Result {
         page(PROT_READ)?;
         let before = EVENTS.sum(Event::NoVma(Cause::Load));
         let mut vma = core::ptr::null_mut();
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn each_signal_counts_once() -> Result {
+    fn each_signal_counts_vma_lock_success_once() -> Result {
         page(0)?;
         // SAFETY: This thread may sleep, as `all_vm_events()` does, and only this test uses the
         // helper's static buffer.
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_sleeps_or_allocates() -> Result {
+    fn handler_does_not_sleep_or_allocate() -> Result {
         page(PROT_READ)?;
         let (mut signals, mut failures) = (0, 0);
         let trap = watch(|| {
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_provider() {
+    fn second_handler_is_refused() {
         struct Another;
 
         // SAFETY: No function sleeps or ends the RCU read-side critical section.

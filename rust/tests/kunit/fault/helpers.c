@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Helpers of the suites of faults: an address space, and a count of calls of do_trap(). */
 #include <linux/ftrace.h>
 #include <linux/kprobes.h>
 #include <linux/kthread.h>
@@ -73,8 +74,12 @@ int rust_riscv_test_put_user(unsigned long addr)
 
 static int readers(const struct vm_area_struct *vma)
 {
+#ifdef CONFIG_PER_VMA_LOCK
 	/* One reference is for being attached. */
 	return refcount_read(&vma->vm_refcnt) - 1;
+#else
+	return 0;
+#endif
 }
 
 int rust_riscv_test_vma_readers(unsigned long addr)

@@ -88,7 +88,7 @@ mod tests {
 
     /// Immediates just beyond the ranges, which the assembler also refuses.
     #[test]
-    fn beyond_the_ranges_is_refused() {
+    fn immediates_out_of_range_are_refused() {
         for offset in [1_048_575, 1_048_576, -1_048_577, -1_048_578, 1, -1] {
             assert!(insn::jal(Reg::RA, black_box(offset)).is_err());
         }
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn holes_are_not_text() {
+    fn unmapped_addresses_are_not_text() {
         // User addresses, a hole between the two halves, the last page.
         for addr in [0, PAGE_SIZE, 1 << 60, usize::MAX & !(PAGE_SIZE - 1)] {
             assert!(!is_text(addr));
@@ -163,7 +163,7 @@ mod tests {
     /// The kernel image and the linear map are contiguous in memory, whatever page sizes they use.
     /// Those of the image are large.
     #[test]
-    fn neighbours_in_memory_are_neighbours() -> Result {
+    fn contiguous_memory_has_contiguous_page_numbers() -> Result {
         const PAGES: usize = 64;
 
         let memory = KVec::<u8>::with_capacity(PAGES * PAGE_SIZE, GFP_KERNEL)?;
@@ -188,7 +188,8 @@ mod tests {
             atomic_fetch: false,
             reruns_accesses: false,
         };
-        let edit = Edit::new(machine, addr, &[0; 2], &[0; 2], 0, Kind::Code).map_err(|_| EINVAL)?;
+        let bytes = [0; insn::ALIGN];
+        let edit = Edit::new(machine, addr, &bytes, &bytes, 0, Kind::Code).map_err(|_| EINVAL)?;
 
         Owners::new().pin(&edit)
     }

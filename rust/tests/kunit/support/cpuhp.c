@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CPU hotplug: recording callbacks, and work, calls, timers and wake-ups for a CPU. */
 #include <linux/atomic.h>
 #include <linux/completion.h>
 #include <linux/cpu.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Helpers of several suites: kernel threads, CPUs, a kprobe, and injected failures. */
 #include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/err.h>
@@ -130,6 +131,23 @@ int rust_riscv_test_probe_register(void *addr)
 	return register_kprobe(&probe);
 }
 
+int rust_riscv_test_probe_enable(bool on)
+{
+	return on ? enable_kprobe(&probe) : disable_kprobe(&probe);
+}
+
+/*
+ * Marks the disabled probe as kprobes does when the module with its instruction is
+ * removed, or takes the mark away.
+ */
+void rust_riscv_test_probe_set_gone(bool gone)
+{
+	if (gone)
+		probe.flags |= KPROBE_FLAG_GONE;
+	else
+		probe.flags &= ~KPROBE_FLAG_GONE;
+}
+
 unsigned long rust_riscv_test_probe_hits(void)
 {
 	return atomic_long_read(&probe_hits);
@@ -138,6 +156,22 @@ unsigned long rust_riscv_test_probe_hits(void)
 void rust_riscv_test_probe_unregister(void)
 {
 	unregister_kprobe(&probe);
+}
+
+static struct kprobe second_probe;
+
+int rust_riscv_test_second_probe_register(void *addr, bool enabled)
+{
+	second_probe = (struct kprobe) {
+		.addr = addr,
+		.flags = enabled ? 0 : KPROBE_FLAG_DISABLED,
+	};
+	return register_kprobe(&second_probe);
+}
+
+void rust_riscv_test_second_probe_unregister(void)
+{
+	unregister_kprobe(&second_probe);
 }
 
 #ifdef CONFIG_FAULT_INJECTION
@@ -187,5 +221,5 @@ no:
 
 int rust_riscv_test_module_refs(void)
 {
-	return module_refcount(THIS_MODULE);
+	return THIS_MODULE ? module_refcount(THIS_MODULE) : 0;
 }

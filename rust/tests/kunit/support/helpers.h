@@ -32,8 +32,13 @@ int rust_riscv_test_cpu_up(unsigned int cpu);
 
 /* A kprobe that is registered and disabled: it handles breakpoints that the test writes. */
 int rust_riscv_test_probe_register(void *addr);
+int rust_riscv_test_probe_enable(bool on);
+void rust_riscv_test_probe_set_gone(bool gone);
 unsigned long rust_riscv_test_probe_hits(void);
 void rust_riscv_test_probe_unregister(void);
+/* Another one, without a handler, which can also be registered enabled. */
+int rust_riscv_test_second_probe_register(void *addr, bool enabled);
+void rust_riscv_test_second_probe_unregister(void);
 
 /* Let the @nth allocation of this task fail; 0 for none. */
 void rust_riscv_test_fail_nth(unsigned int nth);
@@ -65,6 +70,15 @@ int rust_riscv_test_kernel_writes_after_queue(const struct rust_riscv_test_write
 					      const struct rust_riscv_test_write *then);
 int rust_riscv_test_second_provider(void);
 
+/*
+ * Register the kprobe in a task that pauses when its instruction has been copied
+ * and text_mutex been released; return when it pauses. -EOPNOTSUPP
+ * without dynamic ftrace or CPU hotplug.
+ */
+int rust_riscv_test_probe_register_begin(void *addr);
+/* Let the task go on; return its result, or -ETIMEDOUT if it has gone on before. */
+int rust_riscv_test_probe_register_end(void);
+
 int rust_riscv_test_flush_inside_stop(void);
 
 /*
@@ -73,6 +87,7 @@ int rust_riscv_test_flush_inside_stop(void);
  */
 bool rust_riscv_test_can_write(void *addr, u8 byte);
 
+/* The number of references to the tests' module; 0 if they are built in. */
 int rust_riscv_test_module_refs(void);
 /* Allocate and free memory; return whether the allocation succeeded. */
 bool rust_riscv_test_allocate(void);

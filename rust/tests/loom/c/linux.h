@@ -155,6 +155,12 @@ static inline void loom_guard_exit_rcu(struct loom_guard *guard)
 	loom_leave(LOOM_RCU);
 }
 
+/* No CPU comes or goes in the models. */
+static inline void loom_guard_exit_cpus_read_lock(struct loom_guard *guard)
+{
+}
+
+#define loom_guard_cpus_read_lock() (struct loom_guard){ .lock = NULL }
 #define loom_guard_mutex(m) loom_guard_lock(m, LOOM_HERE)
 #define loom_guard_rcu() loom_guard_read(LOOM_HERE)
 #define LOOM_JOIN_(a, b) a##b

@@ -24,6 +24,7 @@ pub mod ffi {
 
     pub use std::ffi::{
         c_int,
+        c_uint,
         c_void, //
     };
 

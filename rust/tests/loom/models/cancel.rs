@@ -28,8 +28,8 @@ struct Used(UnsafeCell<u32>);
 unsafe impl Sync for Used {}
 
 #[test]
-fn not_used_after_it_went() {
-    Model::new("cancel::not_used_after_it_went").check(|| {
+fn cancelled_work_does_not_use_freed_data() {
+    Model::new("cancel::cancelled_work_does_not_use_freed_data").check(|| {
         let used: &Used = Box::leak(Box::new(Used(UnsafeCell::new(0))));
         let shared = Box::leak(Box::new(Cancel::new()));
         let (mut worker, canceller) = shared.split();

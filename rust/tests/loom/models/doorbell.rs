@@ -96,11 +96,11 @@ fn answer(data: Data, device: &mut Device<'_>, request: u32) {
 
 /// The device polls the descriptor, two times round.
 #[test]
-fn device_that_looks_by_itself() {
+fn device_polls_the_descriptor() {
     // Loom does not delay loads after a later store, and has one fence for all accesses before a
     // store. So the model cannot show that the driver's reads are ordered before it gives the
     // descriptor away.
-    Model::new("doorbell::device_that_looks_by_itself")
+    Model::new("doorbell::device_polls_the_descriptor")
         .idle(&["doorbell.rs dma_mb(Full) in main -> acquire and release"])
         .check(|| {
             let Machine {
@@ -136,9 +136,9 @@ fn device_that_looks_by_itself() {
 
 /// The device waits for its bell.
 #[test]
-fn device_that_is_told() {
+fn device_waits_for_the_doorbell() {
     // The doorbell's fence also orders the data: for loom, a register is memory.
-    Model::new("doorbell::device_that_is_told")
+    Model::new("doorbell::device_waits_for_the_doorbell")
         .idle(&[
             "doorbell.rs dma_mb(Full) in main -> nothing",
             "doorbell.rs dma_mb(Full) in main -> acquire and release",

@@ -71,8 +71,8 @@ fn begin(threads: &[&str]) {
 ///
 /// Only one thread registers, so the mutex is not needed.
 #[test]
-fn fault_meanwhile() {
-    Model::new("fault_provider::fault_meanwhile")
+fn fault_during_registration() {
+    Model::new("fault_provider::fault_during_registration")
         .idle(&[
             "fault.c guard(mutex) in main -> nothing",
             "fault.c guard(mutex) (2) in main -> nothing",
@@ -91,8 +91,8 @@ fn fault_meanwhile() {
 
 /// Two threads register: there is at most one provider at a time.
 #[test]
-fn one_at_a_time() {
-    Model::new("fault_provider::one_at_a_time")
+fn concurrent_registrations() {
+    Model::new("fault_provider::concurrent_registrations")
         .idle(&[
             "fault.c smp_store_release in main -> relaxed",
             "fault.c smp_store_release in other -> relaxed",

@@ -139,8 +139,8 @@ fn registers(epc: usize) -> pt_regs {
 
 /// A hart that hits our breakpoint has observed it before a fence, which also orders the table.
 #[test]
-fn breakpoint_of_ours() {
-    Model::new("guards::breakpoint_of_ours")
+fn guarded_breakpoint() {
+    Model::new("guards::guarded_breakpoint")
         .idle(&[
             "guard.c smp_load_acquire in hart -> relaxed",
             "guard.c smp_store_release in main -> relaxed",
@@ -158,8 +158,8 @@ fn breakpoint_of_ours() {
 /// A hart that hits another breakpoint observes only the pointer to the table. So the orderings of
 /// our breakpoint are not tested here.
 #[test]
-fn breakpoint_of_somebody_else() {
-    Model::new("guards::breakpoint_of_somebody_else")
+fn other_breakpoint() {
+    Model::new("guards::other_breakpoint")
         .idle(&[
             "guard.c smp_rmb in hart -> nothing",
             "guard.c smp_wmb in main -> nothing",

@@ -22,8 +22,8 @@ struct Work(UnsafeCell<u32>);
 unsafe impl Sync for Work {}
 
 #[test]
-fn received_with_all_before() {
-    Model::new("message::received_with_all_before").check(|| {
+fn receiver_sees_earlier_writes() {
+    Model::new("message::receiver_sees_earlier_writes").check(|| {
         let work: &Work = Box::leak(Box::new(Work(UnsafeCell::new(0))));
         let room = Box::leak(Box::new(Message::new()));
         let (sender, mut receiver) = room.split();

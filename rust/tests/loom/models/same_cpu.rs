@@ -28,8 +28,8 @@ impl<T> Moved<T> {
 }
 
 #[test]
-fn each_value_is_taken_whole() {
-    Model::new("same_cpu::each_value_is_taken_whole").check(|| {
+fn values_are_not_torn() {
+    Model::new("same_cpu::values_are_not_torn").check(|| {
         let mailbox = Box::leak(Box::new(Mailbox::<u32>::new()));
         // SAFETY: See `Moved`.
         let (task, mut handler) = unsafe { mailbox.split() };

@@ -5,6 +5,8 @@
 
 use crate::{
     bindings::{
+        riscv_patch_flush_RISCV_PATCH_FLUSH_NONE,
+        riscv_patch_flush_RISCV_PATCH_FLUSH_THIS,
         riscv_patch_provider,
         riscv_patch_text, //
     },
@@ -25,6 +27,7 @@ use crate::{
         provider::{
             self,
             Declined,
+            Flush,
             Kernel,
             Provider,
             Registration,
@@ -48,6 +51,7 @@ extern "C-unwind" {
     fn loom_text_unlock();
     static loom_patch_provider: [usize; 8];
     static loom_patch_text: [usize; 6];
+    static loom_patch_flush: [usize; 2];
 }
 
 const OLD: [u32; 2] = [0x0000_0013; 2];
@@ -76,11 +80,11 @@ unsafe impl Provider for InModule {
         kernel: Kernel<'_>,
         addr: usize,
         bytes: &[u8],
-        everywhere: bool,
+        flush: Flush,
     ) -> Result<(), Declined> {
         module().uses();
         // SAFETY: The caller guarantees what `TextProvider::write` requires, which is the same.
-        unsafe { self.0.write(kernel, addr, bytes, everywhere) }
+        unsafe { self.0.write(kernel, addr, bytes, flush) }
     }
 
     unsafe fn set(
@@ -161,8 +165,8 @@ fn patches(text: &Text) {
 ///
 /// The pointer is published under the lock that users hold, and not read without it here.
 #[test]
-fn nothing_queued_is_lost() {
-    Model::new("text_provider::nothing_queued_is_lost")
+fn unregistering_writes_the_queue() {
+    Model::new("text_provider::unregistering_writes_the_queue")
         .preemptions(3)
         .idle(&[
             "patch.c rcu_assign_pointer in main -> relaxed",
@@ -185,8 +189,8 @@ fn nothing_queued_is_lost() {
 /// Loom has no address dependencies, so the module's data exists before the provider is registered;
 /// the test is about unregistering it.
 #[test]
-fn trap_when_it_goes() {
-    Model::new("text_provider::trap_when_it_goes")
+fn trap_during_unregistering() {
+    Model::new("text_provider::trap_during_unregistering")
         .idle(&[
             "patch.c rcu_assign_pointer in main -> relaxed",
             "patch.c guard(mutex) in main -> nothing",
@@ -212,8 +216,8 @@ fn trap_when_it_goes() {
 
 /// There is at most one provider.
 #[test]
-fn one_at_a_time() {
-    Model::new("text_provider::one_at_a_time")
+fn concurrent_registrations() {
+    Model::new("text_provider::concurrent_registrations")
         .idle(&[
             "patch.c rcu_assign_pointer in main -> relaxed",
             "patch.c rcu_assign_pointer in other -> relaxed",
@@ -239,7 +243,7 @@ fn one_at_a_time() {
 
 /// The structs that are declared here have the same layout as those of the hooks.
 #[test]
-fn same_struct() {
+fn struct_layouts_match_the_hooks() {
     use std::mem::{
         offset_of,
         size_of, //
@@ -272,5 +276,15 @@ fn same_struct() {
             offset_of!(riscv_patch_text, literal),
             size_of::<riscv_patch_text>(),
         ]
+    );
+    // SAFETY: A constant.
+    let flushes = unsafe { loom_patch_flush };
+    assert_eq!(
+        flushes,
+        [
+            riscv_patch_flush_RISCV_PATCH_FLUSH_NONE,
+            riscv_patch_flush_RISCV_PATCH_FLUSH_THIS,
+        ]
+        .map(|flush| flush as usize)
     );
 }
