@@ -156,6 +156,16 @@ class Bounds(unittest.TestCase):
             tracer = operation("ftrace-enable", BY_SBI)
             self.assertEqual(self.failures(*all_known(), tracer, found, bound=bound), failures)
 
+    def test_one_too_few_in_one_round(self) -> None:
+        found = operation("keys-enable", BY_SBI)
+        flushes = found.least("rust")["flushes"]
+        for rounds, failures in (((flushes - 1, flushes), []),
+                                 ((flushes - 1, flushes - 1), ["ledger.keys-enable.flushes"])):
+            found.sides["rust"] = [{**found.least("rust"), "flushes": n} for n in rounds]
+            bound = Bound("keys-enable", "flushes", flushes, minimum=flushes)
+            tracer = operation("ftrace-enable", BY_SBI)
+            self.assertEqual(self.failures(*all_known(), tracer, found, bound=bound), failures)
+
     def test_bound_of_c(self) -> None:
         found = operation("ftrace-enable", BY_SBI)
         found.sides["c"] = [{**found.least("c"), "flushes": 3}]
