@@ -46,7 +46,6 @@ from harness import (
     progress,
     selftests,
     spike,
-    store,
     stress,
     suite,
     toolchain,
@@ -107,6 +106,8 @@ def read(patch: Path) -> Defect:
     defect.flavour = words.pop("flavour", "ordinary")
     defect.script = words.pop("script", "test")
     defect.hooked = words.pop("hooked", "0") == "1"
+    if defect.in_kernel and not defect.hooked and defect.suite != "models":
+        raise StepFailed(f"{patch}: it is in a hook, and its boot line has no hooked=1")
     defect.machine = Machine(smp=int(words.pop("smp", 4)), aia=words.pop("aia", "none"),
                              spike=words.pop("spike", "0") == "1")
     numbers = matrix.FEWEST if defect.machine.spike else matrix.SHORT
@@ -208,11 +209,13 @@ def failed(defect: Defect, tools: dict[str, str], step: Step) -> Failed:
                          step)
     # The folder had the patches of another defect.
     kernel.hooks_digest.cache_clear()
+    if kernel.series_digest(tree / "patches") == kernel.series_digest(paths.PATCHES):
+        raise StepFailed(f"{defect.patch}: it does not change the kernel")
     k = kernel.build(defect.flavour, defect.hooked, tools, tree / "patches")
     try:
         return failed_in(k, defect, tools, tree, step)
     finally:
-        store.remove(k.tree)
+        kernel.remove(k)
 
 
 def failed_in(k: kernel.Kernel, defect: Defect, tools: dict[str, str], tree: Path,

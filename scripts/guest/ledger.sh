@@ -37,15 +37,18 @@ echo 64 > $t/buffer_size_kb
 say "functions $(wc -l < $t/available_filter_functions)"
 define_kprobes 400 || { say "not ok probes: $i"; exit 1; }
 
-# sides OPERATIONS: run them with C and with Rust, ROUNDS times each
+load_provider() {
+	ledger provider-load insmod /modules/rust_riscv_patch.ko "${PARAMS_rust_riscv_patch:-}"
+}
+
+# sides OPERATIONS LOAD: run them with C and, after LOAD, with Rust, ROUNDS times each
 sides() {
 	round=0
 	while [ "$round" -lt "$ROUNDS" ]; do
 		side=c
 		"$1"
 		side=rust
-		ledger provider-load insmod /modules/rust_riscv_patch.ko \
-			"${PARAMS_rust_riscv_patch:-}" || exit 1
+		$2 || exit 1
 		"$1"
 		check "rmmod rust_riscv_patch" rmmod rust_riscv_patch || exit 1
 		round=$((round + 1))
@@ -88,6 +91,6 @@ bpf() {
 	done
 }
 
-sides patching
+sides patching load_provider
 # Last, since the kernel continues to free BPF programs for seconds.
-sides bpf
+sides bpf "load rust_riscv_patch"

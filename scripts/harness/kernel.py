@@ -58,6 +58,10 @@ def hooks_digest(tree: Path, patches: Path) -> str:
     return hooked.Tree(tree, patches).digest()
 
 
+def series_digest(patches: Path) -> str:
+    return hooks_digest(source.get().tree, patches)
+
+
 def describe(src: source.Source, flavour: str, hooks: bool, tools: dict[str, str],
              patches: Path) -> Kernel:
     parts = [str(RECIPE), src.identity, src.version, toolchain.identity(tools), flavour]
@@ -199,6 +203,11 @@ def build(flavour: str, hooks: bool, tools: dict[str, str],
             install(kernel, work)
         prune()
     return kernel
+
+
+def remove(kernel: Kernel) -> None:
+    with locked(paths.cache() / "kernels.lock", "removing a kernel"):
+        store.remove(kernel.tree)
 
 
 def hooks_wanted() -> bool:

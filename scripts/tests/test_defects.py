@@ -11,6 +11,7 @@ from unittest import mock
 import defects
 from harness import paths, suite
 from harness.guest import Boot
+from harness.progress import StepFailed
 
 SUBTEST = "[    5.000000][    T1]     # Subtest: rust_riscv_engine"
 
@@ -63,6 +64,21 @@ class Patches(unittest.TestCase):
                     checked += 1
                     self.assertTrue(name in exist, f"there is no test {name}")
         self.assertGreater(checked, 150)
+
+    def test_defect_in_a_hook_needs_hooks(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            patch = Path(folder) / "some.patch"
+            for suite_name, boot, good in (("rust_riscv_engine", "smp=2", False),
+                                           ("rust_riscv_engine", "hooked=1", True),
+                                           ("models", "smp=2", True)):
+                patch.write_text(f"# suite: {suite_name}\n# expect: a_test\n# boot: {boot}\n"
+                                 "--- a/patches/0001-a.patch\n+++ b/patches/0001-a.patch\n")
+                with self.subTest(suite=suite_name, boot=boot):
+                    if good:
+                        self.assertTrue(defects.read(patch).in_kernel)
+                        continue
+                    with self.assertRaisesRegex(StepFailed, "no hooked=1"):
+                        defects.read(patch)
 
     def test_names_differ(self) -> None:
         slugs = [defects.read(p).slug for p in defects.patches()]

@@ -132,12 +132,13 @@ class Plan(Fixture):
 
     def test_a_target_that_is_a_link(self) -> None:
         for name in ("mm/a.c", "arch/riscv/Kconfig"):
-            with self.subTest(name):
-                (self.tree / name).rename(self.tree / "real")
-                (self.tree / name).symlink_to(Path("../" * name.count("/")) / "real")
-                self.refused(f"{name} is a link or the like")
-                self.assertTrue((self.tree / name).is_symlink())
-                (self.tree / "real").replace(self.tree / name)
+            for target in (Path("../" * name.count("/")) / "real", self.tree / "real"):
+                with self.subTest(name, target=target):
+                    (self.tree / name).rename(self.tree / "real")
+                    (self.tree / name).symlink_to(target)
+                    self.refused(f"{name} is a link or the like")
+                    self.assertTrue((self.tree / name).is_symlink())
+                    (self.tree / "real").replace(self.tree / name)
 
     def test_a_folder_left_by_a_run(self) -> None:
         write(self.tree, {f"{in_tree.STAGE}x/before/mm/a.c": "1\n"})

@@ -335,11 +335,12 @@ class Failures(GitFixture, Command):
 
     def test_a_sparse_checkout(self) -> None:
         for patterns in (["--no-cone", "/*", f"!/{FOLDER}/"],
-                         ["--cone", "rust/kernel", "mm", FOLDER]):
+                         ["--cone", "rust/kernel", "mm", FOLDER],
+                         ["--cone", "--sparse-index", "rust/kernel", "mm", "arch/riscv/mm"]):
             with self.subTest(patterns=patterns):
                 self.git("sparse-checkout", "set", *patterns)
                 self.was = self.state()
-                self.refused("is a sparse checkout")
+                self.refused("is a sparse checkout: git sparse-checkout disable$")
                 self.assertEqual(self.state(), self.was)
 
     def test_variables_of_git(self) -> None:

@@ -44,7 +44,7 @@ KNOWN: dict[str, Counts] = {
 
 
 def operation(name: str, numbers: Counts, ipi: str = "sbi") -> Operation:
-    counts = ledger.columns(counted(**numbers), 4, ipi)
+    counts = ledger.columns(counted(**numbers), "c", 4, ipi)
     return Operation(name, 4, ipi, {"c": [counts], "rust": [counts]})
 
 
@@ -56,31 +56,30 @@ class Columns(unittest.TestCase):
     def test_flush_by_sbi_and_by_ipi(self) -> None:
         for ipi, numbers in (("sbi", BY_SBI), ("imsic", BY_IPI)):
             with self.subTest(ipi):
-                columns = ledger.columns(counted(**numbers), 4, ipi)
+                columns = ledger.columns(counted(**numbers), "c", 4, ipi)
                 self.assertEqual((columns["flushes"], columns["calls"], columns["interrupted"]),
                                  (1, 0, 3))
 
     def test_flush_on_one_hart_calls_nobody(self) -> None:
-        columns = ledger.columns(counted(flush_icache_all=1, kernel_fence_i=1), 1, "imsic")
+        columns = ledger.columns(counted(flush_icache_all=1, kernel_fence_i=1), "c", 1,
+                                 "imsic")
         self.assertEqual((columns["flushes"], columns["calls"], columns["interrupted"]), (1, 0, 0))
 
     def test_tlb_flush_by_ipi(self) -> None:
         columns = ledger.columns(counted(smp_call_function_many_cond=1,
-                                         __ipi_flush_tlb_range_asid=4), 4, "imsic")
+                                         __ipi_flush_tlb_range_asid=4), "c", 4, "imsic")
         self.assertEqual((columns["tlb-flushes"], columns["calls"], columns["interrupted"]),
                          (1, 0, 3))
 
     def test_fills_apart(self) -> None:
-        columns = ledger.columns(counted(flush_icache_all=3, patch_text_set_nosync=2), 4, "sbi")
-        self.assertEqual((columns["flushes"], columns["fills"]), (1, 2))
-
-    def test_fills_without_a_flush(self) -> None:
-        columns = ledger.columns(counted(patch_text_set_nosync=2), 1, "sbi")
-        self.assertEqual((columns["flushes"], columns["fills"]), (0, 2))
+        for side, harts, flushes in (("c", 4, 1), ("rust", 4, 1), ("c", 1, 1), ("rust", 1, 3)):
+            columns = ledger.columns(counted(flush_icache_all=3, patch_text_set_nosync=2), side,
+                                     harts, "sbi")
+            self.assertEqual((columns["flushes"], columns["fills"]), (flushes, 2))
 
     def test_call_on_one_hart_is_none(self) -> None:
         numbers = counted(smp_call_function_many_cond=1, kernel_fence_i=1)
-        counts = ledger.columns(numbers, 1, "sbi")
+        counts = ledger.columns(numbers, "c", 1, "sbi")
         self.assertEqual((counts["calls"], counts["interrupted"]), (0, 0))
         found = Operation("known-call", 1, "sbi", {"c": [counts], "rust": [counts]})
         self.assertEqual(ledger.known(found), (True, ""))
@@ -157,6 +156,16 @@ class Bounds(unittest.TestCase):
             tracer = operation("ftrace-enable", BY_SBI)
             self.assertEqual(self.failures(*all_known(), tracer, found, bound=bound), failures)
 
+    def test_one_too_few_in_one_round(self) -> None:
+        found = operation("keys-enable", BY_SBI)
+        flushes = found.least("rust")["flushes"]
+        for rounds, failures in (((flushes - 1, flushes), []),
+                                 ((flushes - 1, flushes - 1), ["ledger.keys-enable.flushes"])):
+            found.sides["rust"] = [{**found.least("rust"), "flushes": n} for n in rounds]
+            bound = Bound("keys-enable", "flushes", flushes, minimum=flushes)
+            tracer = operation("ftrace-enable", BY_SBI)
+            self.assertEqual(self.failures(*all_known(), tracer, found, bound=bound), failures)
+
     def test_bound_of_c(self) -> None:
         found = operation("ftrace-enable", BY_SBI)
         found.sides["c"] = [{**found.least("c"), "flushes": 3}]
@@ -186,7 +195,7 @@ class Bounds(unittest.TestCase):
                          ["ledger.C flushes for each function"])
 
     def test_each_bound_is_of_a_column(self) -> None:
-        columns = ledger.columns(counted(), 1, "sbi")
+        columns = ledger.columns(counted(), "c", 1, "sbi")
         for bound in matrix.LEDGER_BOUNDS:
             self.assertIn(bound.column, columns)
 
