@@ -19,81 +19,58 @@ use riscv::text::{
 
 pub struct Nothing;
 
-#[cfg(misuse)]
-impl Provider for Nothing {
-    unsafe fn write(
-        &mut self,
-        _: Kernel<'_>,
-        _: usize,
-        _: &[u8],
-        _: Flush,
-    ) -> Result<(), Declined> {
-        Err(Declined)
-    }
+/// The same functions with and without the promise.
+macro_rules! declines_everything {
+    ($($promise:tt)?) => {
+        $($promise)? impl Provider for Nothing {
+            unsafe fn write(
+                &mut self,
+                _: Kernel<'_>,
+                _: usize,
+                _: &[u8],
+                _: Flush,
+            ) -> Result<(), Declined> {
+                Err(Declined)
+            }
 
-    unsafe fn set(&mut self, _: Kernel<'_>, _: usize, _: u8, _: usize) -> Result<(), Declined> {
-        Err(Declined)
-    }
+            unsafe fn set(
+                &mut self,
+                _: Kernel<'_>,
+                _: usize,
+                _: u8,
+                _: usize,
+            ) -> Result<(), Declined> {
+                Err(Declined)
+            }
 
-    unsafe fn patch(
-        &mut self,
-        _: Kernel<'_>,
-        _: usize,
-        _: &[u8],
-        _: &TextLock,
-    ) -> Result<(), Declined> {
-        Err(Declined)
-    }
+            unsafe fn patch(
+                &mut self,
+                _: Kernel<'_>,
+                _: usize,
+                _: &[u8],
+                _: &TextLock,
+            ) -> Result<(), Declined> {
+                Err(Declined)
+            }
 
-    unsafe fn queue(&mut self, _: Kernel<'_>, _: &[Text]) -> usize {
-        0
-    }
+            unsafe fn queue(&mut self, _: Kernel<'_>, _: &[Text]) -> usize {
+                0
+            }
 
-    fn sync(&mut self, _: Kernel<'_>) -> Synced {
-        Synced::Empty
-    }
+            fn sync(&mut self, _: Kernel<'_>) -> Synced {
+                Synced::Empty
+            }
 
-    unsafe fn breakpoint(_: &mut pt_regs) -> bool {
-        false
-    }
+            unsafe fn breakpoint(_: &mut pt_regs) -> bool {
+                false
+            }
+        }
+    };
 }
+
+#[cfg(misuse)]
+declines_everything!();
 
 // SAFETY: It declines everything.
 #[cfg(not(misuse))]
-unsafe impl Provider for Nothing {
-    unsafe fn write(
-        &mut self,
-        _: Kernel<'_>,
-        _: usize,
-        _: &[u8],
-        _: Flush,
-    ) -> Result<(), Declined> {
-        Err(Declined)
-    }
-
-    unsafe fn set(&mut self, _: Kernel<'_>, _: usize, _: u8, _: usize) -> Result<(), Declined> {
-        Err(Declined)
-    }
-
-    unsafe fn patch(
-        &mut self,
-        _: Kernel<'_>,
-        _: usize,
-        _: &[u8],
-        _: &TextLock,
-    ) -> Result<(), Declined> {
-        Err(Declined)
-    }
-
-    unsafe fn queue(&mut self, _: Kernel<'_>, _: &[Text]) -> usize {
-        0
-    }
-
-    fn sync(&mut self, _: Kernel<'_>) -> Synced {
-        Synced::Empty
-    }
-
-    unsafe fn breakpoint(_: &mut pt_regs) -> bool {
-        false
-    }
-}
+declines_everything!(unsafe);
