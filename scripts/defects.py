@@ -53,7 +53,7 @@ from harness import (
 from harness.guest import Boot, Machine
 from harness.lock import locked
 from harness.progress import Step, StepFailed
-from harness.results import Result, Results
+from harness.results import Results, skipped
 
 FOLDER = paths.TOP / "rust/tests/defects"
 WORK = paths.BUILD / "defects"
@@ -143,21 +143,18 @@ def with_suite(built: dict[str, Path], name: str) -> tuple[str, ...]:
     return found or kunit
 
 
-def row_failed(defect: Defect, tools: dict[str, str], k: kernel.Kernel,
-               built: dict[str, Path]) -> Failed:
+def row_failed(defect: Defect, tools: dict[str, str], built: modules.Built) -> Failed:
     """The failures in a guest that runs none of our suites."""
     machine, words = defect.machine, defect.parameters
     row: matrix.Row
-    if defect.suite == "ledger":
-        row = counted = matrix.Ledger(defect.flavour, machine.smp, machine.aia,
-                                      limits=matrix.SLOW, hooked=defect.hooked)
-        results = ledger.run_row(counted, tools, built, kernel=k).results
-    elif defect.in_kernel:
-        raise StepFailed(f"{defect.patch}: {defect.suite} boots no kernel with a defect")
-    elif defect.suite == "selftests":
+    if defect.suite == "selftests":
         row = tests = matrix.Selftests(defect.flavour, machine.smp, machine.aia,
                                        limits=matrix.SLOW, hooked=defect.hooked)
         results = selftests.boot_row(tests, tools, (words.get("tests", "test.d/00basic"),), built)
+    elif defect.suite == "ledger":
+        row = counted = matrix.Ledger(defect.flavour, machine.smp, machine.aia,
+                                      limits=matrix.SLOW, hooked=defect.hooked)
+        results = ledger.run_row(counted, tools, built).results
     else:
         row = load = matrix.Stress(defect.flavour, machine.smp, machine.aia, limits=matrix.SLOW,
                                    hooked=defect.hooked)
@@ -230,7 +227,7 @@ def failed_in(k: kernel.Kernel, defect: Defect, tools: dict[str, str], tree: Pat
         return [r.name for r in compile_fail.on_kernel(built, tree).failures()], None
     machine = defect.machine
     if defect.suite in ("selftests", "stress", "ledger"):
-        return row_failed(defect, tools, k, built)
+        return row_failed(defect, tools, (k, built))
     # The guest's own checks run after all suites.
     kunit = suite.kunit_modules(built)
     litmus = defect.suite == "litmus"
@@ -264,17 +261,11 @@ def seen(defect: Defect, failures: list[str]) -> bool:
     return any(wanted in f".{name}." for name in failures)
 
 
-def skipped(defect: Defect, reason: str) -> Results:
-    print(f"    defect {defect.name}: skipped: {reason}", flush=True)
-    return Results([Result(f"defect.{defect.name}", "skip", reason)])
-
-
 def run_one(defect: Defect, tools: dict[str, str]) -> Results:
     results = Results()
-    if defect.suite == "bare" and (reason := bare.unable()):
-        return skipped(defect, reason)
-    if defect.machine.spike and (reason := spike.unable(tools)):
-        return skipped(defect, reason)
+    reason = bare.unable() if defect.suite == "bare" else ""
+    if reason or (defect.machine.spike and (reason := spike.unable(tools))):
+        return skipped(f"defect {defect.name}", f"defect.{defect.name}", reason)
     step = Step(f"defect {defect.name}")
     try:
         failures, log = failed(defect, tools, step)

@@ -41,10 +41,10 @@ from harness import (
 from harness.flavours import FLAVOURS
 from harness.matrix import R
 from harness.progress import Step, StepFailed
-from harness.results import Result, Results
+from harness.results import Results, skipped
 
-# The kernel and our modules for it, by flavour and hooks.
-Prepared = dict[tuple[str, bool], tuple[kernel.Kernel, dict[str, Path]]]
+# By flavour and hooks.
+Prepared = dict[tuple[str, bool], modules.Built]
 
 
 def run_row(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Results:
@@ -52,10 +52,8 @@ def run_row(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Resul
     results = Results()
     key = (row.flavour, row.hooked)
     if key not in prepared:
-        k = kernel.build(row.flavour, row.hooked, tools)
-        built = modules.build(k, tools)
-        prepared[key] = (k, built)
-        results.extend(built_code(k, tools, built))
+        prepared[key] = modules.for_row(row.flavour, row.hooked, tools)
+        results.extend(built_code(*prepared[key], tools))
     k, built = prepared[key]
     missing = [m for m in matrix.MODULES if m not in built]
     if missing:
@@ -80,12 +78,11 @@ def run_row(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Resul
 def run_spike(row: matrix.Row, tools: dict[str, str], prepared: Prepared) -> Results:
     """Run a guest in Spike, if Spike is available."""
     if reason := spike.unable(tools):
-        print(f"    {row.title}: skipped: {reason}", flush=True)
-        return Results([Result(row.name, "skip", reason)])
+        return skipped(row.title, row.name, reason)
     return run_row(row, tools, prepared)
 
 
-def built_code(k: kernel.Kernel, tools: dict[str, str], built: dict[str, Path]) -> Results:
+def built_code(k: kernel.Kernel, built: dict[str, Path], tools: dict[str, str]) -> Results:
     """Check the built modules. Calls that KASAN adds do not count."""
     results = Results()
     if not FLAVOURS[k.flavour].compressed:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness import matrix, paths, progress
 from harness.progress import StepFailed
-from harness.results import Result, Results
+from harness.results import Results, skipped
 
 
 def unable() -> str:
@@ -21,9 +21,7 @@ def boot_row(row: matrix.Bare, tree: Path = paths.TOP) -> Results:
     """Run the row's command on a new bare machine, in a clone (or a copy) of the tree."""
     results = Results()
     if reason := unable():
-        results.all.append(Result("bare machine", "skip", reason))
-        print(f"    {row.title}: skipped: {reason}", flush=True)
-        return results
+        return skipped(row.title, "bare machine", reason)
     log = paths.LOGS / f"{row.name}{'' if tree == paths.TOP else '-defect'}.log"
     command = ["timeout", "--kill-after=60", row.limit, tree / "scripts/bare.sh", *row.options,
                row.suite, "make", row.goal]

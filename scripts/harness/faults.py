@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 from harness import guest, libc, matrix, modules, paths, programs, suite
-from harness import kernel as kernels
 from harness.guest import Boot
 from harness.progress import Step
 from harness.results import Results
@@ -62,8 +61,7 @@ def results(boot: Boot, selftests: tuple[str, ...], hooked: bool) -> Results:
 def boot_row(row: matrix.Faults, tools: dict[str, str]) -> Results:
     """Boot a guest that runs all programs twice, with C and with Rust."""
     found = Results()
-    kernel = kernels.build(row.flavour, row.hooked, tools)
-    built = modules.build(kernel, tools)
+    kernel, built = modules.for_row(row.flavour, row.hooked, tools)
     files = programs.build(kernel, tools)
     selftests = libc.selftests(kernel, tools) if row.hooked else {}
     tests = tuple(Path(name).name for name in selftests)

@@ -10,7 +10,7 @@ from harness import guest, libc, matrix, paths, spike, suite
 from harness import kernel as kernels
 from harness.guest import Boot
 from harness.progress import Step, StepFailed
-from harness.results import Result, Results
+from harness.results import Result, Results, skipped
 
 SCRIPT = paths.SCRIPTS / "guest/fetch_litmus.sh"
 SOURCE = Path("rust/tests/litmus/fetch_litmus.c")
@@ -196,8 +196,7 @@ def boot_row(row: matrix.Fetch, tools: dict[str, str], top: Path = paths.TOP,
              name: str = "") -> Results:
     """Boot a guest that runs the program of the sources in top. Its log has the row's name or name."""
     if row.machine.spike and (reason := spike.unable(tools)):
-        print(f"    {row.title}: skipped: {reason}", flush=True)
-        return Results([Result(row.name, "skip", reason)])
+        return skipped(row.title, row.name, reason)
     found = Results()
     kernel = kernels.build(row.flavour, row.hooked, tools)
     program = build(tools, top)

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness import guest, llvm, matrix, modules, paths, programs, suite
-from harness import kernel as kernels
 from harness.guest import Boot
 from harness.kernel import Kernel
 from harness.progress import Step, StepFailed
-from harness.results import Result, Results
+from harness.results import Results, skipped
 
 SCRIPT = paths.SCRIPTS / "guest/ledger.sh"
 PLUGIN = paths.SCRIPTS / "qemu/ledger.c"
@@ -253,18 +252,15 @@ def read(boot: Boot, written: list[str], row: matrix.Ledger) -> Ledger:
     return found
 
 
-def run_row(row: matrix.Ledger, tools: dict[str, str], built: dict[str, Path] | None = None,
-            any_qemu: bool = True, kernel: Kernel | None = None) -> Ledger:
+def run_row(row: matrix.Ledger, tools: dict[str, str], given: modules.Built | None = None,
+            any_qemu: bool = True) -> Ledger:
     """Boot a guest, and count; not if QEMU is newer than TESTED, unless any_qemu is set."""
     found = Ledger(Results())
     if reason := unable(tools, any_qemu):
-        print(f"    ledger, {row.title}: skipped: {reason}", flush=True)
-        found.results.all.append(Result("ledger", "skip", reason))
-        return found
+        return Ledger(skipped(f"ledger, {row.title}", "ledger", reason))
     try:
         plugin = build_plugin(tools)
-        kernel = kernel or kernels.build(row.flavour, row.hooked, tools)
-        built = built or modules.build(kernel, tools)
+        kernel, built = given or modules.for_row(row.flavour, row.hooked, tools)
         files = programs.build(kernel, tools)
         out = OUT / f"{row.name}.txt"
         machine = replace(row.machine, plugin=option(plugin, out, kernel),

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from harness import kernel as kernels
 from harness import paths, progress, store, toolchain
 from harness.kernel import Kernel
 from harness.lock import locked
@@ -67,8 +68,8 @@ def build(kernel: Kernel, tools: dict[str, str], top: Path = paths.TOP, out: Pat
             try:
                 progress.run(f"building the modules ({asked.name})",
                              ["make", "-C", kernel.tree, f"O={kernel.obj}",
-                              *toolchain.make_variables(tools),
-                              f"M={tree}", f"MO={out}", toolchain.jobs(), *extra, "modules"],
+                              *toolchain.make_variables(tools), f"M={tree}", f"MO={out}",
+                              toolchain.jobs(), *extra, "modules"],
                              log, env=toolchain.environment())
             except StepFailed:
                 # make itself removes incomplete files.
@@ -89,3 +90,12 @@ def build(kernel: Kernel, tools: dict[str, str], top: Path = paths.TOP, out: Pat
 def parameters(module: Path) -> set[str]:
     """The names of a module's parameters."""
     return {m.decode() for m in re.findall(rb"parmtype=(\w+):", module.read_bytes())}
+
+
+# A kernel and our modules for it.
+Built = tuple[Kernel, dict[str, Path]]
+
+
+def for_row(flavour: str, hooked: bool, tools: dict[str, str]) -> Built:
+    kernel = kernels.build(flavour, hooked, tools)
+    return kernel, build(kernel, tools)

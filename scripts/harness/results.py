@@ -38,3 +38,9 @@ class Results:
         print(self.short(), flush=True)
         # A run without tests is a failure.
         return 0 if self.count("pass") and not self.count("fail") else 1
+
+
+def skipped(title: str, name: str, reason: str) -> Results:
+    """Print why a part of the suite is not run, and return its result."""
+    print(f"    {title}: skipped: {reason}", flush=True)
+    return Results([Result(name, "skip", reason)])

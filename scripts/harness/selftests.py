@@ -11,7 +11,6 @@ from collections import Counter
 from pathlib import Path
 
 from harness import debian, guest, ktap, matrix, modules, paths, programs, suite
-from harness import kernel as kernels
 from harness.guest import Boot
 from harness.kernel import Kernel
 from harness.progress import Step, StepFailed
@@ -159,11 +158,10 @@ def summary(c: dict[str, str]) -> str:
 
 
 def boot_row(row: matrix.Selftests, tools: dict[str, str], tests: tuple[str, ...],
-             built: dict[str, Path] | None = None) -> Results:
+             given: modules.Built | None = None) -> Results:
     """Boot a guest that runs all tests twice; of ftracetest, those in these folders and files."""
     results = Results()
-    kernel = kernels.build(row.flavour, row.hooked, tools)
-    built = built or modules.build(kernel, tools)
+    kernel, built = given or modules.for_row(row.flavour, row.hooked, tools)
     wanted = {**files(kernel), **programs.build(kernel, tools)}
     step = Step(f"the kernel's own tests, {row.title}")
     settings = {"HOOKED": "1" if kernel.hooked else "",

@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Runs a guest in which everything that patches text runs at the same time and at random."""
 
-from pathlib import Path
-
 from harness import guest, matrix, modules, paths, programs, selftests, suite
-from harness import kernel as kernels
 from harness.guest import Boot, Limits
 from harness.progress import Step
 from harness.results import Results
@@ -36,11 +33,10 @@ def last_operations(boot: Boot) -> str:
 
 
 def boot_row(row: matrix.Stress, tools: dict[str, str], seed: int, seconds: int,
-             built: dict[str, Path] | None = None) -> Results:
+             given: modules.Built | None = None) -> Results:
     """Boot a guest that runs the stress test for this many seconds, in an order given by seed."""
     results = Results()
-    kernel = kernels.build(row.flavour, row.hooked, tools)
-    built = built or modules.build(kernel, tools)
+    kernel, built = given or modules.for_row(row.flavour, row.hooked, tools)
     files = {**selftests.files(kernel), **programs.build(kernel, tools),
              f"modules/{matrix.SAMPLE}.ko": built[matrix.SAMPLE]}
     step = Step(f"stress, seed {seed}, {seconds} s, {row.title}")
